@@ -1,0 +1,1 @@
+"""Lading: build, verify, push, load, store and clean up OCI container images."""

@@ -1,0 +1,1 @@
+"""OCI nouns as pure data: digests, descriptors, references, documents. No network, no clock."""

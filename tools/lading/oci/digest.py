@@ -1,0 +1,47 @@
+"""Content digests (image-spec 1.1, descriptor.md, "Digests")."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from lading.errors import InputError
+
+__all__ = ["Digest"]
+
+# Only algorithms whose hex form is known here are accepted: a digest becomes a file name and a
+# URL component, so an unknown algorithm must never get that far (CVE-2024-3727).
+_HEX = {
+    "sha256": re.compile(r"[0-9a-f]{64}"),
+    "sha512": re.compile(r"[0-9a-f]{128}"),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A registered algorithm and the lowercase hex of a hash: `sha256:e3b0…`."""
+
+    algorithm: str
+    hex: str
+
+    @staticmethod
+    def parse(text: object) -> Digest:
+        """Reads `algorithm:hex`; raises InputError for anything the grammar does not allow."""
+        if isinstance(text, str):
+            algorithm, colon, value = text.partition(":")
+            pattern = _HEX.get(algorithm)
+            if colon and pattern is not None and pattern.fullmatch(value):
+                return Digest(algorithm, value)
+        raise InputError(
+            f"{text!r:.120} is not a digest",
+            fix="a digest is sha256:<64 lowercase hex digits> or sha512:<128>",
+        )
+
+    @staticmethod
+    def of(data: bytes) -> Digest:
+        """The sha256 digest of `data`."""
+        return Digest("sha256", hashlib.sha256(data).hexdigest())
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.hex}"
