@@ -1,0 +1,20 @@
+"""Everything that lading offers to BUILD files."""
+
+load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_index = "image_index", _image_manifest = "image_manifest")
+load("//rules:layer.bzl", _file_metadata = "file_metadata", _image_layer = "image_layer", _python_layer = "python_layer")
+load("//rules:load.bzl", _image_load = "image_load")
+load("//rules:providers.bzl", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
+load("//rules:push.bzl", _image_push = "image_push")
+
+INHERIT_FROM_BASE = _INHERIT_FROM_BASE
+ImageIndexInfo = _ImageIndexInfo
+ImageManifestInfo = _ImageManifestInfo
+LayerInfo = _LayerInfo
+file_metadata = _file_metadata
+image = _image
+image_index = _image_index
+image_layer = _image_layer
+image_load = _image_load
+image_manifest = _image_manifest
+image_push = _image_push
+python_layer = _python_layer

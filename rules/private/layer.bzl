@@ -1,0 +1,169 @@
+"""image_layer: files, directories, binaries, archives and Debian packages as one layer."""
+
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("//rules:providers.bzl", "LayerInfo")
+load(":paths.bzl", "image_path")
+load(":sources.bzl", "add_target")
+load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
+
+_DOC = """One layer of an image, built by one action that reads its inputs once.
+
+The same inputs give the same bytes: entries are sorted, owned by root, dated at the epoch, and
+files have mode 0755 unless told otherwise, because Bazel does not keep modes.
+"""
+
+_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"
+_SUFFIX = {"gzip": ("+gzip", ".tar.gz"), "none": ("", ".tar"), "zstd": ("+zstd", ".tar.zst")}
+
+# What every rule that makes a layer shares: compression, metadata, and the tool itself.
+LAYER_ATTRS = {
+    "annotations": attr.string_dict(doc = "Annotations of the layer's descriptor."),
+    "annotations_file": attr.label(allow_single_file = True, doc = "File with more annotations, `KEY=VALUE` lines."),
+    "compress": attr.string(
+        default = "auto",
+        values = ["auto", "gzip", "none", "zstd"],
+        doc = "Compression; `auto` is the flag `--@lading//rules/settings:compress`.",
+    ),
+    "create_parent_directories": attr.bool(
+        default = True,
+        doc = "Whether directories that hold an entry are entries too (mode 0755, or the standard mode of `/tmp` and `/root`).",
+    ),
+    "default_metadata": attr.string(doc = "`file_metadata(…)` for everything without metadata of its own."),
+    "file_metadata": attr.string_dict(doc = "Path in the image to `file_metadata(…)`. A path that matches nothing is an error."),
+    "media_type": attr.string(doc = "Media type of the layer; by default the OCI type of its compression."),
+    "_compress": attr.label(default = "//rules/settings:compress"),
+    "_compression_level": attr.label(default = "//rules/settings:compression_level"),
+    "_profile": attr.label(default = "//rules/settings:profile"),
+    "_tool": attr.label(default = "//tools/lading/actions:layer", cfg = "exec", executable = True),
+}
+
+_ATTRS = LAYER_ATTRS | {
+    "debs": attr.label_list(allow_files = [".deb"], doc = "Debian packages, unpacked without their maintainer scripts."),
+    "include_runfiles": attr.bool(default = True, doc = "Whether executables in `srcs` bring their runfiles, at `PATH.runfiles`."),
+    "multi_file_layout": attr.string(
+        default = "package_relative",
+        values = ["flatten", "package_relative"],
+        doc = "Where the files of a target with several files land below its path: by their path in the package, or all side by side.",
+    ),
+    "srcs": attr.string_keyed_label_dict(
+        allow_files = True,
+        doc = """Path in the image to target. A single file lands exactly at its path; a path that
+ends in `/`, or that several targets share, keeps each file's own name.""",
+    ),
+    "symlinks": attr.string_dict(doc = "Path in the image to the target of a symbolic link."),
+    "tars": attr.label_list(
+        allow_files = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"],
+        doc = "Archives whose entries are merged into the layer.",
+    ),
+}
+
+def _impl(ctx):
+    args = action_args(ctx)
+    inputs = []
+    keys = {}
+    for key in ctx.attr.srcs:
+        path = image_path(key, what = "%s, srcs" % ctx.label)
+        keys[path] = keys.get(path, 0) + 1
+    for key, target in ctx.attr.srcs.items():
+        what = "%s, srcs[%r]" % (ctx.label, key)
+        inputs += add_target(
+            args,
+            target,
+            key,
+            shared_key = keys[image_path(key, what = what)] > 1,
+            layout = ctx.attr.multi_file_layout,
+            include_runfiles = ctx.attr.include_runfiles,
+            what = what,
+            workspace_name = ctx.workspace_name,
+        )
+    args.add_all(ctx.files.debs, format_each = "P\t\t%s")
+    args.add_all(ctx.files.tars, format_each = "A\t/\t%s")
+    for path, target in ctx.attr.symlinks.items():
+        args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), target))
+    return layer_action(ctx, args, depset(ctx.files.debs + ctx.files.tars, transitive = inputs))
+
+def layer_action(ctx, args, inputs):
+    """Declares the LayerTar action and returns the providers of a layer.
+
+    Args:
+        ctx: the context of a rule that has LAYER_ATTRS.
+        args: Args made by `action_args`, holding the layer's sources.
+        inputs: depset of File, everything that the sources name.
+
+    Returns:
+        list of providers.
+    """
+    compression = ctx.attr.compress
+    if compression == "auto":
+        compression = ctx.attr._compress[BuildSettingInfo].value
+    profile = ctx.attr._profile[BuildSettingInfo].value
+    if profile == "auto":
+        profile = "small" if ctx.var["COMPILATION_MODE"] == "opt" else "fast"
+    level = ctx.attr._compression_level[BuildSettingInfo].value
+    media_suffix, extension = _SUFFIX[compression]
+    blob = ctx.actions.declare_file(ctx.label.name + extension)
+    metadata = ctx.actions.declare_file(ctx.label.name + ".metadata.json")
+
+    args.add(blob, format = "--output=%s")
+    args.add(metadata, format = "--metadata=%s")
+    _add_options(ctx, args, compression, profile, level)
+    direct = [ctx.file.annotations_file] if ctx.file.annotations_file else []
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = depset(direct, transitive = [inputs]),
+        outputs = [blob, metadata],
+        mnemonic = "LayerTar",
+        progress_message = "Building layer %{label}",
+        execution_requirements = EXECUTION_REQUIREMENTS,
+    )
+    mtree = ctx.actions.declare_file(ctx.label.name + ".mtree")
+    _mtree_action(ctx, blob, mtree)
+    return [
+        DefaultInfo(files = depset([blob, metadata])),
+        LayerInfo(
+            blob = blob,
+            media_type = ctx.attr.media_type or _MEDIA_TYPE + media_suffix,
+            metadata = metadata,
+        ),
+        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata]), mtree = depset([mtree])),
+    ]
+
+def _add_options(ctx, args, compression, profile, level):
+    args.add(compression, format = "--compression=%s")
+    args.add(profile, format = "--profile=%s")
+    if level >= 0:
+        args.add(level, format = "--level=%s")
+    if ctx.attr.media_type:
+        args.add(ctx.attr.media_type, format = "--media_type=%s")
+    if not ctx.attr.create_parent_directories:
+        args.add("--create_parent_directories=0")
+    if ctx.attr.default_metadata:
+        args.add(ctx.attr.default_metadata, format = "--default_metadata=%s")
+    for key, value in ctx.attr.annotations.items():
+        args.add("--annotation=%s=%s" % (key, value))
+    if ctx.file.annotations_file:
+        args.add(ctx.file.annotations_file, format = "--annotations_file=%s")
+    for path, metadata in ctx.attr.file_metadata.items():
+        args.add("M\t%s\t%s" % (image_path(path, what = "%s, file_metadata" % ctx.label), metadata))
+
+def _mtree_action(ctx, blob, mtree):
+    args = action_args(ctx)
+    args.add("--output=" + mtree.path)
+    args.add("--mtree_of=" + blob.path)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = [blob],
+        outputs = [mtree],
+        mnemonic = "LayerMtree",
+        progress_message = "Listing layer %{label}",
+        execution_requirements = EXECUTION_REQUIREMENTS,
+    )
+
+image_layer = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    provides = [LayerInfo],
+)

@@ -1,0 +1,74 @@
+"""Names that registries accept, checked at analysis time (distribution-spec 1.1, "Pulling manifests").
+
+Starlark has no regular expressions, so the grammar is spelled out. tools/lading/oci/reference.py
+holds the same grammar for names that come from flags and files; a test compares the two.
+"""
+
+_LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
+_TAG = _LOWER + _LOWER.upper() + "_.-"
+
+def repository_error(name):
+    """Says what is wrong with a repository name.
+
+    Args:
+        name: string.
+
+    Returns:
+        string, empty for a valid name.
+    """
+    for component in name.split("/"):
+        if not component:
+            return "has an empty component"
+        if component[0] not in _LOWER or component[-1] not in _LOWER:
+            return "has a component that does not start and end with a lowercase letter or digit"
+        separator = ""
+        for character in component.elems():
+            if character in _LOWER:
+                if separator not in ("", ".", "_", "__") and separator.strip("-"):
+                    return "has the separator %r" % separator
+                separator = ""
+            elif character in "._-":
+                separator += character
+            else:
+                return "has the character %r" % character
+    return ""
+
+def tag_error(tag):
+    """Says what is wrong with a tag.
+
+    Args:
+        tag: string.
+
+    Returns:
+        string, empty for a valid tag.
+    """
+    if not tag or len(tag) > 128:
+        return "does not have 1 to 128 characters"
+    if tag[0] in ".-":
+        return "starts with %r" % tag[0]
+    for character in tag.elems():
+        if character not in _TAG:
+            return "has the character %r" % character
+    return ""
+
+def check_repository(name, *, what):
+    """Fails unless `name` is a repository name.
+
+    Args:
+        name: string.
+        what: string, names target and attribute in the failure.
+    """
+    error = repository_error(name)
+    if error:
+        fail("%s: %r %s. Use lowercase letters and digits, separated by one of . _ __ - and by /." % (what, name, error))
+
+def check_tag(tag, *, what):
+    """Fails unless `tag` is a tag or a template of one.
+
+    Args:
+        tag: string.
+        what: string, names target and attribute in the failure.
+    """
+    error = "" if "{" in tag else tag_error(tag)
+    if error:
+        fail("%s: %r %s. Use at most 128 letters, digits, _ . and -, not starting with . or -." % (what, tag, error))

@@ -1,0 +1,36 @@
+"""Paths inside an image: checked at analysis time, so that a mistake names its target."""
+
+def image_path(path, *, what):
+    """Normalises an absolute path inside the image.
+
+    Args:
+        path: string, absolute or relative to `/`; a trailing slash is dropped.
+        what: string, names target and attribute in the failure.
+
+    Returns:
+        The path, starting with one slash, without `.`, empty or `..` components.
+    """
+    parts = []
+    for part in path.split("/"):
+        if part == "..":
+            fail("%s: the path %r has a '..' component. Write the path it stands for." % (what, path))
+        if part not in ("", "."):
+            parts.append(part)
+    for character in ("\t", "\n", "\r"):
+        if character in path:
+            fail("%s: the path %r has a control character." % (what, path))
+    return "/" + "/".join(parts)
+
+def runfiles_path(file, workspace_name):
+    """The path of `file` below a runfiles directory.
+
+    Args:
+        file: File.
+        workspace_name: string, `ctx.workspace_name`.
+
+    Returns:
+        string: `repository/path`.
+    """
+    if file.short_path.startswith("../"):
+        return file.short_path[3:]
+    return workspace_name + "/" + file.short_path

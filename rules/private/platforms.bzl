@@ -1,0 +1,59 @@
+"""Which OCI platform a target is built for, read from Bazel's platform constraints."""
+
+# GOOS by @platforms//os value and (GOARCH, variant) by @platforms//cpu value: image-spec 1.1,
+# image-index.md, "platform", and its table of variants.
+OS = {
+    "@platforms//os:freebsd": "freebsd",
+    "@platforms//os:linux": "linux",
+    "@platforms//os:netbsd": "netbsd",
+    "@platforms//os:openbsd": "openbsd",
+    "@platforms//os:osx": "darwin",
+    "@platforms//os:windows": "windows",
+}
+
+ARCHITECTURES = {
+    "@platforms//cpu:aarch64": ("arm64", "v8"),
+    "@platforms//cpu:armv6-m": ("arm", "v6"),
+    "@platforms//cpu:armv7": ("arm", "v7"),
+    "@platforms//cpu:i386": ("386", ""),
+    "@platforms//cpu:mips64": ("mips64", ""),
+    "@platforms//cpu:ppc64le": ("ppc64le", ""),
+    "@platforms//cpu:riscv64": ("riscv64", ""),
+    "@platforms//cpu:s390x": ("s390x", ""),
+    "@platforms//cpu:wasm32": ("wasm", ""),
+    "@platforms//cpu:x86_64": ("amd64", ""),
+}
+
+PLATFORM_ATTRS = {
+    "_os_constraints": attr.label_keyed_string_dict(default = OS, providers = [platform_common.ConstraintValueInfo]),
+    "_cpu_constraints": attr.label_keyed_string_dict(
+        default = {label: "/".join(pair) for label, pair in ARCHITECTURES.items()},
+        providers = [platform_common.ConstraintValueInfo],
+    ),
+}
+
+def target_platform(ctx):
+    """The OCI platform of the current configuration.
+
+    Args:
+        ctx: the context of a rule that has PLATFORM_ATTRS.
+
+    Returns:
+        struct(os, architecture, variant); the variant may be empty.
+    """
+    os = _matching(ctx, ctx.attr._os_constraints)
+    cpu = _matching(ctx, ctx.attr._cpu_constraints)
+    if not os or not cpu:
+        fail("%s: the target platform has no known %s. Build for a platform with one of: %s." % (
+            ctx.label,
+            "operating system" if not os else "CPU",
+            ", ".join(sorted(OS if not os else ARCHITECTURES)),
+        ))
+    architecture, _, variant = cpu.partition("/")
+    return struct(os = os, architecture = architecture, variant = variant)
+
+def _matching(ctx, constraints):
+    for target, name in constraints.items():
+        if ctx.target_platform_has_constraint(target[platform_common.ConstraintValueInfo]):
+            return name
+    return None

@@ -1,0 +1,39 @@
+"""image_push: sends an image to a registry, or to the embedded default."""
+
+load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":names.bzl", "check_repository", "check_tag")
+
+_DOC = """`bazel run` sends the image to a registry.
+
+Without `registry` it goes to the embedded default: an OCI image layout directory below the store
+(`$LADING_STORE`). Flags after `--` win over attributes: `bazel run //app:push -- --tag=v2`.
+"""
+
+_ATTRS = DEPLOY_ATTRS | {
+    "registry": attr.string(doc = "Registry, `host` or `host:port`. Empty: the embedded default."),
+    "repository": attr.string(mandatory = True, doc = "Repository in the registry: `team/app`."),
+    "tag": attr.string(doc = "Tag to set."),
+    "tag_file": attr.label(allow_single_file = True, doc = "File with more tags, one a line."),
+    "tag_list": attr.string_list(doc = "Tags to set."),
+    "remote_tags": attr.string_list(doc = "The same as `tag_list`."),
+    "_tool": attr.label(default = "//tools/lading/commands:push", cfg = "exec", executable = True),
+}
+
+def _impl(ctx):
+    tags = ([ctx.attr.tag] if ctx.attr.tag else []) + ctx.attr.tag_list + ctx.attr.remote_tags
+    check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
+    for tag in tags:
+        check_tag(tag, what = "%s, tag" % ctx.label)
+    settings = {
+        "registry": ctx.attr.registry,
+        "repository": ctx.attr.repository,
+        "tags": tags,
+    }
+    return deploy_providers(ctx, ctx.attr._tool, settings, tag_file = ctx.file.tag_file)
+
+image_push = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    executable = True,
+)

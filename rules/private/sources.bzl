@@ -1,0 +1,118 @@
+"""The contents of a layer as lines for the layer tool, made without expanding any depset.
+
+Each line is `KIND<TAB>path in the image<TAB>file`; tools/lading/actions/layer.py reads them.
+Lines are made by `map_each` functions, so they cost nothing in the analysis phase.
+"""
+
+load(":paths.bzl", "image_path", "runfiles_path")
+
+def _line(file, destination):
+    if file.is_directory:
+        kind = "T"
+    elif file.is_symlink:
+        kind = "S"
+    else:
+        kind = "F"
+    return "%s\t%s\t%s" % (kind, destination, file.path)
+
+def add_file(args, file, destination):
+    """Adds one file or directory at exactly `destination`.
+
+    Args:
+        args: Args.
+        file: File.
+        destination: string, a path made by `image_path`.
+    """
+    args.add_all([file], map_each = lambda f: _line(f, destination), allow_closure = True, expand_directories = False)
+
+def _add_flattened(args, files, prefix):
+    args.add_all(
+        files,
+        map_each = lambda f: _line(f, prefix + "/" + f.basename),
+        allow_closure = True,
+        expand_directories = False,
+    )
+
+def _add_package_relative(args, files, prefix, package):
+    def line(file):
+        path = file.short_path
+        if path.startswith("../"):
+            path = path.split("/", 2)[2]
+        if package and path.startswith(package + "/"):
+            path = path[len(package) + 1:]
+        return _line(file, prefix + "/" + path)
+
+    args.add_all(files, map_each = line, allow_closure = True, expand_directories = False)
+
+def _add_runfiles(args, info, destination, workspace_name):
+    prefix = destination + ".runfiles/"
+    runfiles = info.default_runfiles
+    links = runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()
+    files = runfiles.files.to_list()
+    if not links and (not files or files == [info.files_to_run.executable]):
+        return []
+
+    def file_line(file):
+        return _line(file, prefix + runfiles_path(file, workspace_name))
+
+    def symlink_line(entry):
+        return _line(entry.target_file, prefix + workspace_name + "/" + entry.path)
+
+    def root_symlink_line(entry):
+        return _line(entry.target_file, prefix + entry.path)
+
+    def empty_line(path):
+        return "E\t" + prefix + (path[3:] if path.startswith("../") else workspace_name + "/" + path)
+
+    args.add_all(runfiles.files, map_each = file_line, allow_closure = True, expand_directories = False)
+    args.add_all(runfiles.symlinks, map_each = symlink_line, allow_closure = True)
+    args.add_all(runfiles.root_symlinks, map_each = root_symlink_line, allow_closure = True)
+    args.add_all(runfiles.empty_filenames, map_each = empty_line, allow_closure = True)
+    extra = [entry.target_file for entry in links]
+    mapping = getattr(info.files_to_run, "repo_mapping_manifest", None)
+    if mapping:
+        add_file(args, mapping, prefix + "_repo_mapping")
+        extra.append(mapping)
+    return [runfiles.files, depset(extra)]
+
+def add_target(args, target, key, *, shared_key, layout, include_runfiles, what, workspace_name):
+    """Adds the files of one target below the path that the user gave for it.
+
+    Args:
+        args: Args.
+        target: Target.
+        key: string, the path in `srcs`.
+        shared_key: bool, whether other targets have the same path.
+        layout: string, `package_relative` or `flatten`, for a target with several files.
+        include_runfiles: bool, whether an executable brings its runfiles.
+        what: string, names target and attribute in failures.
+        workspace_name: string.
+
+    Returns:
+        list of depset of File: the inputs that the layer action needs.
+    """
+    path = image_path(key, what = what)
+    info = target[DefaultInfo]
+    executable = info.files_to_run.executable
+    inside = key.endswith("/") or shared_key
+
+    if executable:
+        destination = _join(path, executable.basename) if inside else path
+        add_file(args, executable, destination)
+        runfiles = _add_runfiles(args, info, destination, workspace_name) if include_runfiles else []
+        return [depset([executable])] + runfiles
+
+    # Only the count decides where files land; a target that is no executable has few outputs.
+    files = info.files.to_list()
+    if not files:
+        fail("%s: %s has no files. Name a target that builds something." % (what, target.label))
+    if len(files) == 1:
+        add_file(args, files[0], _join(path, files[0].basename) if inside else path)
+    elif layout == "flatten":
+        _add_flattened(args, info.files, path.rstrip("/"))
+    else:
+        _add_package_relative(args, info.files, path.rstrip("/"), target.label.package)
+    return [info.files]
+
+def _join(directory, name):
+    return directory.rstrip("/") + "/" + name

@@ -1,0 +1,23 @@
+"""How lading's tools are run in build actions: as persistent JSON workers where allowed."""
+
+# https://bazel.build/remote/creating: the tools speak the JSON protocol and serve many requests
+# at once; without workers (remote execution, sandboxes) they run once per action.
+EXECUTION_REQUIREMENTS = {
+    "requires-worker-protocol": "json",
+    "supports-multiplex-workers": "1",
+    "supports-workers": "1",
+}
+
+def action_args(ctx):
+    """Arguments in the form that the tools read: one a line in a parameter file.
+
+    Args:
+        ctx: the rule's context.
+
+    Returns:
+        Args.
+    """
+    args = ctx.actions.args()
+    args.set_param_file_format("multiline")
+    args.use_param_file("@%s", use_always = True)
+    return args

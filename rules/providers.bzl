@@ -1,0 +1,33 @@
+"""Providers that lading's rules exchange. Rules of your own may read and return them."""
+
+LayerInfo = provider(
+    doc = "One layer of an image: the compressed blob and what has to be known about it.",
+    fields = {
+        "blob": "File: the layer blob as it is pushed. None for a layer of a shallow base.",
+        "metadata": "File: JSON with mediaType, digest, size, diff_id, uncompressed_size, annotations and history.",
+        "media_type": "string: the layer's media type, known before the layer is built.",
+    },
+)
+
+ImageManifestInfo = provider(
+    doc = "An image for one platform.",
+    fields = {
+        "config": "File: the image config.",
+        "descriptor": "File: JSON descriptor of the manifest, with its platform.",
+        "digest": "File: `sha256:…` of the manifest, without a newline.",
+        "layers": "list of LayerInfo, lowest first, those of the base included.",
+        "manifest": "File: the image manifest.",
+        "platform": "struct(os, architecture, variant).",
+        "sources": "list of struct(registry, repository): where layers without a blob are fetched.",
+    },
+)
+
+ImageIndexInfo = provider(
+    doc = "An image for several platforms.",
+    fields = {
+        "descriptor": "File: JSON descriptor of the index.",
+        "digest": "File: `sha256:…` of the index, without a newline.",
+        "index": "File: the image index.",
+        "manifests": "list of ImageManifestInfo, in the order of the index.",
+    },
+)
