@@ -55,9 +55,7 @@ def read_document(content: Content, descriptor: Descriptor) -> bytes:
     with content.open(descriptor) as stream:
         data = stream.read(document.MAX_DOCUMENT_BYTES + 1)
     if len(data) != descriptor.size or Digest.of(data) != descriptor.digest:
-        raise CorruptError(
-            f"the content of {descriptor.digest} does not match its digest and size"
-        )
+        raise CorruptError(f"the content of {descriptor.digest} does not match its digest and size")
     return data
 
 

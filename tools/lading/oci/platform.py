@@ -32,16 +32,20 @@ class Platform:
             raise InputError(
                 f"{text!r} is not a platform", fix="write os/architecture[/variant]: linux/amd64"
             )
-        return Platform(*words)
+        return Platform(words[0], words[1], "".join(words[2:]))
 
     @staticmethod
     def from_json(value: Mapping[str, Any], *, what: str = "platform") -> Platform:
         """Reads a descriptor's `platform` or an image config's own fields; raises CorruptError."""
-        texts = [value.get(key, "") for key in ("os", "architecture", "variant", "os.version")]
-        features = value.get("os.features") or []
-        if not all(isinstance(text, str) for text in (*texts, *features)):
+        os, architecture, variant, version = (
+            value.get(key, "") for key in ("os", "architecture", "variant", "os.version")
+        )
+        listed = value.get("os.features") or []
+        features: list[Any] = listed if isinstance(listed, list) else [None]
+        texts = (os, architecture, variant, version, *features)
+        if not all(isinstance(text, str) for text in texts):
             raise CorruptError(f"{what} has a field that is not a string")
-        return Platform(*texts, tuple(features))
+        return Platform(os, architecture, variant, version, tuple(features))
 
     def to_json(self) -> dict[str, Any]:
         """The `platform` object of a descriptor; empty fields are left out."""

@@ -82,9 +82,7 @@ class Reference:
             if not tag:
                 raise InputError(f"{text!r:.160} has an empty tag")
         registry, slashed, repository = rest.partition("/")
-        if not slashed or not (
-            "." in registry or ":" in registry or registry == "localhost"
-        ):
+        if not slashed or not ("." in registry or ":" in registry or registry == "localhost"):
             raise InputError(
                 f"{text!r:.160} names no registry",
                 fix="write registry/repository[:tag][@digest]: localhost:5000/app:latest",
