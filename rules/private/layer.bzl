@@ -60,20 +60,19 @@ ends in `/`, or that several targets share, keeps each file's own name.""",
 def _impl(ctx):
     args = action_args(ctx)
     inputs = []
-    keys = {}
-    for key in ctx.attr.srcs:
-        path = image_path(key, what = "%s, srcs" % ctx.label)
-        keys[path] = keys.get(path, 0) + 1
+    paths = {key: image_path(key, what = "%s, srcs[%r]" % (ctx.label, key)) for key in ctx.attr.srcs}
+    counts = {}
+    for path in paths.values():
+        counts[path] = counts.get(path, 0) + 1
     for key, target in ctx.attr.srcs.items():
-        what = "%s, srcs[%r]" % (ctx.label, key)
         inputs += add_target(
             args,
             target,
-            key,
-            shared_key = keys[image_path(key, what = what)] > 1,
+            paths[key],
+            inside = key.endswith("/") or counts[paths[key]] > 1,
             layout = ctx.attr.multi_file_layout,
             include_runfiles = ctx.attr.include_runfiles,
-            what = what,
+            what = "%s, srcs[%r]" % (ctx.label, key),
             workspace_name = ctx.workspace_name,
         )
     args.add_all(ctx.files.debs, format_each = "P\t\t%s")

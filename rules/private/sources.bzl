@@ -4,12 +4,13 @@ Each line is `KIND<TAB>path in the image<TAB>file`; tools/lading/actions/layer.p
 Lines are made by `map_each` functions, so they cost nothing in the analysis phase.
 """
 
-load(":paths.bzl", "image_path", "runfiles_path")
+load(":paths.bzl", "runfiles_path")
 
 def _line(file, destination):
+    # File.is_symlink tells an unresolved symlink; Bazel 7 does not have it.
     if file.is_directory:
         kind = "T"
-    elif file.is_symlink:
+    elif getattr(file, "is_symlink", False):
         kind = "S"
     else:
         kind = "F"
@@ -75,14 +76,14 @@ def _add_runfiles(args, info, destination, workspace_name):
         extra.append(mapping)
     return [runfiles.files, depset(extra)]
 
-def add_target(args, target, key, *, shared_key, layout, include_runfiles, what, workspace_name):
+def add_target(args, target, path, *, inside, layout, include_runfiles, what, workspace_name):
     """Adds the files of one target below the path that the user gave for it.
 
     Args:
         args: Args.
         target: Target.
-        key: string, the path in `srcs`.
-        shared_key: bool, whether other targets have the same path.
+        path: string, made by `image_path`.
+        inside: bool, whether `path` is a directory in which files keep their own names.
         layout: string, `package_relative` or `flatten`, for a target with several files.
         include_runfiles: bool, whether an executable brings its runfiles.
         what: string, names target and attribute in failures.
@@ -91,10 +92,8 @@ def add_target(args, target, key, *, shared_key, layout, include_runfiles, what,
     Returns:
         list of depset of File: the inputs that the layer action needs.
     """
-    path = image_path(key, what = what)
     info = target[DefaultInfo]
     executable = info.files_to_run.executable
-    inside = key.endswith("/") or shared_key
 
     if executable:
         destination = _join(path, executable.basename) if inside else path

@@ -1,0 +1,56 @@
+"""Analysis tests of images: which actions there are, and what goes into them."""
+
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("//rules:defs.bzl", "ImageManifestInfo")
+
+def _actions(env, mnemonic):
+    return [action for action in analysistest.target_actions(env) if action.mnemonic == mnemonic]
+
+def _manifest_inputs_impl(ctx):
+    env = analysistest.begin(ctx)
+    info = analysistest.target_under_test(env)[ImageManifestInfo]
+    blobs = [layer.blob for layer in info.layers]
+    asserts.equals(env, 2, len(blobs), "the base's layers come with the image")
+    actions = _actions(env, "ImageManifest")
+    asserts.equals(env, 1, len(actions))
+    read = [file for file in actions[0].inputs.to_list() if file in blobs]
+    asserts.equals(env, [], read, "the manifest action reads layers")
+    return analysistest.end(env)
+
+manifest_inputs_test = analysistest.make(_manifest_inputs_impl)
+
+def _default_outputs_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    names = sorted([file.basename for file in target[DefaultInfo].files.to_list()])
+    asserts.equals(
+        env,
+        ["image.config.json", "image.digest", "image.manifest.json", "layer.tar.gz"],
+        names,
+    )
+    for group in ("descriptor", "digest", "docker_archive", "oci_layout", "oci_tarball"):
+        asserts.true(env, hasattr(target[OutputGroupInfo], group), group)
+    asserts.true(env, target[OutputGroupInfo].oci_layout.to_list()[0].is_directory)
+    return analysistest.end(env)
+
+default_outputs_test = analysistest.make(_default_outputs_impl)
+
+def _action_count_impl(ctx):
+    env = analysistest.begin(ctx)
+    actions = _actions(env, "LayerTar")
+    asserts.equals(env, 1, len(actions))
+    names = sorted([file.basename for file in actions[0].outputs.to_list()])
+    asserts.equals(env, ["layer.metadata.json", "layer.tar.gz"], names)
+    return analysistest.end(env)
+
+action_count_test = analysistest.make(_action_count_impl)
+
+def _push_runfiles_impl(ctx):
+    env = analysistest.begin(ctx)
+    files = analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()
+    names = {file.basename: None for file in files}
+    for name in ("layer.tar.gz", "layer.metadata.json", "image.config.json", "image.manifest.json", "push.deploy.json"):
+        asserts.true(env, name in names, name + " is in the runfiles")
+    return analysistest.end(env)
+
+push_runfiles_test = analysistest.make(_push_runfiles_impl)

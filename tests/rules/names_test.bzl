@@ -1,0 +1,32 @@
+"""Unit tests of the names that are checked in the loading and analysis phases."""
+
+load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
+load("//rules/private:names.bzl", "repository_error", "tag_error")
+
+def _repositories_impl(ctx):
+    env = unittest.begin(ctx)
+    for name in ("a", "app", "team/app", "a.b_c__d-e---f/0", "x--y"):
+        asserts.equals(env, "", repository_error(name), name)
+    for name in ("", "/", "a/", "/a", "a//b", "A", "a_", "-a", "a..b", "a___b", "a._b", "a b", "a\n", "ä"):
+        asserts.true(env, repository_error(name) != "", name)
+    return unittest.end(env)
+
+_repositories_test = unittest.make(_repositories_impl)
+
+def _tags_impl(ctx):
+    env = unittest.begin(ctx)
+    for tag in ("latest", "v1.0", "_x", "A-b.c", "9" * 128):
+        asserts.equals(env, "", tag_error(tag), tag)
+    for tag in ("", ".x", "-x", "a b", "a/b", "a:b", "a\n", "9" * 129):
+        asserts.true(env, tag_error(tag) != "", tag)
+    return unittest.end(env)
+
+_tags_test = unittest.make(_tags_impl)
+
+def names_test_suite(name):
+    """Declares the tests.
+
+    Args:
+        name: string, name of the suite.
+    """
+    unittest.suite(name, _repositories_test, _tags_test)
