@@ -1,0 +1,1 @@
+"""OCI distribution client: reference → credentials → authentication → transport → pull and push."""

@@ -1,0 +1,1 @@
+"""The image store: naming, catalog, archives, matching, pruning, leases, layout directories."""
