@@ -48,7 +48,9 @@ def docker_registry(directory: Path) -> Iterator[str]:
     config.write_text(
         "version: 0.1\n"
         "log: {level: error}\n"
-        f"storage: {{filesystem: {{rootdirectory: {directory / 'registry'}}}, delete: {{enabled: true}}}}\n"
+        "storage:\n"
+        f"  filesystem: {{rootdirectory: '{directory / 'registry'}'}}\n"
+        "  delete: {enabled: true}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
     command = ["docker-registry", "serve", str(config)]

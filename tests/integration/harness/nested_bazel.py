@@ -1,0 +1,77 @@
+"""A second Bazel on the same workspace, with an output base of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.integration.harness import programs
+from tests.integration.harness.launchers import runfile
+
+__all__ = ["NestedBazel", "nested_bazel", "workspace"]
+
+
+@dataclass(frozen=True)
+class NestedBazel:
+    """Runs commands in `directory` with `output_base`, under a changed environment."""
+
+    directory: Path
+    output_base: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    prefix: Sequence[str] = ()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs Bazel and returns what it did, whatever its exit code."""
+        # Bazel believes itself inside a test, and hides the user's home, when it sees TEST_*.
+        outer = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("TEST_", "RUNFILES_", "BAZEL_", "BUILD_", "PYTHON"))
+        }
+        outer["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
+        return subprocess.run(
+            [*self.prefix, "bazel", f"--output_base={self.output_base}", *arguments],
+            cwd=self.directory,
+            env={**outer, **self.env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def build(self, target: str, *options: str) -> list[Path]:
+        """Builds `target` and returns its default outputs."""
+        result = self.run("build", *options, target)
+        if result.returncode != 0:
+            pytest.fail(f"bazel build {target} ended with {result.returncode}\n{result.stderr}")
+        listed = self.run("cquery", *options, "--output=files", target)
+        execution_root = self.run("info", *options, "execution_root").stdout.strip()
+        return [Path(execution_root, line) for line in listed.stdout.splitlines()]
+
+
+def workspace() -> Path:
+    """The source tree that the test was built from."""
+    return runfile("MODULE.bazel").resolve().parent
+
+
+@contextlib.contextmanager
+def nested_bazel(
+    output_base: Path, *, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+) -> Iterator[NestedBazel]:
+    """Yields a Bazel for this workspace; its server and its outputs are gone afterwards."""
+    programs.need("bazel")
+    bazel = NestedBazel(workspace(), output_base, env or {}, prefix)
+    try:
+        yield bazel
+    finally:
+        bazel.run("shutdown")
+        subprocess.run(["chmod", "-R", "u+w", output_base], check=False, capture_output=True)
+        shutil.rmtree(output_base, ignore_errors=True)
