@@ -1,0 +1,59 @@
+"""What every command shares: reading flags, and turning a LadingError into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import flags
+
+from lading.errors import LadingError, UsageError
+
+__all__ = ["parse", "run"]
+
+
+def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
+    """Reads `argv` (without the program's name) into `values`; returns what is no flag.
+
+    `--dry-run` means the same as `--dry_run`. Every command has its own `FlagValues`, so that
+    commands can be imported side by side.
+
+    Raises:
+        UsageError: an unknown flag or a value that a flag does not take.
+        SystemExit: after `--help`, with the code 0.
+    """
+    words = [_with_underscores(word) for word in argv]
+    end = words.index("--") if "--" in words else len(words)
+    if {"--help", "-h"}.intersection(words[:end]):
+        print(usage.strip(), values.get_help(), sep="\n")
+        raise SystemExit(0)
+    try:
+        return list(values(["lading", *words]))[1:]
+    except flags.Error as error:
+        text = str(error).replace("FATAL Flags parsing error:\n", "").strip()
+        raise UsageError(text.splitlines()[0], fix="--help lists the flags") from None
+
+
+def run(main: Callable[[Sequence[str]], int]) -> None:
+    """Runs a command as a program: never returns, never shows a traceback for a user's error."""
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except LadingError as error:
+        print(f"lading: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # The reader of stdout went away; what was asked for is done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def _with_underscores(word: str) -> str:
+    if not word.startswith("--") or len(word) == 2:
+        return word
+    name, equals, value = word.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
