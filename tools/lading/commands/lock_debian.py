@@ -1,0 +1,126 @@
+"""`bazel run //images:lock`: resolves the Debian packages of the images and writes their lock."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from absl import app, flags
+
+from lading.debian.changes import changes
+from lading.debian.lock import Lock, dump, load
+from lading.debian.locking import lock_packages, open_suites, read_index
+from lading.debian.report import report
+from lading.debian.signature import find_keyring
+from lading.debian.sources import find_mirrors
+from lading.debian.spec import parse_spec
+from lading.errors import ConflictError, InputError, LadingError, NotFoundError, StorageError
+
+__all__ = ["main"]
+
+_SPEC = flags.DEFINE_string(
+    "spec", "images/debian.yaml", "What to lock; below the workspace unless absolute."
+)
+_LOCK = flags.DEFINE_string(
+    "lock", "images/debian.lock.json", "The lock to write; below the workspace unless absolute."
+)
+_CHECK = flags.DEFINE_bool(
+    "check", False, "Write nothing; exit with 8 if the lock is not what the suite gives now."
+)
+_ALLOW_EXPIRED = flags.DEFINE_bool(
+    "allow_expired", False, "Accept an expired index, as snapshots of the archive have."
+)
+_FRESH = flags.DEFINE_bool(
+    "fresh", False, "Do not read the old lock, which may be damaged; report every package as new."
+)
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command; returns the exit code."""
+    try:
+        if len(argv) > 1:
+            raise InputError(f"unexpected argument {argv[1]!r:.80}", fix="see --help")
+        return _run()
+    except LadingError as error:
+        print(f"lock: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _run() -> int:
+    workspace = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
+    spec_path, lock_path = workspace / _SPEC.value, workspace / _LOCK.value
+    spec_text = _read(spec_path)
+    if spec_text is None:
+        raise NotFoundError(f"{spec_path} is not there", fix="name the file with --spec=PATH")
+    spec = parse_spec(spec_text, _SPEC.value)
+    old_text = None if _FRESH.value else _read(lock_path)
+    old = load(old_text, _LOCK.value) if old_text is not None else None
+    suites = open_suites(
+        spec,
+        find_mirrors(),
+        keyring=find_keyring(),
+        now=datetime.now(UTC),
+        allow_expired=_ALLOW_EXPIRED.value,
+    )
+    _say(f"resolving {spec.suite} with {', '.join(suite.name for suite in suites)}")
+    if not any(suite.archive == "security" for suite in suites):
+        _say("warning: no security suite: apt has no source of it; set LADING_DEBIAN_MIRROR")
+    new = lock_packages(spec, [read_index(spec, suites, each) for each in spec.architectures])
+    print(report(changes(old, new)))
+    text = dump(new)
+    if text == old_text:
+        return 0
+    if _CHECK.value:
+        raise ConflictError(
+            f"{_LOCK.value} is not what {spec.suite} gives now", fix="run: bazel run //images:lock"
+        )
+    _write(lock_path, text)
+    _say(f"wrote {_LOCK.value}: {_summary(new)}")
+    return 0
+
+
+def _summary(lock: Lock) -> str:
+    return ", ".join(
+        f"{len(packages)} packages for {architecture}"
+        f" ({sum(package.size for package in packages.values()) / 1e6:.1f} MB)"
+        for architecture, packages in lock.packages.items()
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Replaces the file at once or not at all, keeping its mode."""
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    app.run(main)

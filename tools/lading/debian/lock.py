@@ -1,0 +1,135 @@
+"""The lock: which packages a suite gave, exactly; one file for people, Bazel and this package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lading.debian.package import NAME, check_path
+from lading.debian.version import version_key
+from lading.errors import CorruptError, LadingError
+from lading.oci.digest import Digest
+
+__all__ = ["ARCHIVES", "Lock", "LockedPackage", "dump", "load"]
+
+FORMAT = 1
+ARCHIVES = ("debian", "security")
+
+_Leaf = TypeVar("_Leaf")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """One .deb: where it is, what it is, and which packages of the lock it needs.
+
+    `archive` is one of ARCHIVES, `path` is below that archive's mirror, `sha256` is hex, `size`
+    is in bytes, `depends` is sorted.
+    """
+
+    name: str
+    version: str
+    archive: str
+    path: str
+    sha256: str
+    size: int
+    depends: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """All packages of a suite that images are built from.
+
+    `sets` maps a set's name to an architecture to the sorted names of its packages, without
+    those of the sets underneath it; `packages` maps an architecture to a name to the package.
+    """
+
+    suite: str
+    sets: Mapping[str, Mapping[str, tuple[str, ...]]]
+    packages: Mapping[str, Mapping[str, LockedPackage]]
+
+
+def dump(lock: Lock) -> str:
+    """The canonical text: sorted, one line a package, so that a diff shows what was updated."""
+    members = [
+        f'  "format": {FORMAT}',
+        f'  "suite": {json.dumps(lock.suite)}',
+        _object("sets", lock.sets, lambda names: json.dumps(list(names))),
+        _object("packages", lock.packages, _package_text),
+    ]
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def load(text: str, name: str) -> Lock:
+    """Reads a lock; `name` is what messages call it.
+
+    Raises:
+        CorruptError: it is not a lock of this format.
+    """
+    try:
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            raise CorruptError(f"{name} has format {document['format']!r:.40}, not {FORMAT}")
+        return Lock(
+            document["suite"],
+            {
+                key: {architecture: tuple(names) for architecture, names in value.items()}
+                for key, value in document["sets"].items()
+            },
+            {
+                architecture: {key: _locked(key, fields) for key, fields in packages.items()}
+                for architecture, packages in document["packages"].items()
+            },
+        )
+    except LadingError as error:
+        raise CorruptError(f"{name}: {error.what}", fix="run: bazel run //images:lock") from error
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CorruptError(
+            f"{name} is not a lock of Debian packages: {error!r:.120}",
+            fix="restore it, or delete it and run: bazel run //images:lock",
+        ) from error
+
+
+def _locked(name: str, fields: Mapping[str, Any]) -> LockedPackage:
+    package = LockedPackage(
+        name=name,
+        version=str(fields["version"]),
+        archive=fields["archive"],
+        path=str(fields["path"]),
+        sha256=fields["sha256"],
+        size=int(fields["size"]),
+        depends=tuple(fields["depends"]),
+    )
+    if not NAME.fullmatch(name) or package.archive not in ARCHIVES:
+        raise CorruptError(f"{name!r:.80} from {package.archive!r:.40} is no locked package")
+    version_key(package.version)
+    check_path(package.path)
+    Digest.parse(f"sha256:{package.sha256}")
+    return package
+
+
+def _package_text(package: LockedPackage) -> str:
+    return json.dumps(
+        {
+            "version": package.version,
+            "archive": package.archive,
+            "path": package.path,
+            "sha256": package.sha256,
+            "size": package.size,
+            "depends": list(package.depends),
+        }
+    )
+
+
+def _object(
+    key: str, value: Mapping[str, Mapping[str, _Leaf]], text: Callable[[_Leaf], str]
+) -> str:
+    """A member that holds two levels of objects: indented, with one line for each leaf."""
+    groups = []
+    for name in sorted(value):
+        leaves = [
+            f"      {json.dumps(leaf)}: {text(value[name][leaf])}" for leaf in sorted(value[name])
+        ]
+        groups.append(f"    {json.dumps(name)}: {{\n" + ",\n".join(leaves) + "\n    }")
+    return f"  {json.dumps(key)}: {{\n" + ",\n".join(groups) + "\n  }"

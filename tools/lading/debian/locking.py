@@ -1,0 +1,114 @@
+"""From a specification and verified suites to a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from lading.debian.archive import Suite, open_suite, read_packages
+from lading.debian.index import Index
+from lading.debian.lock import Lock, LockedPackage
+from lading.debian.package import Package
+from lading.debian.resolve import resolve
+from lading.debian.sources import Mirrors
+from lading.debian.spec import Spec
+from lading.errors import InputError, NotFoundError
+
+__all__ = ["lock_packages", "open_suites", "read_index"]
+
+
+def open_suites(
+    spec: Spec, mirrors: Mirrors, *, keyring: Path, now: datetime, allow_expired: bool = False
+) -> list[Suite]:
+    """The suite, and the updates and security suites that belong to it if the machine has them.
+
+    Raises:
+        NotFoundError: no mirror has the suite itself.
+        CorruptError, UnreachableError: see archive.open_suite.
+    """
+    wanted = [
+        (spec.suite, "debian", True),
+        (f"{spec.suite}-updates", "debian", False),
+        (f"{spec.suite}-security", "security", False),
+    ]
+    suites = []
+    for name, archive, needed in wanted:
+        addresses = mirrors.of(archive)
+        if not addresses:
+            continue
+        try:
+            suites.append(
+                open_suite(
+                    addresses, name, archive, keyring=keyring, now=now, allow_expired=allow_expired
+                )
+            )
+        except NotFoundError as error:
+            if needed:
+                raise NotFoundError(
+                    f"no mirror of this machine has the Debian suite {name}: {error.what}",
+                    fix="set LADING_DEBIAN_MIRROR to the base address of a mirror that has it",
+                ) from error
+    return suites
+
+
+def read_index(spec: Spec, suites: Iterable[Suite], architecture: str) -> Index:
+    """What `suites` offer for one architecture.
+
+    Raises:
+        NotFoundError, CorruptError, UnreachableError: see archive.read_packages.
+    """
+    index = Index(architecture)
+    for suite in suites:
+        for component in spec.components:
+            for text in read_packages(suite, component, architecture):
+                index.add(text, suite.archive)
+    return index
+
+
+def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
+    """Resolves every set for every architecture; `indexes` holds one for each of them.
+
+    Raises:
+        NotFoundError, InputError, ConflictError: see resolve.resolve; an exclusion that no
+            dependency meets is an InputError, so that the list does not gather dust.
+    """
+    sets: dict[str, dict[str, tuple[str, ...]]] = {each.name: {} for each in spec.sets}
+    packages: dict[str, dict[str, LockedPackage]] = {}
+    met: set[str] = set()
+    for index in indexes:
+        chosen: dict[str, dict[str, Package]] = {}
+        found: dict[str, Package] = {}
+        depends: dict[str, set[str]] = {}
+        for each in spec.sets:
+            below = {
+                name: package for under in each.above for name, package in chosen[under].items()
+            }
+            resolution = resolve(index, each.packages, below=below, exclude=spec.exclude)
+            chosen[each.name] = dict(resolution.packages)
+            sets[each.name][index.architecture] = tuple(sorted(resolution.packages.keys() - below))
+            found.update(resolution.packages)
+            met |= resolution.excluded
+            for name, needs in resolution.depends.items():
+                depends.setdefault(name, set()).update(needs)
+        packages[index.architecture] = {
+            name: _locked(package, depends.get(name, ())) for name, package in found.items()
+        }
+    unused = sorted(spec.exclude.keys() - met)
+    if unused:
+        raise InputError(
+            f"exclude names {', '.join(unused)}, which nothing depends on", fix="remove it"
+        )
+    return Lock(spec.suite, sets, packages)
+
+
+def _locked(package: Package, depends: Iterable[str]) -> LockedPackage:
+    return LockedPackage(
+        name=package.name,
+        version=package.version,
+        archive=package.archive,
+        path=package.path,
+        sha256=package.sha256,
+        size=package.size,
+        depends=tuple(sorted(depends)),
+    )
