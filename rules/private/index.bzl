@@ -67,10 +67,20 @@ def _impl(ctx):
         ),
     ]
 
+def _targets(ctx):
+    """The images in the order of the BUILD file; Bazel orders configurations by itself."""
+    if not ctx.attr.platforms:
+        return ctx.attr.manifests
+    return [
+        target
+        for platform in ctx.attr.platforms
+        for target in ctx.split_attr.manifests[str(platform.label)]
+    ]
+
 def _manifests(ctx):
     manifests = []
     seen = {}
-    for target in ctx.attr.manifests:
+    for target in _targets(ctx):
         manifest = target[ImageManifestInfo]
         platform = "/".join([word for word in (manifest.platform.os, manifest.platform.architecture, manifest.platform.variant) if word])
         if platform in seen:

@@ -1,7 +1,7 @@
 """Analysis tests of images: which actions there are, and what goes into them."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "ImageManifestInfo")
+load("//rules:defs.bzl", "ImageIndexInfo", "ImageManifestInfo")
 
 def _actions(env, mnemonic):
     return [action for action in analysistest.target_actions(env) if action.mnemonic == mnemonic]
@@ -54,3 +54,12 @@ def _push_runfiles_impl(ctx):
     return analysistest.end(env)
 
 push_runfiles_test = analysistest.make(_push_runfiles_impl)
+
+def _index_platforms_impl(ctx):
+    env = analysistest.begin(ctx)
+    manifests = analysistest.target_under_test(env)[ImageIndexInfo].manifests
+    platforms = [(manifest.platform.os, manifest.platform.architecture, manifest.platform.variant) for manifest in manifests]
+    asserts.equals(env, [("linux", "amd64", ""), ("linux", "arm64", "v8")], platforms)
+    return analysistest.end(env)
+
+index_platforms_test = analysistest.make(_index_platforms_impl)
