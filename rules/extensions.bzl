@@ -1,0 +1,5 @@
+"""Module extensions."""
+
+load("//rules/private:deb.bzl", _deb = "deb")
+
+deb = _deb

@@ -1,0 +1,77 @@
+"""deb: the module extension that turns a lock of Debian packages into repositories."""
+
+load(":deb_hub.bzl", "CPUS", "deb_hub", "package_repository")
+load(":deb_package.bzl", "deb_package")
+
+_FORMAT = 1
+
+_DOC = """Debian packages by label, fetched one by one and only when a build needs them.
+
+    deb = use_extension("@lading//rules:extensions.bzl", "deb")
+    deb.lock(name = "debian", lock = "//images:debian.lock.json")
+    use_repo(deb, "debian")
+
+`@debian//libc6` is the .deb for the target platform, `@debian//libc6:arm64` that of one
+architecture, and `@debian//:python` all packages of the set `python`.
+"""
+
+_LOCK = tag_class(
+    attrs = {
+        "lock": attr.label(mandatory = True, allow_single_file = [".json"], doc = "The lock that `bazel run @lading//images:lock` writes."),
+        "lock_command": attr.string(default = "bazel run //images:lock", doc = "The command that renews the lock; messages name it."),
+        "name": attr.string(mandatory = True, doc = "Name of the repository."),
+    },
+    doc = "One lock and the repository that it becomes.",
+)
+
+def _impl(mctx):
+    owners = {}
+    for module in mctx.modules:
+        for tag in module.tags.lock:
+            if tag.name in owners:
+                fail("deb.lock(name = %r) is in the modules %s and %s; use another name in one of them" % (
+                    tag.name,
+                    owners[tag.name],
+                    module.name,
+                ))
+            owners[tag.name] = module.name
+            _declare(mctx, tag)
+    return mctx.extension_metadata(reproducible = True)
+
+def _declare(mctx, tag):
+    name = "//%s:%s" % (tag.lock.package, tag.lock.name)
+    lock = json.decode(mctx.read(tag.lock), default = None)
+    if type(lock) != "dict" or lock.get("format") != _FORMAT:
+        fail("%s is not a lock of Debian packages in format %d\n  run: %s" % (name, _FORMAT, tag.lock_command))
+    architectures = {}
+    for architecture, packages in lock["packages"].items():
+        if architecture not in CPUS:
+            fail("%s: architecture %s is not one of %s" % (name, architecture, ", ".join(CPUS)))
+        for package, fields in packages.items():
+            architectures.setdefault(package, []).append(architecture)
+            deb_package(
+                name = package_repository(tag.name, architecture, package),
+                archive = fields["archive"],
+                lock = name,
+                lock_command = tag.lock_command,
+                path = fields["path"],
+                sha256 = fields["sha256"],
+                suite = lock["suite"],
+            )
+    deb_hub(
+        name = tag.name,
+        hub = tag.name,
+        lock = name,
+        packages = architectures,
+        sets = {
+            "%s:%s" % (set, architecture): packages
+            for set, choices in lock["sets"].items()
+            for architecture, packages in choices.items()
+        },
+    )
+
+deb = module_extension(
+    implementation = _impl,
+    doc = _DOC,
+    tag_classes = {"lock": _LOCK},
+)
