@@ -1,0 +1,105 @@
+"""Loads an image into a container engine on this machine.
+
+Of an index, the image for the engine's own platform is loaded. Layers that the engine has are
+not sent. A name moves only when the engine has the complete image, and nothing is ever pulled.
+Prints one loaded reference a line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from lading.commands import deploy, entry
+from lading.commands.meter import Meter
+from lading.engine import engines
+from lading.engine.engine import Loaded
+from lading.engine.name import image_name
+from lading.errors import UsageError
+from lading.oci.platform import Platform
+
+__all__ = ["main"]
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
+    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    flags.DEFINE_enum("daemon", None, engines.ENGINES, "Engine.", flag_values=values)
+    flags.DEFINE_string(
+        "host", "", "Address of the engine: unix:///path or tcp://host:port.", flag_values=values
+    )
+    flags.DEFINE_string("name", None, "Name without a tag: team/app.", flag_values=values)
+    flags.DEFINE_multi_string(
+        "tag", None, "Tag, or whole name (team/app:dev); may be repeated.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "platform", "", "Load the image for os/architecture[/variant].", flag_values=values
+    )
+    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    return values
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; raises LadingError."""
+    values = _flags()
+    if rest := entry.parse(values, argv, usage=__doc__ or ""):
+        raise UsageError(f"unexpected argument {rest[0]!r}", fix="tags are set with --tag=NAME")
+    if not values.spec or not values.runfiles:
+        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:load")
+    platform = Platform.parse(values.platform) if values.platform else None
+    image = deploy.read(Path(values.spec), Path(values.runfiles))
+    repository = values.name
+    if repository is None:
+        repository = "/".join(word for word in (image.registry, image.repository) if word)
+    names = _names(repository, image.tags if values.tag is None else values.tag)
+    engine = engines.connect(
+        values.daemon or image.extra.get("daemon") or "docker", host=values.host
+    )
+    with Meter(f"{image.label}: sent") as meter:
+        loaded = engine.load(image.content, image.root, names, platform=platform, progress=meter)
+    _report(image.label, loaded, as_json=values.json)
+    return 0
+
+
+def _names(repository: str, tags: Sequence[str]) -> list[str]:
+    """The names to load under: each tag is one of `repository`, or a whole name by itself."""
+    names = [tag if "/" in tag or ":" in tag else f"{repository}:{tag}" for tag in tags]
+    if not names:
+        names = [repository]
+    if any(name.startswith(":") or not name for name in names):
+        raise UsageError("the image has no name", fix="set `repository`, or give --name=team/app")
+    return list(dict.fromkeys(image_name(name) for name in names))
+
+
+def _report(label: str, loaded: Loaded, *, as_json: bool) -> None:
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "label": label,
+                    "engine": loaded.engine,
+                    "id": str(loaded.id),
+                    "platform": str(loaded.platform),
+                    "references": list(loaded.names),
+                    "sentLayers": loaded.layers_sent,
+                    "sentBytes": loaded.bytes_sent,
+                }
+            )
+        )
+        return
+    print(
+        f"lading: {label} is in {loaded.engine} as {loaded.id}"
+        f" ({loaded.layers_sent} layers sent, {loaded.bytes_sent} bytes)",
+        file=sys.stderr,
+    )
+    for name in loaded.names:
+        print(name)
+
+
+if __name__ == "__main__":
+    entry.run(main)

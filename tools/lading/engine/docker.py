@@ -1,0 +1,220 @@
+"""Docker over its Engine API (version 1.24 and later).
+
+An image is sent without a name, checked by its id, and named only then, so a name is the old
+image or the complete new one. Layers that the daemon has are not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from lading.engine import sending
+from lading.engine.api import Api
+from lading.engine.endpoint import Endpoint
+from lading.engine.engine import EngineImage, Loaded, Progress, no_progress
+from lading.engine.name import image_name, split
+from lading.errors import ConflictError, CorruptError, EngineError
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
+from lading.oci.platform import Platform
+from lading.store import image as images
+from lading.store import tarball
+from lading.store.image import Image
+
+__all__ = ["Docker"]
+
+#: First API version whose daemon unpacks zstd layers from an archive (Engine 23.0).
+_ZSTD_API = (1, 42)
+#: Most images asked about when looking for layers that are there.
+_MOST_IMAGES = 512
+
+
+class Docker:
+    """A Docker daemon. Nothing is asked of it before the first call."""
+
+    name = "docker"
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._api = Api(
+            endpoint,
+            "Docker daemon",
+            start="start it (dockerd, or your Docker application), or set DOCKER_HOST",
+        )
+        self._version: Mapping[str, Any] | None = None
+
+    @property
+    def address(self) -> str:
+        return self._api.endpoint.url
+
+    def platform(self) -> Platform:
+        version = self._asked()
+        return Platform(str(version.get("Os", "linux")), str(version.get("Arch", "")))
+
+    def load(
+        self,
+        content: Content,
+        root: Descriptor,
+        names: Sequence[str],
+        *,
+        platform: Platform | None = None,
+        progress: Progress = no_progress,
+    ) -> Loaded:
+        wanted = [image_name(name) for name in names]
+        image = images.read(content, root, platform or self.platform())
+        expected = image.manifest.digest if self._in_containerd() else image.config.digest
+        sent = sending.Sent()
+        if not self._has(expected, image):
+            self._send(content, image, progress, sent)
+            found = self.find(str(expected))
+            if found is None or found.diff_ids != image.diff_ids:
+                raise CorruptError(
+                    f"the Docker daemon accepted {root.digest}, but has no image {expected}",
+                    fix="nothing was named; the daemon's log may say why",
+                )
+        for name in wanted:
+            self._tag(expected, name)
+        return Loaded("docker", tuple(wanted), expected, image.platform, sent.layers, sent.bytes)
+
+    def find(self, name: str) -> EngineImage | None:
+        answer = self._api.request("GET", f"/images/{quote(name, safe=':/@')}/json")
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise EngineError(f"the Docker daemon cannot say what {name} is: {answer.message}")
+        return _image(answer.value)
+
+    def used(self) -> frozenset[Digest]:
+        containers = self._call("/containers/json", {"all": "1"})
+        return frozenset(Digest.parse(item["ImageID"]) for item in containers)
+
+    def remove(self, name: str) -> None:
+        self._asked()
+        answer = self._api.request("DELETE", f"/images/{quote(name, safe=':/@')}")
+        if answer.status == 409:
+            raise ConflictError(f"{name} is used by a container: {answer.message}")
+        if answer.status not in (200, 404):
+            raise EngineError(f"the Docker daemon does not remove {name}: {answer.message}")
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._api.close()
+
+    def _asked(self) -> Mapping[str, Any]:
+        """What the daemon says it is; all later requests use its API version."""
+        if self._version is None:
+            self._version = self._api.get("/version")
+            self._api.prefix = f"/v{self._version.get('ApiVersion', '1.24')}"
+        return self._version
+
+    def _call(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        self._asked()
+        return self._api.get(path, params)
+
+    def _in_containerd(self) -> bool:
+        """Whether images are kept in containerd, where the id is the manifest's digest."""
+        status = self._call("/info").get("DriverStatus") or []
+        return ["driver-type", "io.containerd.snapshotter.v1"] in status
+
+    def _has(self, expected: Digest, image: Image) -> bool:
+        found = self.find(str(expected))
+        return found is not None and found.diff_ids == image.diff_ids
+
+    def _send(self, content: Content, image: Image, progress: Progress, sent: sending.Sent) -> None:
+        """Sends the image without the layers that are there; all of it if that was wrong."""
+        if self._in_containerd():
+            files = tarball.members(image, [])
+            self._upload(sending.body(files, content, progress, sent))
+            return
+        skip = self._present(image)
+        try:
+            self._send_archive(content, image, skip, progress, sent)
+        except EngineError:
+            # Somebody may have removed the image whose layers were to be shared.
+            if not skip or not self._answers():
+                raise
+            sent.forget()
+            self._send_archive(content, image, frozenset(), progress, sent)
+
+    def _send_archive(
+        self,
+        content: Content,
+        image: Image,
+        skip: frozenset[Digest],
+        progress: Progress,
+        sent: sending.Sent,
+    ) -> None:
+        files = tarball.docker_members(image, skip)
+        zstd = self._api_version() < _ZSTD_API
+        with sending.unpacked(files, image, content, zstd=zstd) as ready:
+            self._upload(sending.body(ready, content, progress, sent))
+
+    def _upload(self, body: Iterator[bytes]) -> None:
+        doing = "while an image was loaded"
+        for message in self._api.upload("/images/load", body, {"quiet": "1"}, doing=doing):
+            if "error" in message or "errorDetail" in message:
+                detail = message.get("errorDetail") or {}
+                text = detail.get("message") or message.get("error")
+                raise EngineError(
+                    f"the Docker daemon refused the image: {' '.join(str(text).split())}",
+                    fix="nothing was named",
+                )
+
+    def _answers(self) -> bool:
+        try:
+            return self._api.request("GET", "/_ping").status == 200
+        except EngineError:
+            return False
+
+    def _present(self, image: Image) -> frozenset[Digest]:
+        """The lowest layers that some image of the daemon also has, by ChainID.
+
+        Docker looks a layer up by its ChainID before it opens the layer's file, so that file
+        need not be in the archive.
+        """
+        chain = images.chain_ids(image.diff_ids)
+        depth = 0
+        for item in self._call("/images/json", {"all": "0"})[:_MOST_IMAGES]:
+            found = self.find(item["Id"])
+            if found is None:
+                continue
+            shared = 0
+            for ours, theirs in zip(image.diff_ids, found.diff_ids, strict=False):
+                if ours != theirs:
+                    break
+                shared += 1
+            depth = max(depth, shared)
+        assert depth <= len(chain)
+        below = {layer.digest for layer in image.layers[:depth]}
+        # A layer that occurs again higher up is needed there.
+        return frozenset(below - {layer.digest for layer in image.layers[depth:]})
+
+    def _tag(self, image_id: Digest, name: str) -> None:
+        repository, tag = split(name)
+        answer = self._api.request(
+            "POST", f"/images/{image_id}/tag", {"repo": repository, "tag": tag}
+        )
+        if answer.status != 201:
+            raise EngineError(f"the Docker daemon does not name the image {name}: {answer.message}")
+        found = self.find(name)
+        if found is None or found.id != image_id:
+            raise EngineError(
+                f"the Docker daemon named {name}, but it is {found.id if found else 'not there'}",
+                fix=f"expected {image_id}: is something else moving the same name?",
+            )
+
+    def _api_version(self) -> tuple[int, ...]:
+        text = str(self._asked().get("ApiVersion", "1.24"))
+        return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _image(value: Mapping[str, Any]) -> EngineImage:
+    rootfs = value.get("RootFS") or {}
+    return EngineImage(
+        Digest.parse(value["Id"]),
+        tuple(value.get("RepoTags") or ()),
+        tuple(Digest.parse(item) for item in rootfs.get("Layers") or ()),
+        Platform(value.get("Os", ""), value.get("Architecture", ""), value.get("Variant") or ""),
+    )

@@ -1,0 +1,107 @@
+"""What lading asks of a container engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
+from lading.oci.platform import Platform
+
+__all__ = ["Engine", "EngineImage", "Loaded", "Progress", "no_progress"]
+
+#: Called with the bytes sent so far and the bytes there are to send.
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineImage:
+    """An image that an engine has.
+
+    `id` is what the engine calls it: the digest of its config, or of its manifest where the
+    engine keeps images in containerd.
+    """
+
+    id: Digest
+    names: tuple[str, ...]
+    diff_ids: tuple[Digest, ...]
+    platform: Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load that was verified: the engine has this image under these names.
+
+    `layers_sent` and `bytes_sent` (payload only) say what was not there before.
+    """
+
+    engine: str
+    names: tuple[str, ...]
+    id: Digest
+    platform: Platform
+    layers_sent: int
+    bytes_sent: int
+
+
+class Engine(Protocol):
+    """A container engine. Every method raises EngineError when the engine fails or goes away."""
+
+    @property
+    def name(self) -> str:
+        """`docker`, `podman` or `containerd`."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Where it answers, for messages."""
+        ...
+
+    def platform(self) -> Platform:
+        """What the engine runs natively."""
+        ...
+
+    def load(
+        self,
+        content: Content,
+        root: Descriptor,
+        names: Sequence[str],
+        *,
+        platform: Platform | None = None,
+        progress: Progress = no_progress,
+    ) -> Loaded:
+        """Gives the engine the image at `root` under `names`, which move only once it is verified.
+
+        Args:
+            content: where the image's bytes are.
+            root: its manifest, or an index that has one for the platform.
+            names: `repository:tag`; what the image's own archive calls itself does not matter.
+            platform: another one than the engine's own.
+            progress: called while bytes are sent.
+
+        Raises:
+            NotFoundError: nothing for the platform, or a blob is missing.
+            CorruptError: a blob is not what its descriptor says; nothing was loaded.
+        """
+        ...
+
+    def find(self, name: str) -> EngineImage | None:
+        """The image called `name` (a name or an image id), None when there is none."""
+        ...
+
+    def used(self) -> frozenset[Digest]:
+        """The ids of the images that containers were made from, running or not."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Takes the name away, and the image with its last name; no error when it is gone.
+
+        Raises ConflictError when a container uses the image.
+        """
+        ...

@@ -1,0 +1,111 @@
+"""The body of a load: an archive made on the fly, counted, and unpacked for old daemons."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO, cast
+
+from lading.engine.engine import Progress
+from lading.errors import CorruptError
+from lading.oci import media_types
+from lading.oci.content import Content
+from lading.oci.digest import Digest
+from lading.store import tarball
+from lading.store.image import Image
+from lading.store.tarball import Member
+
+__all__ = ["Sent", "body", "unpacked"]
+
+_BLOCK = 1024 * 1024
+_ZSTD = frozenset({media_types.LAYER_ZSTD, media_types.DOCKER_LAYER_ZSTD})
+
+
+@dataclass(slots=True)
+class Sent:
+    """How much went over the wire: whole layers, and bytes of layers."""
+
+    layers: int = 0
+    bytes: int = 0
+
+    def forget(self) -> None:
+        """Starts counting again: what was sent was of no use."""
+        self.layers = self.bytes = 0
+
+
+def body(
+    files: Sequence[Member], content: Content, progress: Progress, sent: Sent
+) -> Iterator[bytes]:
+    """The tar of `files`, with `progress` called and `sent` counted as it goes."""
+    layers = [file for file in files if file.source is not None]
+    total = sum(file.size for file in layers)
+
+    def count(size: int) -> None:
+        sent.bytes += size
+        progress(sent.bytes, total)
+
+    yield from tarball.stream(files, content, count)
+    sent.layers = len(layers)
+
+
+@contextmanager
+def unpacked(
+    files: Sequence[Member], image: Image, content: Content, *, zstd: bool
+) -> Iterator[list[Member]]:
+    """`files`, with zstd layers replaced by plain tars when the daemon does not know zstd.
+
+    A tar has to say a file's size first, so such a layer goes through an unnamed temporary
+    file; its bytes are checked against both its digest and its diff_id.
+    """
+    diff_ids = {
+        layer.digest: diff for layer, diff in zip(image.layers, image.diff_ids, strict=True)
+    }
+    ready: list[Member] = []
+    opened: list[BinaryIO] = []
+    try:
+        for file in files:
+            if zstd and file.source is not None and file.source.media_type in _ZSTD:
+                plain = _decompress(file, content, diff_ids[file.source.digest])
+                opened.append(plain)
+                file = replace(file, size=plain.seek(0, 2), opener=partial(_again, plain))
+            ready.append(file)
+        yield ready
+    finally:
+        for stream in opened:
+            stream.close()
+
+
+def _again(stream: BinaryIO) -> BinaryIO:
+    """A second handle on an unnamed file, at its start: whoever reads a member closes it."""
+    stream.seek(0)
+    return os.fdopen(os.dup(stream.fileno()), "rb", buffering=0)
+
+
+def _decompress(file: Member, content: Content, diff_id: Digest) -> BinaryIO:
+    import zstandard
+
+    plain = cast("BinaryIO", tempfile.TemporaryFile(prefix="lading-"))  # noqa: SIM115
+    hasher = hashlib.new(diff_id.algorithm)
+    decompressor = zstandard.ZstdDecompressor()
+    frame = decompressor.decompressobj(read_across_frames=True)
+    try:
+        for block in tarball.content_blocks(content, file):
+            data = frame.decompress(block)
+            hasher.update(data)
+            plain.write(data)
+    except zstandard.ZstdError as error:
+        plain.close()
+        raise CorruptError(f"{file.name} is not a zstd layer: {error}") from None
+    except BaseException:
+        plain.close()
+        raise
+    plain.flush()
+    if hasher.hexdigest() != diff_id.hex:
+        plain.close()
+        raise CorruptError(f"the layer {file.name} unpacks to something else than {diff_id}")
+    return plain

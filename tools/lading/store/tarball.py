@@ -1,0 +1,154 @@
+"""An image as one tar stream that is both a docker-archive and an OCI layout.
+
+`manifest.json` makes it an archive for docker, podman and skopeo, `oci-layout` and `index.json`
+make it a layout for whoever reads those; both point at the same blobs, so nothing is there
+twice. The bytes depend on the image, its names and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from lading.errors import CorruptError
+from lading.oci import document, layout
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
+from lading.store.image import Image
+
+__all__ = ["DOCKER_MANIFEST", "Member", "content_blocks", "docker_members", "members", "stream"]
+
+#: The name of the file that makes a tar a docker-archive.
+DOCKER_MANIFEST = "manifest.json"
+_BLOCK = 1024 * 1024
+_RECORD = tarfile.BLOCKSIZE
+_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of the tar: its name and either its bytes or the content to read them from."""
+
+    name: str
+    size: int
+    data: bytes | None = None
+    source: Descriptor | None = None
+    #: Opens the member's bytes when they are not those of `source` as it is stored.
+    opener: Callable[[], BinaryIO] | None = None
+
+
+def members(image: Image, names: Sequence[str], *, tag: str = "") -> list[Member]:
+    """The files of the archive of `image`, in order: documents first, layers last.
+
+    Args:
+        image: the image.
+        names: what `manifest.json` says it is called, as `repository:tag`.
+        tag: what `index.json` says it is called.
+    """
+    annotations = {**image.manifest.annotations, **({layout.REF_NAME: tag} if tag else {})}
+    root = replace(image.manifest, annotations=annotations, platform=image.platform)
+    files = [
+        _bytes(layout.MARKER_FILE, layout.MARKER),
+        _bytes(layout.INDEX_FILE, layout.LayoutIndex((root,)).dumps()),
+        _bytes(DOCKER_MANIFEST, _docker_manifest(image, names)),
+        _bytes(layout.blob_name(image.manifest.digest), image.manifest_bytes),
+        _bytes(layout.blob_name(image.config.digest), image.config_bytes),
+    ]
+    blobs = {layout.blob_name(layer.digest): layer for layer in image.layers}
+    return files + [Member(name, layer.size, source=layer) for name, layer in blobs.items()]
+
+
+def docker_members(image: Image, skip: Collection[Digest]) -> list[Member]:
+    """The files of a plain docker-archive without a name, leaving out the layers in `skip`."""
+    blobs = {layout.blob_name(layer.digest): layer for layer in image.layers}
+    return [
+        _bytes(DOCKER_MANIFEST, _docker_manifest(image, [])),
+        _bytes(layout.blob_name(image.config.digest), image.config_bytes),
+        *(
+            Member(name, layer.size, source=layer)
+            for name, layer in blobs.items()
+            if layer.digest not in skip
+        ),
+    ]
+
+
+def stream(
+    files: Sequence[Member], content: Content, sent: Callable[[int], None] = lambda _: None
+) -> Iterator[bytes]:
+    """Yields the tar, verifying the digest and size of every blob as it passes.
+
+    A blob that turns out wrong raises CorruptError before its last block is yielded, so that a
+    reader never gets a complete archive. `sent` is called with the bytes yielded since the
+    last call.
+    """
+    for file in files:
+        header = _header(file)
+        yield header
+        if file.data is not None:
+            yield file.data
+        else:
+            blocks = _opened(file) if file.opener else content_blocks(content, file)
+            for block in blocks:
+                yield block
+                sent(len(block))
+        yield bytes(-file.size % _RECORD)
+    yield bytes(2 * _RECORD)
+
+
+def content_blocks(content: Content, file: Member) -> Iterator[bytes]:
+    """The bytes of a member's blob in blocks of up to 1 MiB, the last one only when all is right.
+
+    Raises CorruptError when size or digest differ from the descriptor, NotFoundError when the
+    blob is not there.
+    """
+    source = file.source
+    assert source is not None
+    hasher, left, last = hashlib.new(source.digest.algorithm), source.size, b""
+    with content.open(source) as opened:
+        while block := opened.read(_BLOCK):
+            left -= len(block)
+            if left < 0:
+                break
+            if last:
+                yield last
+            hasher.update(block)
+            last = block
+    if left or hasher.hexdigest() != source.digest.hex:
+        reason = (
+            "longer than" if left < 0 else "shorter than" if left else "not what its digest says at"
+        )
+        raise CorruptError(f"the layer {source.digest} is {reason} {source.size} bytes")
+    yield last
+
+
+def _opened(file: Member) -> Iterator[bytes]:
+    assert file.opener is not None
+    left = file.size
+    with file.opener() as opened:
+        while block := opened.read(_BLOCK):
+            left -= len(block)
+            yield block
+    if left:
+        raise CorruptError(f"{file.name} changed while it was read")
+
+
+def _docker_manifest(image: Image, names: Sequence[str]) -> bytes:
+    layers = [layout.blob_name(layer.digest) for layer in image.layers]
+    config = layout.blob_name(image.config.digest)
+    entry = {"Config": config, "RepoTags": list(names), "Layers": layers}
+    return b"[" + document.dumps(entry) + b"]"
+
+
+def _bytes(name: str, data: bytes) -> Member:
+    return Member(name, len(data), data=data)
+
+
+def _header(file: Member) -> bytes:
+    info = tarfile.TarInfo(file.name)
+    info.size, info.mode = file.size, _MODE
+    # PAX headers appear only for a size that USTAR cannot hold (8 GiB).
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
