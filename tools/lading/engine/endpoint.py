@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 from lading.errors import InputError, NotFoundError
 
-__all__ = ["Endpoint", "docker_endpoint", "parse"]
+__all__ = ["SYSTEM_SOCKET", "Endpoint", "docker_endpoint", "parse"]
+
+#: Where a daemon for the whole machine listens.
+SYSTEM_SOCKET = "/var/run/docker.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def docker_endpoint(
     if name and name != "default":
         return parse(_context_host(name, env), f"the docker context {name!r}")
     looked = ["DOCKER_HOST (not set)", "a docker context (none)"]
-    sockets = ["/var/run/docker.sock"]
+    sockets = [SYSTEM_SOCKET]
     if env.get("XDG_RUNTIME_DIR"):
         sockets.append(os.path.join(env["XDG_RUNTIME_DIR"], "docker.sock"))
     if env.get("HOME"):
