@@ -1,0 +1,70 @@
+"""What a registry's refusal means for a person (distribution-spec 1.1, "Error codes")."""
+
+from __future__ import annotations
+
+from lading.errors import (
+    CorruptError,
+    DeniedError,
+    InputError,
+    LadingError,
+    LimitError,
+    NotFoundError,
+    UnreachableError,
+)
+from lading.oci import document
+from lading.registry.auth import login_hint
+from lading.registry.limits import MAX_ERROR_BYTES
+from lading.registry.transport import Response, TransportError
+
+__all__ = ["failure"]
+
+_CORRUPT = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID"})
+
+
+def failure(response: Response, doing: str, *, registry: str) -> LadingError:
+    """Reads and closes an error answer; returns what to raise.
+
+    Args:
+        response: an answer nobody can go on with.
+        doing: the attempt, as in "push sha256:… to localhost:5000/app".
+        registry: for a hint about logging in.
+    """
+    code, message = _first_error(response)
+    said = " ".join(word for word in (str(response.status), code) if word)
+    text = f"cannot {doing}: {response.request.origin} says {said}"
+    if message:
+        text += f" ({message})"
+    status = response.status
+    if status in (401, 403):
+        return DeniedError(text, fix=login_hint(registry) if status == 401 else "")
+    if status == 404:
+        return NotFoundError(text)
+    if status == 413:
+        return LimitError(text)
+    if status == 405:
+        return InputError(text, fix="the registry does not support this")
+    if status == 429 or status >= 500 or status == 408:
+        return UnreachableError(text)
+    return CorruptError(text) if code in _CORRUPT else InputError(text)
+
+
+def _first_error(response: Response) -> tuple[str, str]:
+    """The first error's code and message, cut and cleaned for a terminal."""
+    try:
+        value = document.loads_object(response.read(MAX_ERROR_BYTES), what="an error answer")
+        errors = value.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors else {}
+        if not isinstance(first, dict):
+            return "", ""
+        return _clean(first.get("code"), 40), _clean(first.get("message"), 160)
+    except (LadingError, TransportError):
+        return "", ""
+    finally:
+        response.close()
+
+
+def _clean(value: object, length: int) -> str:
+    if not isinstance(value, str):
+        return ""
+    text = "".join(char if char.isprintable() else " " for char in value)
+    return " ".join(text.split())[:length]

@@ -1,0 +1,147 @@
+"""Which Authorization header a request carries, learnt from the registry's challenges.
+
+Everything is kept per origin: a credential or token that one scheme, host and port has asked
+for is never shown to another.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from lading.errors import DeniedError
+from lading.registry import tokens
+from lading.registry.challenge import Challenge, parse
+from lading.registry.credentials import Credential, Credentials
+from lading.registry.origin import Origin
+from lading.registry.tokens import Realm, Token
+from lading.registry.transport import Request
+
+__all__ = ["Access", "Authenticator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a request needs: a repository of a registry, for these token scopes."""
+
+    registry: str
+    origin: Origin
+    repository: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known about one origin."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    scheme: str = ""
+    realm: Realm | None = None
+    credentials: dict[str, Credential | None] = field(default_factory=dict)
+    tokens: dict[tuple[str, ...], Token] = field(default_factory=dict)
+
+
+class Authenticator:
+    """Shared by all threads of a session.
+
+    Args:
+        credentials: finds who we are.
+        realms: token servers allowed beside the registry itself.
+        fetch: asks a token server; returns the body of its answer or raises DeniedError.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        realms: Iterable[Origin],
+        fetch: Callable[[Request, Credential | None], bytes],
+    ) -> None:
+        self._find = credentials
+        self._realms = frozenset(realms)
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._states: defaultdict[Origin, _State] = defaultdict(_State)
+
+    def header(self, access: Access) -> str:
+        """The Authorization for a request, or empty; may ask a token server.
+
+        Raises DeniedError when the token server refuses.
+        """
+        state = self._state(access)
+        if not state.scheme:
+            return ""
+        with state.lock:
+            credential = self._credential(state, access)
+            if state.scheme == "basic":
+                return credential.basic if credential is not None else ""
+            if credential is not None and credential.registry_token:
+                return f"Bearer {credential.registry_token}"
+            token = state.tokens.get(access.scopes)
+            if token is None or token.expires <= time.monotonic():
+                assert state.realm is not None
+                request = tokens.ask(state.realm, access.scopes, credential)
+                token = tokens.read(self._fetch(request, credential), state.realm)
+                state.tokens[access.scopes] = token
+            return f"Bearer {token.text}"
+
+    def challenged(self, access: Access, headers: Iterable[str], used: str) -> bool:
+        """Learns from a 401; returns whether sending the request again can go better.
+
+        Args:
+            access: what the refused request was for.
+            headers: the values of WWW-Authenticate.
+            used: the Authorization that was refused, or empty.
+
+        Raises DeniedError when a login is needed that we do not have, or may not make.
+        """
+        challenges = parse(headers)
+        state = self._state(access)
+        with state.lock:
+            for challenge in challenges:
+                if challenge.scheme == "bearer":
+                    return self._bearer(state, access, challenge, used)
+            if any(challenge.scheme == "basic" for challenge in challenges):
+                if used.startswith("Basic "):
+                    return False
+                if self._credential(state, access) is None:
+                    raise DeniedError(
+                        f"{access.registry} wants a login", fix=login_hint(access.registry)
+                    )
+                state.scheme = "basic"
+                return True
+        return False
+
+    def credential(self, access: Access) -> Credential | None:
+        """Who we are to the registry, if that was needed so far."""
+        return self._state(access).credentials.get(access.repository)
+
+    def _bearer(self, state: _State, access: Access, challenge: Challenge, used: str) -> bool:
+        realm = tokens.check_realm(challenge, access.origin, self._realms)
+        if state.scheme != "bearer" or state.realm != realm:
+            state.scheme, state.realm = "bearer", realm
+            state.tokens.clear()
+            return True
+        token = state.tokens.get(access.scopes)
+        if token is not None and used == f"Bearer {token.text}":
+            # Expired or revoked before its time: another one is asked for, once.
+            del state.tokens[access.scopes]
+        credential = self._credential(state, access)
+        return credential is None or not credential.registry_token
+
+    def _credential(self, state: _State, access: Access) -> Credential | None:
+        if access.repository not in state.credentials:
+            found = self._find(access.registry, access.repository)
+            state.credentials[access.repository] = found
+        return state.credentials[access.repository]
+
+    def _state(self, access: Access) -> _State:
+        with self._lock:
+            return self._states[access.origin]
+
+
+def login_hint(registry: str) -> str:
+    """How to log in to `registry`."""
+    return f"log in: docker login {registry}, or bazel run //tools:registry -- login {registry}"

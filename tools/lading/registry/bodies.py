@@ -1,0 +1,36 @@
+"""Request bodies: bytes, a part of a file, a part of a stream that can be opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Body", "FileBody", "StreamBody"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """`size` bytes of a regular file from `offset`; plaintext connections use sendfile."""
+
+    path: Path
+    offset: int
+    size: int
+    advance: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBody:
+    """`size` bytes that `stream` yields from where it stands.
+
+    Raises what `stream.read` raises; a stream that verifies what it reads does so before its
+    last bytes are handed out.
+    """
+
+    stream: BinaryIO
+    size: int
+    advance: Callable[[int], None]
+
+
+Body = bytes | FileBody | StreamBody

@@ -1,0 +1,96 @@
+"""Putting a request's body on the wire: sendfile where possible, 1 MiB writes elsewhere."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from lading.errors import CorruptError
+from lading.registry.bodies import FileBody, StreamBody
+from lading.registry.limits import CHUNK, Limits
+from lading.registry.pace import Pace
+
+__all__ = ["send_body"]
+
+_SENDFILE = 4 * CHUNK
+
+
+def send_body(sock: socket.socket, body: FileBody | StreamBody, limits: Limits) -> bool:
+    """Sends all of `body`; returns False if it stopped because a plaintext peer answers already.
+
+    Raises:
+        OSError: the connection broke, or is too slow.
+        CorruptError: the source has fewer bytes than announced.
+    """
+    pace = Pace(limits)
+    pace.body()
+    # An encrypted connection has bytes to read for its own reasons, such as session tickets.
+    plain = type(sock) is socket.socket
+    if isinstance(body, StreamBody):
+        return _send_stream(sock, body, pace, limits, plain=plain)
+    if plain and hasattr(os, "sendfile"):
+        return _send_file(sock, body, pace, limits)
+    with body.path.open("rb") as file:
+        file.seek(body.offset)
+        stream = StreamBody(file, body.size, body.advance)
+        return _send_stream(sock, stream, pace, limits, plain=plain)
+
+
+def _send_file(sock: socket.socket, body: FileBody, pace: Pace, limits: Limits) -> bool:
+    offset, end = body.offset, body.offset + body.size
+    poll = _poller(sock)
+    with body.path.open("rb") as file:
+        while offset < end:
+            started = time.monotonic()
+            if _answered(poll, limits):
+                return False
+            try:
+                sent = os.sendfile(
+                    sock.fileno(), file.fileno(), offset, min(_SENDFILE, end - offset)
+                )
+            except BlockingIOError:
+                sent = -1
+            pace.count(max(sent, 0), time.monotonic() - started)
+            if sent == 0:
+                raise CorruptError(f"{body.path} became shorter while it was sent")
+            if sent > 0:
+                offset += sent
+                body.advance(sent)
+    return True
+
+
+def _send_stream(
+    sock: socket.socket, body: StreamBody, pace: Pace, limits: Limits, *, plain: bool
+) -> bool:
+    left = body.size
+    poll = _poller(sock) if plain else None
+    sock.settimeout(limits.idle)
+    while left:
+        data = body.stream.read(min(CHUNK, left))
+        if not data:
+            raise CorruptError(f"the source of an upload ended {left} bytes early")
+        started = time.monotonic()
+        if poll is not None and _answered(poll, limits):
+            return False
+        sock.sendall(data)
+        pace.count(len(data), time.monotonic() - started)
+        left -= len(data)
+        body.advance(len(data))
+    return True
+
+
+def _poller(sock: socket.socket) -> Callable[[float], list[tuple[int, int]]]:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT)
+    return poll.poll
+
+
+def _answered(poll: Callable[[float], list[tuple[int, int]]], limits: Limits) -> bool:
+    """Waits until the socket takes bytes; True if instead the peer has something to say."""
+    events = poll(limits.idle * 1000)
+    if not events:
+        raise TimeoutError
+    return bool(events[0][1] & select.POLLIN)

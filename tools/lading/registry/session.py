@@ -1,0 +1,255 @@
+"""One conversation with any number of registries: authentication, retries and redirects."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from lading.errors import DeniedError, LadingError, LimitError, UnreachableError
+from lading.oci.reference import Reference
+from lading.registry import answers, credentials, redirects
+from lading.registry.auth import Access, Authenticator
+from lading.registry.bodies import Body
+from lading.registry.credentials import Credential, Credentials
+from lading.registry.limits import MAX_ERROR_BYTES, MAX_TOKEN_BYTES, Limits
+from lading.registry.origin import Origin
+from lading.registry.retry import RETRY_STATUSES, Attempts, Budget, retry_after
+from lading.registry.transport import Request, Response, Transport, TransportError
+
+__all__ = ["Repository", "Session"]
+
+USER_AGENT = "lading"
+_TLS_EXPECTED = b"HTTP request to an HTTPS server"
+
+
+class Session:
+    """What registries are spoken to with; safe to share between threads.
+
+    Args:
+        limits: bounds in time and number.
+        find: finds credentials; by default those of the user's container tools.
+        realms: URLs of token servers that are allowed beside the registries themselves.
+        insecure: plain HTTP for every host, not only for loopback.
+        ca_file: certificates to trust in addition.
+        trace: is told every exchange, one line each, without secrets.
+        sleep: waits between attempts; tests replace it.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        find: Credentials = credentials.find,
+        realms: Iterable[str] = (),
+        insecure: bool = False,
+        ca_file: str = "",
+        trace: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.budget = Budget(self.limits, sleep)
+        self.transport = Transport(self.limits, user_agent=USER_AGENT, ca_file=ca_file, trace=trace)
+        allowed = [Origin.split(realm)[0] for realm in realms]
+        self._auth = Authenticator(find, allowed, self._token)
+        self._insecure = insecure
+        self._origins: dict[str, Origin] = {}
+        self._settled: set[Origin] = set()
+        self._lock = threading.Lock()
+
+    def repository(self, registry: str, name: str) -> Repository:
+        """Names a repository; raises InputError for a name that is none."""
+        reference = Reference(registry, name)
+        return Repository(self, reference.registry, reference.repository)
+
+    def origin(self, registry: str) -> Origin:
+        """Where a registry's requests go."""
+        with self._lock:
+            if registry not in self._origins:
+                self._origins[registry] = Origin.of_registry(registry, insecure=self._insecure)
+            return self._origins[registry]
+
+    def send(
+        self,
+        access: Access,
+        request: Request,
+        *,
+        doing: str,
+    ) -> Response:
+        """Sends a request that may be repeated; returns the first answer that is final.
+
+        401 is met with one round of authentication; timeouts, rate limits, server errors and
+        broken connections with further attempts; redirects of GET and HEAD are followed.
+
+        Args:
+            access: the repository and scopes that the request is for.
+            request: what to send; an Authorization is added.
+            doing: names the attempt in errors.
+
+        Raises:
+            UnreachableError: no final answer within the limits.
+            DeniedError: a login is missing or refused.
+        """
+        attempts = Attempts(self.budget)
+        authenticated = False
+        while True:
+            try:
+                response, used = self._hops(access, request)
+            except TransportError as error:
+                if error.garbled and self._try_tls(access):
+                    access, request = self._moved(access, request)
+                    continue
+                if error.stale or attempts.again():
+                    continue
+                raise UnreachableError(f"cannot {doing}: {error}") from None
+            # Another origin, where a redirect led, has no say in who we are.
+            own = response.request.origin == access.origin
+            if own and self._expects_tls(response) and self._try_tls(access):
+                access, request = self._moved(access, request)
+                continue
+            if own:
+                self._settled.add(access.origin)
+            if response.status == 401 and own and not authenticated:
+                headers = response.headers("WWW-Authenticate")
+                if self._auth.challenged(access, headers, used):
+                    authenticated = True
+                    response.close()
+                    continue
+            if response.status in RETRY_STATUSES:
+                asked = retry_after(response.header("Retry-After"))
+                if attempts.again(asked):
+                    response.close()
+                    continue
+                refusal = answers.failure(response, doing, registry=access.registry)
+                if asked is not None and asked > self.limits.longest_wait:
+                    refusal.fix = f"it asks to come back in {asked:.0f} s"
+                raise refusal
+            return response
+
+    def send_once(self, access: Access, request: Request) -> Response:
+        """Sends a request that must not be repeated blindly, such as a part of an upload.
+
+        A 401 is learnt from, so that a next request is authenticated. Raises TransportError, or
+        DeniedError when a login is missing or refused.
+        """
+        response, used = self._one(access, request)
+        if response.status == 401:
+            self._auth.challenged(access, response.headers("WWW-Authenticate"), used)
+        return response
+
+    def close(self) -> None:
+        """Closes kept connections."""
+        self.transport.close()
+
+    def _hops(self, access: Access, request: Request) -> tuple[Response, str]:
+        response, used = self._one(access, request)
+        for _ in range(self.limits.redirects):
+            if response.status not in redirects.REDIRECTS:
+                return response, used
+            response.close()
+            before, request = request, redirects.follow(request, response)
+            if request.origin == before.origin and request.nearest is None:
+                response, used = self._one(access, request)
+            else:
+                response = self.transport.send(request)
+        if response.status in redirects.REDIRECTS:
+            response.close()
+            raise UnreachableError(
+                f"{access.origin} redirects more than {self.limits.redirects} times"
+            )
+        return response, used
+
+    def _one(self, access: Access, request: Request) -> tuple[Response, str]:
+        used = self._auth.header(access)
+        headers: Mapping[str, str] = request.headers
+        if used:
+            headers = {**headers, "Authorization": used}
+        return self.transport.send(replace(request, headers=headers)), used
+
+    def _expects_tls(self, response: Response) -> bool:
+        if response.status != 400 or response.request.origin.scheme != "http":
+            return False
+        return _TLS_EXPECTED in response.read(MAX_ERROR_BYTES)
+
+    def _try_tls(self, access: Access) -> bool:
+        """Turns to HTTPS on loopback, where plain HTTP is tried first; never the other way."""
+        origin = access.origin
+        if self._insecure or origin.scheme != "http" or origin in self._settled:
+            return False
+        with self._lock:
+            self._origins[access.registry] = replace(origin, scheme="https")
+        return True
+
+    def _moved(self, access: Access, request: Request) -> tuple[Access, Request]:
+        origin = self.origin(access.registry)
+        return replace(access, origin=origin), replace(request, origin=origin)
+
+    def _token(self, request: Request, credential: Credential | None) -> bytes:
+        """Asks a token server; never redirected, retried like anything else."""
+        attempts = Attempts(self.budget)
+        doing = f"get a token from {request.origin}"
+        while True:
+            try:
+                response = self.transport.send(request)
+                data = response.read(MAX_TOKEN_BYTES)
+            except TransportError as error:
+                if error.stale or attempts.again():
+                    continue
+                raise UnreachableError(f"cannot {doing}: {error}") from None
+            except LimitError as error:
+                raise DeniedError(error.what) from None
+            if response.status == 200:
+                return data
+            if response.status in RETRY_STATUSES:
+                if attempts.again(retry_after(response.header("Retry-After"))):
+                    continue
+                raise UnreachableError(f"cannot {doing}: it says {response.status}")
+            who = "anonymous access"
+            if credential is not None:
+                who = f"the login found in {credential.source}"
+            raise DeniedError(
+                f"the token server {request.origin} refuses {who} with {response.status}",
+                fix="log in again, or ask for access",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository of a registry, as seen through a session."""
+
+    session: Session
+    registry: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.name}"
+
+    @property
+    def origin(self) -> Origin:
+        return self.session.origin(self.registry)
+
+    def access(self, actions: str = "pull", *, also: Iterable[str] = ()) -> Access:
+        """Access to this repository, and `pull` on those in `also`, for a mount."""
+        scopes = [f"repository:{self.name}:{actions}"]
+        scopes += [f"repository:{name}:pull" for name in also if name != self.name]
+        return Access(self.registry, self.origin, self.name, tuple(scopes))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        access: Access | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Body = b"",
+    ) -> Response:
+        """Sends `method` to `path` below the repository: `manifests/…`, `blobs/…`."""
+        needed = access or self.access("pull" if method in ("GET", "HEAD") else "pull,push")
+        request = Request(method, self.origin, f"/v2/{self.name}/{path}", headers or {}, body)
+        return self.session.send(needed, request, doing=f"{doing} {self}")
+
+    def failure(self, response: Response, doing: str) -> LadingError:
+        """What to raise for an answer that nobody can go on with."""
+        return answers.failure(response, f"{doing} {self}", registry=self.registry)

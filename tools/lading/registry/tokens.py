@@ -1,0 +1,119 @@
+"""Bearer tokens: what to ask a token server, and what its answer means.
+
+The protocol is the one of the distribution project (docs/spec/auth/token.md, oauth.md): GET with
+Basic credentials, or a POST that trades an identity token.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from lading.errors import CorruptError, DeniedError, InputError, LadingError
+from lading.oci import document
+from lading.registry.challenge import Challenge
+from lading.registry.credentials import Credential
+from lading.registry.limits import MAX_TOKEN_BYTES
+from lading.registry.origin import Origin
+from lading.registry.transport import Request
+
+__all__ = ["Realm", "Token", "ask", "check_realm", "read"]
+
+# RFC 6750: b64token. Anything else could break out of the header.
+_BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+_LIFETIME = 60
+_CLIENT = "lading"
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """A token server that may be asked on behalf of a registry."""
+
+    origin: Origin
+    target: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`expires` is on the clock of time.monotonic, a margin before the server's own idea."""
+
+    text: str = field(repr=False)
+    expires: float
+
+
+def check_realm(challenge: Challenge, registry: Origin, allowed: Iterable[Origin]) -> Realm:
+    """Decides whether the server that a challenge names may see our credentials.
+
+    It may if it is the registry itself, the registry's host on another port with both sides on
+    HTTPS, or one that the user configured. Raises DeniedError.
+    """
+    text = challenge.parameters.get("realm", "")
+    try:
+        origin, target = Origin.split(text)
+    except InputError as error:
+        raise DeniedError(f"{registry} asks to log in, but {error.what}") from None
+    if registry.scheme == "https" and origin.scheme != "https":
+        raise DeniedError(
+            f"{registry} asks to log in at {origin}, which is not encrypted",
+            fix="the registry's token server has to use https",
+        )
+    same = origin == registry or (
+        origin.host == registry.host and origin.scheme == registry.scheme == "https"
+    )
+    if not same and origin not in allowed:
+        raise DeniedError(
+            f"{registry} asks to log in at {origin}, which is another server",
+            fix=f"if that is its token server, allow it: --realm={origin}, or LADING_REALMS",
+        )
+    return Realm(origin, target, challenge.parameters.get("service", ""))
+
+
+def ask(realm: Realm, scopes: Iterable[str], credential: Credential | None) -> Request:
+    """The request for a token with `scopes`, one `scope` parameter each."""
+    if credential is not None and credential.identity_token:
+        form = [
+            ("grant_type", "refresh_token"),
+            ("service", realm.service),
+            ("client_id", _CLIENT),
+            ("scope", " ".join(scopes)),
+            ("refresh_token", credential.identity_token),
+        ]
+        return Request(
+            "POST",
+            realm.origin,
+            realm.target,
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            urlencode(form).encode(),
+        )
+    query = [("service", realm.service)] if realm.service else []
+    query += [("scope", scope) for scope in scopes]
+    if credential is not None:
+        query.append(("account", credential.username))
+    joint = "&" if "?" in realm.target else "?"
+    headers = {} if credential is None else {"Authorization": credential.basic}
+    target = realm.target + (joint + urlencode(query) if query else "")
+    return Request("GET", realm.origin, target, headers)
+
+
+def read(data: bytes, realm: Realm) -> Token:
+    """Reads a token server's answer; raises DeniedError if there is no usable token in it."""
+    what = f"the answer of the token server {realm.origin}"
+    try:
+        value = document.loads_object(data, what=what, limit=MAX_TOKEN_BYTES)
+    except CorruptError:
+        raise DeniedError(f"{what} is not JSON") from None
+    except LadingError as error:
+        raise DeniedError(error.what) from None
+    text = value.get("token") or value.get("access_token")
+    if not isinstance(text, str) or not _BEARER.fullmatch(text):
+        raise DeniedError(f"{what} has no token")
+    lifetime = value.get("expires_in")
+    if not isinstance(lifetime, int | float) or isinstance(lifetime, bool) or lifetime <= 0:
+        lifetime = _LIFETIME
+    # Early enough that a request which starts with it is also judged with it.
+    margin = min(10.0, lifetime / 4)
+    return Token(text, time.monotonic() + min(lifetime, 24 * 3600) - margin)

@@ -1,0 +1,390 @@
+"""HTTP/1.1 over pooled connections: one request, one answer, no opinion about either.
+
+`http.client` below it, for the reasons in docs/dependencies.md: files go out by sendfile, and
+nothing is followed, decoded or remembered that the client above did not ask for.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import select
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lading.errors import InputError, LimitError, UnreachableError
+from lading.registry.bodies import Body, FileBody, StreamBody
+from lading.registry.limits import Limits
+from lading.registry.origin import Nearness, Origin, nearness
+from lading.registry.pace import Pace, PacedSocket
+from lading.registry.proxy import proxy_for
+from lading.registry.sending import send_body
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Request", "Response", "Transport", "TransportError"]
+
+_IDLE_PER_ORIGIN = 16
+_DRAIN = 64 * 1024
+
+
+class TransportError(Exception):
+    """An exchange broke: refused, reset, timed out, cut short, not HTTP.
+
+    `stale` says that a kept connection turned out to be closed before anything came back, so
+    that the very same request may be sent again at once; `garbled`, that the answer is not HTTP.
+    """
+
+    def __init__(self, what: str, *, stale: bool = False, garbled: bool = False) -> None:
+        super().__init__(what)
+        self.stale = stale
+        self.garbled = garbled
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `target` is path and query; `nearest` bounds where the name may lead."""
+
+    method: str
+    origin: Origin
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body = b""
+    nearest: Nearness | None = None
+
+    @property
+    def url(self) -> str:
+        """For messages: without the query, which may hold signatures and tokens."""
+        return f"{self.origin}{self.target.partition('?')[0]}"
+
+
+class Response:
+    """An answer whose body is read by the caller, who closes it in every case."""
+
+    def __init__(
+        self,
+        request: Request,
+        answer: http.client.HTTPResponse,
+        release: Callable[[bool], None],
+        peer: Nearness | None,
+    ) -> None:
+        self.request = request
+        self.status = answer.status
+        #: How near the machine is that answered; None through a proxy.
+        self.peer = peer
+        self._answer = answer
+        self._release: Callable[[bool], None] | None = release
+        #: Content-Length as far as it counts: None for a chunked or unbounded body.
+        self.length = answer.length
+        self._left = answer.length
+        self._data: bytes | None = None
+        if request.method == "HEAD":
+            text = answer.headers.get("Content-Length", "")
+            self.length = int(text) if text.isascii() and text.isdigit() else None
+            self._left = 0
+
+    def header(self, name: str) -> str:
+        """A header's value, the first if there are several, or an empty string."""
+        return self._answer.headers.get(name, "")
+
+    def headers(self, name: str) -> list[str]:
+        """All values of a header."""
+        return self._answer.headers.get_all(name, [])
+
+    def read_some(self, size: int) -> bytes:
+        """Up to `size` bytes as they arrive; empty at the end. Raises TransportError."""
+        try:
+            data = self._answer.read1(size)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise TransportError(f"the answer broke off: {_reason(error)}") from None
+        if self._left is not None:
+            self._left -= len(data)
+        if not data:
+            short = self._left
+            self.close()
+            if short:
+                raise TransportError(f"the answer is {short} bytes short")
+        return data
+
+    def read(self, limit: int) -> bytes:
+        """The whole body, also when asked again; LimitError if it exceeds `limit` bytes."""
+        if self._data is not None:
+            return self._data
+        if self.length is not None and self.length > limit and self.request.method != "HEAD":
+            self.close()
+            raise LimitError(f"{self.request.url} answers with more than {limit} bytes")
+        parts, size = [], 0
+        while data := self.read_some(limit + 1 - size):
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                self.close()
+                raise LimitError(f"{self.request.url} answers with more than {limit} bytes")
+        self._data = b"".join(parts)
+        return self._data
+
+    def close(self) -> None:
+        """Gives the connection back, or closes it when too much of the body is unread."""
+        release, self._release = self._release, None
+        if release is None:
+            return
+        clean = False
+        try:
+            if self._left is not None and self._left <= _DRAIN:
+                while self._left and (data := self._answer.read1(self._left)):
+                    self._left -= len(data)
+                clean = not self._left and not self._answer.will_close
+            elif self._left is None:
+                clean = self._answer.isclosed() and not self._answer.will_close
+        except (OSError, http.client.HTTPException, ValueError):
+            clean = False
+        self._answer.close()
+        release(clean)
+
+
+@dataclass(slots=True)
+class _Connection:
+    http: http.client.HTTPConnection
+    peer: Nearness | None
+    used: bool = False
+    #: A request was cut off in the middle, so no other can follow it.
+    dirty: bool = False
+
+
+class Transport:
+    """Sends requests over connections that are kept and shared by any number of threads."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        user_agent: str,
+        ca_file: str = "",
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        self._limits = limits
+        self._user_agent = user_agent
+        self._ca_file = ca_file
+        self._trace = trace
+        self._lock = threading.Lock()
+        self._idle: defaultdict[Origin, list[_Connection]] = defaultdict(list)
+        self._tls: ssl.SSLContext | None = None
+        #: Requests sent so far.
+        self.requests = 0
+
+    def send(self, request: Request) -> Response:
+        """One exchange; the caller closes the answer.
+
+        Raises:
+            TransportError: it broke; nothing is known about what the server did.
+            UnreachableError: the name leads further inside than `request.nearest` allows.
+            InputError: the request cannot be written down, or the certificate is not trusted.
+        """
+        connection = self._take(request)
+        started = time.monotonic()
+        with self._lock:
+            self.requests += 1
+        try:
+            answer = self._exchange(connection, request)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.http.close()
+            if isinstance(error, UnicodeError | http.client.InvalidURL):
+                raise InputError(f"{request.url} cannot be requested: {error}") from None
+            self._note(request, _reason(error), started)
+            stale = connection.used and _is_closed(error)
+            garbled = isinstance(error, http.client.BadStatusLine) and not _is_closed(error)
+            raise TransportError(
+                f"{request.url}: {_reason(error)}", stale=stale, garbled=garbled
+            ) from None
+        except BaseException:
+            connection.http.close()
+            raise
+        self._note(request, str(answer.status), started)
+        release = functools.partial(self._give_back, request.origin, connection)
+        return Response(request, answer, release, connection.peer)
+
+    def close(self) -> None:
+        """Closes the connections that are kept."""
+        with self._lock:
+            connections = [item for items in self._idle.values() for item in items]
+            self._idle.clear()
+        for connection in connections:
+            connection.http.close()
+
+    def _exchange(self, connection: _Connection, request: Request) -> http.client.HTTPResponse:
+        conn, body = connection.http, request.body
+        conn.putrequest(
+            request.method, self._target(request), skip_host=True, skip_accept_encoding=True
+        )
+        conn.putheader("Host", request.origin.authority)
+        conn.putheader("User-Agent", self._user_agent)
+        # What is hashed is what was sent: no transfer may be encoded on the way.
+        conn.putheader("Accept-Encoding", "identity")
+        for name, value in request.headers.items():
+            conn.putheader(name, value)
+        size = len(body) if isinstance(body, bytes) else body.size
+        if size or request.method in ("POST", "PUT", "PATCH"):
+            conn.putheader("Content-Length", str(size))
+        if authorization := self._proxy_authorization(request):
+            conn.putheader("Proxy-Authorization", authorization)
+        assert conn.sock is not None
+        conn.sock.settimeout(self._limits.idle)
+        # Small bodies leave in one packet with the header.
+        conn.endheaders(body if isinstance(body, bytes) and body else None)
+        if not isinstance(body, bytes) and size:
+            connection.dirty = not self._send(conn.sock, body)
+        pace = Pace(self._limits)
+        conn.response_class = functools.partial(_paced_response, pace)  # type: ignore[assignment]
+        answer = conn.getresponse()
+        pace.body()
+        return answer
+
+    def _send(self, sock: socket.socket, body: FileBody | StreamBody) -> bool:
+        """Sends a large body; False if the server answered before it had all of it."""
+        try:
+            return send_body(sock, body, self._limits)
+        except (BrokenPipeError, ConnectionResetError):
+            # The server may have answered before it hung up, and the answer says why.
+            if not _readable(sock):
+                raise
+            return False
+
+    def _target(self, request: Request) -> str:
+        plain = request.origin.scheme == "http" and proxy_for(request.origin) is not None
+        return f"{request.origin}{request.target}" if plain else request.target
+
+    def _proxy_authorization(self, request: Request) -> str:
+        proxy = proxy_for(request.origin) if request.origin.scheme == "http" else None
+        return proxy.authorization if proxy else ""
+
+    def _take(self, request: Request) -> _Connection:
+        while True:
+            with self._lock:
+                idle = self._idle[request.origin]
+                connection = idle.pop() if idle else None
+            if connection is None:
+                connection = self._connect(request)
+            elif _readable(connection.http.sock):
+                # Closed by the server, or it speaks out of turn: either way no use.
+                connection.http.close()
+                continue
+            peer, bound = connection.peer, request.nearest
+            if peer is not None and bound is not None and peer > bound:
+                connection.http.close()
+                raise _too_near(request.origin, peer)
+            return connection
+
+    def _connect(self, request: Request) -> _Connection:
+        origin, proxy = request.origin, proxy_for(request.origin)
+        if request.nearest is not None and proxy is None:
+            _check_addresses(origin, request.nearest)
+        host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
+        conn: http.client.HTTPConnection
+        if origin.scheme == "https":
+            conn = http.client.HTTPSConnection(
+                host, port, timeout=self._limits.connect, context=self._context()
+            )
+            if proxy:
+                conn.set_tunnel(origin.host, origin.port, proxy.headers)
+        else:
+            conn = http.client.HTTPConnection(host, port, timeout=self._limits.connect)
+        try:
+            conn.connect()
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            conn.close()
+            if type(error).__name__ == "SSLCertVerificationError":
+                raise InputError(
+                    f"the certificate of {origin} is not trusted: {_reason(error)}",
+                    fix="give its authority with --ca_file, or in SSL_CERT_FILE",
+                ) from None
+            self._note(request, _reason(error), None)
+            via = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
+            raise TransportError(f"cannot connect to {origin}{via}: {_reason(error)}") from None
+        assert conn.sock is not None
+        return _Connection(conn, None if proxy else nearness(conn.sock.getpeername()[0]))
+
+    def _give_back(self, origin: Origin, connection: _Connection, clean: bool) -> None:
+        if clean and not connection.dirty and connection.http.sock is not None:
+            connection.used = True
+            with self._lock:
+                if len(self._idle[origin]) < _IDLE_PER_ORIGIN:
+                    self._idle[origin].append(connection)
+                    return
+        connection.http.close()
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                from lading.registry.tls import client_context
+
+                self._tls = client_context(self._ca_file)
+            return self._tls
+
+    def _note(self, request: Request, outcome: str, started: float | None) -> None:
+        if self._trace is not None:
+            took = f" in {(time.monotonic() - started) * 1000:.0f} ms" if started else ""
+            self._trace(f"{request.method} {request.url}: {outcome}{took}")
+
+
+def _paced_response(
+    pace: Pace, sock: socket.socket, *, method: str | None = None
+) -> http.client.HTTPResponse:
+    return http.client.HTTPResponse(PacedSocket(sock, pace), method=method)  # type: ignore[arg-type]
+
+
+def _check_addresses(origin: Origin, bound: Nearness) -> None:
+    """Refuses a name that leads too far inside before a single packet goes there."""
+    try:
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise TransportError(f"cannot connect to {origin}: the name does not resolve") from None
+    for *_, address in found:
+        if (near := nearness(str(address[0]))) > bound:
+            raise _too_near(origin, near)
+
+
+def _too_near(origin: Origin, near: Nearness) -> UnreachableError:
+    return UnreachableError(
+        f"a redirect to {origin} leads to a {near.name.lower().replace('_', '-')} address",
+        fix="a registry may not send its clients further inside than it is itself",
+    )
+
+
+def _readable(sock: socket.socket | None) -> bool:
+    if sock is None:
+        return True
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLHUP | select.POLLERR)
+    return bool(poll.poll(0))
+
+
+def _is_closed(error: Exception) -> bool:
+    return isinstance(
+        error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError
+    )
+
+
+def _reason(error: Exception) -> str:
+    """A person's words for what the standard library raises."""
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "the server hung up without an answer"
+    if isinstance(error, http.client.BadStatusLine):
+        return "the answer is not HTTP"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the answer is cut short"
+    if isinstance(error, http.client.HTTPException):
+        return f"the answer is not HTTP: {type(error).__name__}"
+    if isinstance(error, socket.gaierror):
+        return "the name does not resolve"
+    if isinstance(error, TimeoutError):
+        return str(error) if error.args and "slower" in str(error) else "timed out"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
