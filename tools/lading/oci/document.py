@@ -53,8 +53,15 @@ def loads_object(data: bytes, *, what: str, limit: int = MAX_DOCUMENT_BYTES) -> 
 
 
 def dumps(value: Mapping[str, Any]) -> bytes:
-    """Serialises `value`: compact, UTF-8, keys in the order given, so the digest is stable."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    """Serialises `value`: compact, UTF-8, keys in the order given, so the digest is stable.
+
+    Raises CorruptError for what JSON can spell but not carry: half a surrogate pair, 1e999.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except ValueError as error:
+        raise CorruptError(f"a document holds a value that JSON cannot carry: {error}") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

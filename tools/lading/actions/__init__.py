@@ -1,0 +1,1 @@
+"""Entry points of build actions: one-shot programs and persistent workers."""

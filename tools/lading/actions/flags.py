@@ -1,0 +1,74 @@
+"""Command lines of build actions: `--name=value`, one a line in a parameter file.
+
+Parsing takes microseconds and imports nothing; absl and argparse are for people's commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lading.errors import LimitError, NotFoundError, UsageError
+
+__all__ = ["expand", "parse", "read", "write"]
+
+
+def expand(arguments: Iterable[str]) -> list[str]:
+    """Replaces each `@path` by the lines of that file; raises NotFoundError."""
+    result: list[str] = []
+    for argument in arguments:
+        if argument.startswith("@"):
+            # A path may hold any byte but a line break, so the file need not be UTF-8.
+            lines = read(argument[1:], limit=1 << 30).decode(errors="surrogateescape").split("\n")
+            result += lines[:-1] if lines[-1] == "" else lines
+        else:
+            result.append(argument)
+    return result
+
+
+def parse(
+    arguments: Iterable[str], *, single: Sequence[str], repeated: Sequence[str] = ()
+) -> tuple[Mapping[str, str], Mapping[str, list[str]]]:
+    """Reads `--name=value` arguments.
+
+    Args:
+        arguments: with parameter files already expanded.
+        single: names that occur at most once; those absent from the result were not given.
+        repeated: names that occur any number of times; each is in the result.
+
+    Raises:
+        UsageError: an unknown name, a value missing, or a single name given twice.
+    """
+    ones: dict[str, str] = {}
+    lists: dict[str, list[str]] = {name: [] for name in repeated}
+    for argument in arguments:
+        name, equals, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not equals:
+            raise UsageError(f"{argument!r:.120} is not --name=value")
+        if name in lists:
+            lists[name].append(value)
+        elif name not in single:
+            known = ", ".join(f"--{known}" for known in (*single, *repeated))
+            raise UsageError(f"--{name} is unknown", fix=f"there are {known}")
+        elif name in ones:
+            raise UsageError(f"--{name} is given twice")
+        else:
+            ones[name] = value
+    return ones, lists
+
+
+def read(path: str, *, limit: int = 4 << 20) -> bytes:
+    """The bytes of a small input; raises NotFoundError, or LimitError above `limit` bytes."""
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise LimitError(f"{path} has more than the {limit} bytes allowed")
+    return data
+
+
+def write(path: str, data: bytes) -> None:
+    """Writes an output. Bazel discards the outputs of an action that fails."""
+    with open(path, "wb") as stream:
+        stream.write(data)

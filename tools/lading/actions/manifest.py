@@ -1,0 +1,225 @@
+"""The ImageManifest action: a config and a manifest from what is known about layers.
+
+It reads metadata only, never a blob, so that a remote cache moves none for it. Nothing that is
+not needed is imported: a monorepo runs this a thousand times.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lading.actions import flags
+from lading.errors import CorruptError, InputError, UsageError
+from lading.oci import config, document, execution, key_value, manifest, media_types, parts
+
+__all__ = ["run"]
+
+_SINGLE = (
+    "spec", "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
+    "created_file", "subject", "manifest", "config", "descriptor", "digest",
+)  # fmt: skip
+_REPEATED = ("layer", "label_file", "status_file")
+_OUTPUTS = ("manifest", "config", "descriptor", "digest")
+
+#: Attributes that only an image config can hold; of no use to other artifacts.
+_IMAGE_ONLY = (*execution.ATTRIBUTES, "env", "created")
+
+
+def run(arguments: list[str]) -> None:
+    """Assembles one image.
+
+    Args:
+        arguments: the flags of contract 2 in `docs/contracts.md`, or `@file` with one a line.
+
+    Raises:
+        LadingError: an input is missing, malformed or contradicts another; nothing is written.
+    """
+    one, many = flags.parse(flags.expand(arguments), single=_SINGLE, repeated=_REPEATED)
+    for name in ("spec", *_OUTPUTS):
+        if name not in one:
+            raise UsageError(f"--{name} is missing")
+    spec = document.loads_object(flags.read(one["spec"]), what=one["spec"])
+    what = str(spec.get("label") or one["spec"])
+    for path, data in zip(_OUTPUTS, _assemble(spec, one, many, what), strict=True):
+        flags.write(one[path], data)
+
+
+def _assemble(
+    spec: Mapping[str, Any], one: Mapping[str, str], many: Mapping[str, list[str]], what: str
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """The bytes of manifest, config, descriptor and digest file."""
+    described: Mapping[str, Any]
+    base = _base(one, what)
+    layers = [parts.read_layer(flags.read(path), what=path) for path in many["layer"]]
+    platform = {key: value for key, value in spec.get("platform", {}).items() if value}
+    expand = _expander(spec, many["status_file"], base, what)
+    config_type = spec.get("config_media_type") or media_types.CONFIG
+    artifact_type = spec.get("artifact_type", "")
+    if config_type == media_types.CONFIG:
+        fragment = _fragment(one, what)
+        image_config = document.dumps(
+            config.assemble(
+                base=base,
+                fragment=fragment,
+                parameters=execution.parameters(
+                    {**spec, "labels": _pairs(spec, "labels", many["label_file"], expand, what)},
+                    os=platform["os"],
+                    what=what,
+                ),
+                env=_pairs(spec, "env", _listed(one, "env_file"), expand, what),
+                platform=platform,
+                layers=layers,
+                created=_created(spec, one, expand, what),
+                what=what,
+            )
+        )
+        described = parts.describe(media_types.CONFIG, image_config)
+    else:
+        image_config, described = _artifact_config(spec, one, config_type, what)
+        platform = {}
+    annotations = _pairs(spec, "annotations", _listed(one, "annotations_file"), expand, what)
+    all_layers = [*(base.layers if base else ()), *layers]
+    document_ = manifest.assemble(
+        config=described,
+        layers=[layer.descriptor for layer in all_layers],
+        annotations=manifest.check_annotations(annotations, what=f"{what}, annotations"),
+        artifact_type=artifact_type,
+        subject=_subject(one),
+        what=what,
+    )
+    descriptor = manifest.descriptor(
+        document_, platform=platform or None, artifact_type=artifact_type
+    )
+    return document_, image_config, document.dumps(descriptor), descriptor["digest"].encode()
+
+
+def _base(one: Mapping[str, str], what: str) -> parts.Base | None:
+    if ("base_manifest" in one) != ("base_config" in one):
+        raise UsageError("--base_manifest and --base_config go together")
+    if "base_manifest" not in one:
+        return None
+    return parts.read_base(
+        flags.read(one["base_manifest"]), flags.read(one["base_config"]), what=f"{what}, base"
+    )
+
+
+def _fragment(one: Mapping[str, str], what: str) -> Mapping[str, Any]:
+    path = one.get("config_fragment")
+    if path is None:
+        return {}
+    where = f"{what}, config_fragment: {path}"
+    try:
+        value = document.loads(flags.read(path), what=where)
+    except CorruptError as error:
+        raise InputError(error.what, fix="write a JSON object: part of an image config") from None
+    return config.check_fragment(value, what=where)
+
+
+def _artifact_config(
+    spec: Mapping[str, Any], one: Mapping[str, str], config_type: str, what: str
+) -> tuple[bytes, Mapping[str, Any]]:
+    """The config of an artifact that is no image: a file as it is, or nothing."""
+    useless = [name for name in _IMAGE_ONLY if name in spec]
+    useless += [name for name in ("base_manifest", "env_file", "created_file") if name in one]
+    if useless:
+        raise InputError(
+            f"{what}: config_media_type is {config_type!r:.120}, so there is no image config for"
+            f" {', '.join(useless)}",
+            fix="remove these attributes, or config_media_type",
+        )
+    if "config_fragment" in one:
+        data = flags.read(one["config_fragment"])
+        return data, parts.describe(config_type, data)
+    if config_type != media_types.EMPTY:
+        raise InputError(
+            f"{what}: config_media_type is {config_type!r:.120} without a config",
+            fix="name the config file in config_fragment",
+        )
+    if not spec.get("artifact_type"):
+        raise InputError(
+            f"{what}: an empty config says nothing about what this is",
+            fix="set artifact_type, such as application/spdx+json",
+        )
+    return b"{}", manifest.EMPTY_DESCRIPTOR
+
+
+def _pairs(
+    spec: Mapping[str, Any],
+    attribute: str,
+    paths: Sequence[str],
+    expand: Callable[[str, str], str],
+    what: str,
+) -> dict[str, str]:
+    """The pairs of an attribute and its files; later files win, the attribute wins over all."""
+    pairs: dict[str, str] = {}
+    for path in paths:
+        pairs |= key_value.parse(flags.read(path), what=f"{what}, {path}")
+    pairs |= spec.get(attribute, {})
+    return {key: expand(value, f"{what}, {attribute}[{key!r}]") for key, value in pairs.items()}
+
+
+def _created(
+    spec: Mapping[str, Any],
+    one: Mapping[str, str],
+    expand: Callable[[str, str], str],
+    what: str,
+) -> str:
+    text = spec.get("created", "")
+    attribute = "created_timestamp"
+    if "created_file" in one:
+        if text:
+            raise InputError(
+                f"{what}: created and created_timestamp are both set", fix="keep one of them"
+            )
+        attribute = f"created: {one['created_file']}"
+        text = flags.read(one["created_file"]).decode(errors="replace")
+    text = expand(text, f"{what}, {attribute}")
+    if not text:
+        return ""
+    from lading.oci import timestamp
+
+    return timestamp.canonical(text, what=f"{what}, {attribute}")
+
+
+def _subject(one: Mapping[str, str]) -> Mapping[str, Any] | None:
+    path = one.get("subject")
+    if path is None:
+        return None
+    return parts.check_descriptor(document.loads_object(flags.read(path), what=path), what=path)
+
+
+def _expander(
+    spec: Mapping[str, Any], status_files: Sequence[str], base: parts.Base | None, what: str
+) -> Callable[[str, str], str]:
+    """A function that fills in the templates of a value; `{{` in none of them costs nothing."""
+    variables: dict[str, Any] = {}
+
+    def expand(text: str, where: str) -> str:
+        if "{{" not in text:
+            return text
+        from lading.oci import stamp
+
+        if not variables:
+            variables |= spec.get("build_settings", {})
+            for path in status_files:
+                variables |= stamp.read_status(flags.read(path), what=path)
+            if base:
+                variables |= stamp.base_variables(base)
+        return stamp.expand(text, variables, what=where)
+
+    return expand
+
+
+def _listed(one: Mapping[str, str], name: str) -> list[str]:
+    return [one[name]] if name in one else []
+
+
+if __name__ == "__main__":
+    from lading.errors import LadingError
+
+    try:
+        run(sys.argv[1:])
+    except LadingError as failure:
+        sys.exit(f"{failure}")

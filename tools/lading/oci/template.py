@@ -1,0 +1,299 @@
+"""Templates as BUILD files write them: the part of Go's text/template that rules_img documents.
+
+`{{.NAME}}`, `{{.base.config.os}}`, `{{$PATH}}`, `{{if …}}…{{else if …}}…{{else}}…{{end}}`,
+comments, `{{-` and `-}}`, pipelines, parentheses, strings, numbers, and the functions in
+`FUNCTIONS`. There are no loops and no definitions: a value is one line of text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lading.errors import InputError
+
+__all__ = ["FUNCTIONS", "render"]
+
+_ACTION = re.compile(
+    r"\{\{(?:-(?=\s))?((?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\"`])*?)(?:(?<=\s)-)?\}\}"
+)
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<string>"(?:\\.|[^"\\])*"|`[^`]*`)
+    | (?P<field>(?:\.[A-Za-z_][A-Za-z0-9_-]*)+)
+    | (?P<variable>\$[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<number>-?[0-9]+)
+    | (?P<word>[A-Za-z][A-Za-z0-9_]*)
+    | (?P<mark>[()|])
+    )""",
+    re.VERBOSE,
+)
+
+
+class _Missing(NamedTuple):
+    """A variable that has no value: false in a condition, an error anywhere else."""
+
+    name: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+
+
+_CLOSE, _PIPE = _Token("mark", ")"), _Token("mark", "|")
+
+
+def render(template: str, variables: Mapping[str, Any], *, what: str) -> str:
+    """Fills in a template.
+
+    Args:
+        template: the text as the user wrote it.
+        variables: names of `.NAME`; a value may be a map, reached by `.NAME.key`. The map under
+            `$` holds the names of `$NAME`.
+        what: names the value in an error.
+
+    Raises:
+        InputError: not a template, or a variable or function that is not there.
+    """
+    try:
+        return "".join(_render(list(_split(template)), variables))
+    except _TemplateError as error:
+        raise InputError(f"{what}: {template!r:.160}: {error}", fix=error.fix) from None
+    except RecursionError:
+        raise InputError(f"{what}: the template is nested too deep") from None
+
+
+class _TemplateError(Exception):
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class _Piece(NamedTuple):
+    is_action: bool
+    text: str
+
+
+def _split(template: str) -> Iterator[_Piece]:
+    """Text and actions in turn, with the blanks that trim markers remove already gone."""
+    position, trim = 0, False
+    while (start := template.find("{{", position)) >= 0:
+        match = _ACTION.match(template, start)
+        if match is None:
+            raise _TemplateError("'{{' without '}}'", 'write {{"{{"}} for two braces')
+        text = template[position:start]
+        text = text.lstrip() if trim else text
+        yield _Piece(False, text.rstrip() if match[0].startswith("{{-") else text)
+        action = match[1].strip()
+        if not (action.startswith("/*") and action.endswith("*/")):
+            yield _Piece(True, action)
+        position, trim = match.end(), match[0].endswith("-}}") and match[0][-4:-3].isspace()
+    yield _Piece(False, template[position:].lstrip() if trim else template[position:])
+
+
+def _render(pieces: list[_Piece], variables: Mapping[str, Any]) -> Iterator[str]:
+    # Each open `if` is [a branch was taken, this branch is the one, an else was seen].
+    open_ifs: list[list[bool]] = []
+    for piece in pieces:
+        live = all(taking for _, taking, _ in open_ifs)
+        if not piece.is_action:
+            if live:
+                yield piece.text
+            continue
+        word, _, rest = piece.text.partition(" ")
+        if word == "if":
+            taking = live and bool(_pipeline(rest, variables))
+            open_ifs.append([taking, taking, False])
+        elif word in ("else", "end") and not open_ifs:
+            raise _TemplateError(f"{{{{{word}}}}} without {{{{if}}}}")
+        elif word == "else":
+            if open_ifs[-1][2]:
+                raise _TemplateError("{{else}} after {{else}}")
+            outer = all(taking for _, taking, _ in open_ifs[:-1])
+            taken = open_ifs[-1][0]
+            condition = rest.strip()
+            if condition and not condition.startswith("if "):
+                raise _TemplateError(f"{{{{else {condition}}}}} is not {{{{else if …}}}}")
+            taking = outer and not taken
+            if taking and condition:
+                taking = bool(_pipeline(condition[3:], variables))
+            open_ifs[-1] = [taken or taking, taking, not condition]
+        elif word == "end":
+            open_ifs.pop()
+        elif word in ("range", "with", "define", "template", "block", "break", "continue"):
+            raise _TemplateError(f"{{{{{word}}}}} is not supported", "there are values and {{if}}")
+        elif live:
+            yield _text(_pipeline(piece.text, variables), variables)
+    if open_ifs:
+        raise _TemplateError("{{if}} without {{end}}")
+
+
+def _pipeline(text: str, variables: Mapping[str, Any]) -> Any:
+    tokens = _tokens(text)
+    value = _parse_pipeline(tokens, variables)
+    if tokens:
+        raise _TemplateError(f"{tokens[0].text!r} is out of place")
+    return value
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens, position = [], 0
+    text = text.strip()
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            raise _TemplateError(f"{text[position:].strip()!r} is not understood")
+        tokens.append(_Token(match.lastgroup, match[match.lastgroup]))
+        position = match.end()
+    if not tokens:
+        raise _TemplateError("{{}} is empty")
+    return tokens
+
+
+def _parse_pipeline(tokens: list[_Token], variables: Mapping[str, Any]) -> Any:
+    """A command, or several joined by `|`: each result is the last argument of the next."""
+    piped: list[Any] = []
+    while True:
+        function: str | None = None
+        if tokens and tokens[0].kind == "word" and tokens[0].text in FUNCTIONS:
+            function = tokens.pop(0).text
+        values = []
+        while tokens and tokens[0] not in (_PIPE, _CLOSE):
+            values.append(_operand(tokens, variables))
+        values += piped
+        if function is not None:
+            value = _call(function, values, variables)
+        elif len(values) == 1 and not piped:
+            value = values[0]
+        else:
+            raise _TemplateError("a pipeline is one value, or a function and its arguments")
+        if not tokens or tokens[0] != _PIPE:
+            return value
+        tokens.pop(0)
+        piped = [value]
+
+
+def _operand(tokens: list[_Token], variables: Mapping[str, Any]) -> Any:
+    token = tokens.pop(0)
+    if token.kind == "string":
+        return _string(token.text)
+    if token.kind == "number":
+        return int(token.text)
+    if token.kind == "field":
+        return _field(token.text, variables)
+    if token.kind == "variable":
+        environment = variables.get("$", {})
+        return environment.get(token.text[1:], _Missing(token.text))
+    if token.text == "(":
+        value = _parse_pipeline(tokens, variables)
+        if not tokens or tokens.pop(0) != _CLOSE:
+            raise _TemplateError("'(' without ')'")
+        return value
+    if token.text in ("true", "false"):
+        return token.text == "true"
+    raise _TemplateError(
+        f"there is no function {token.text!r}", f"there are {', '.join(sorted(FUNCTIONS))}"
+    )
+
+
+def _string(text: str) -> str:
+    if text.startswith("`"):
+        return text[1:-1]
+    try:
+        return str(json.loads(text, strict=False))
+    except ValueError:
+        raise _TemplateError(f"{text} is not a string") from None
+
+
+def _field(path: str, variables: Mapping[str, Any]) -> Any:
+    value: Any = variables
+    for name in path[1:].split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return _Missing(path)
+        value = value[name]
+    return value
+
+
+def _call(name: str, values: list[Any], variables: Mapping[str, Any]) -> Any:
+    minimum, maximum, function = FUNCTIONS[name]
+    if not minimum <= len(values) <= maximum:
+        raise _TemplateError(f"{name} does not take {len(values)} arguments")
+    if name not in _ON_MISSING:
+        for value in values:
+            _refuse_missing(value, variables)
+    try:
+        return function(*values)
+    except (AttributeError, TypeError, ValueError):
+        raise _TemplateError(f"{name} cannot be used on {', '.join(map(repr, values))}") from None
+
+
+def _text(value: Any, variables: Mapping[str, Any]) -> str:
+    _refuse_missing(value, variables)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int)):
+        raise _TemplateError(f"a {type(value).__name__} is no text")
+    return str(value)
+
+
+def _refuse_missing(value: Any, variables: Mapping[str, Any]) -> None:
+    if not isinstance(value, _Missing):
+        return
+    if value.name.startswith("$"):
+        known = [f"${name}" for name in sorted(variables.get("$", {}))]
+    else:
+        known = [f".{name}" for name in sorted(variables) if name != "$"]
+    raise _TemplateError(
+        f"{value.name} is unknown",
+        f"there are {', '.join(known)}"
+        if known
+        else "there are no variables: set build_settings, or stamp and build with --stamp",
+    )
+
+
+def _equal(first: Any, *others: Any) -> bool:
+    """Whether the first equals any other; a variable without a value is an empty string."""
+    values = ["" if isinstance(value, _Missing) else value for value in (first, *others)]
+    return any(values[0] == value for value in values[1:])
+
+
+def _first_false(*values: Any) -> Any:
+    return next((value for value in values if not value), values[-1])
+
+
+def _first_true(*values: Any) -> Any:
+    return next((value for value in values if value), values[-1])
+
+
+def _get(pairs: list[str], key: str) -> str:
+    """The last value of `key` in a list of `KEY=VALUE`, or an empty string."""
+    found = [value for name, _, value in (pair.partition("=") for pair in pairs) if name == key]
+    return found[-1] if found else ""
+
+
+_MANY = 100
+_ON_MISSING = frozenset({"and", "eq", "ne", "not", "or"})
+
+#: Name to the fewest and most arguments, and what it does.
+FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
+    "and": (1, _MANY, _first_false),
+    "appendkv": (3, 3, lambda pairs, key, suffix: _get(pairs, key) + suffix),
+    "eq": (2, _MANY, _equal),
+    "getkv": (2, 2, _get),
+    "hasprefix": (2, 2, lambda text, prefix: text.startswith(prefix)),
+    "hassuffix": (2, 2, lambda text, suffix: text.endswith(suffix)),
+    "join": (2, 2, lambda words, separator: separator.join(words)),
+    "ne": (2, 2, lambda first, second: not _equal(first, second)),
+    "not": (1, 1, lambda value: not value),
+    "or": (1, _MANY, _first_true),
+    "prependkv": (3, 3, lambda pairs, key, prefix: prefix + _get(pairs, key)),
+    "split": (2, 2, lambda text, separator: text.split(separator)),
+    "trimprefix": (2, 2, lambda text, prefix: text.removeprefix(prefix)),
+    "trimsuffix": (2, 2, lambda text, suffix: text.removesuffix(suffix)),
+}
