@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
+from lading.commands import entry
 from lading.debian.changes import changes
 from lading.debian.lock import Lock, dump, load
 from lading.debian.locking import lock_packages, open_suites, read_index
@@ -17,68 +19,83 @@ from lading.debian.report import report
 from lading.debian.signature import find_keyring
 from lading.debian.sources import find_mirrors
 from lading.debian.spec import parse_spec
-from lading.errors import ConflictError, InputError, LadingError, NotFoundError, StorageError
+from lading.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    StorageError,
+    UsageError,
+)
 
 __all__ = ["main"]
 
-_SPEC = flags.DEFINE_string(
-    "spec", "images/debian.yaml", "What to lock; below the workspace unless absolute."
-)
-_LOCK = flags.DEFINE_string(
-    "lock", "images/debian.lock.json", "The lock to write; below the workspace unless absolute."
-)
-_CHECK = flags.DEFINE_bool(
-    "check", False, "Write nothing; exit with 8 if the lock is not what the suite gives now."
-)
-_ALLOW_EXPIRED = flags.DEFINE_bool(
-    "allow_expired", False, "Accept an expired index, as snapshots of the archive have."
-)
-_FRESH = flags.DEFINE_bool(
-    "fresh", False, "Do not read the old lock, which may be damaged; report every package as new."
-)
+_RELOCK = "run: bazel run //images:lock"
 
 
-def main(argv: list[str]) -> int:
-    """Runs the command; returns the exit code."""
-    try:
-        if len(argv) > 1:
-            raise InputError(f"unexpected argument {argv[1]!r:.80}", fix="see --help")
-        return _run()
-    except LadingError as error:
-        print(f"lock: {error}", file=sys.stderr)
-        return error.exit_code
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    flags.DEFINE_string(
+        "spec",
+        "images/debian.yaml",
+        "What to lock; below the workspace unless absolute.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "lock",
+        "images/debian.lock.json",
+        "The lock to write; below the workspace unless absolute.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "check",
+        False,
+        "Write nothing; exit with 8 if the lock is not what the suite gives now.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "fresh", False, "Do not read the old lock, which may be damaged.", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "allow_expired",
+        False,
+        "Accept an expired index, as snapshots of the archive have.",
+        flag_values=values,
+    )
+    return values
 
 
-def _run() -> int:
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; raises LadingError."""
+    values = _flags()
+    if rest := entry.parse(values, argv, usage=__doc__ or ""):
+        raise UsageError(f"unexpected argument {rest[0]!r:.80}", fix="--help lists the flags")
     workspace = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
-    spec_path, lock_path = workspace / _SPEC.value, workspace / _LOCK.value
+    spec_path, lock_path = workspace / values.spec, workspace / values.lock
     spec_text = _read(spec_path)
     if spec_text is None:
         raise NotFoundError(f"{spec_path} is not there", fix="name the file with --spec=PATH")
-    spec = parse_spec(spec_text, _SPEC.value)
-    old_text = None if _FRESH.value else _read(lock_path)
-    old = load(old_text, _LOCK.value) if old_text is not None else None
+    spec = parse_spec(spec_text, values.spec)
+    old_text = None if values.fresh else _read(lock_path)
+    old = load(old_text, values.lock) if old_text is not None else None
     suites = open_suites(
         spec,
         find_mirrors(),
         keyring=find_keyring(),
         now=datetime.now(UTC),
-        allow_expired=_ALLOW_EXPIRED.value,
+        allow_expired=values.allow_expired,
     )
     _say(f"resolving {spec.suite} with {', '.join(suite.name for suite in suites)}")
     if not any(suite.archive == "security" for suite in suites):
-        _say("warning: no security suite: apt has no source of it; set LADING_DEBIAN_MIRROR")
+        _say(f"warning: no mirror of this machine has {spec.suite}-security")
     new = lock_packages(spec, [read_index(spec, suites, each) for each in spec.architectures])
     print(report(changes(old, new)))
     text = dump(new)
     if text == old_text:
         return 0
-    if _CHECK.value:
-        raise ConflictError(
-            f"{_LOCK.value} is not what {spec.suite} gives now", fix="run: bazel run //images:lock"
-        )
+    if values.check:
+        raise ConflictError(f"{values.lock} is not what {spec.suite} gives now", fix=_RELOCK)
     _write(lock_path, text)
-    _say(f"wrote {_LOCK.value}: {_summary(new)}")
+    _say(f"wrote {values.lock}: {_summary(new)}")
     return 0
 
 
@@ -123,4 +140,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    entry.run(main)

@@ -63,7 +63,7 @@ def _fetch_from(mirror: str, path: str, limit: int) -> bytes:
             cause = error
     reason = getattr(cause, "reason", None) or cause
     raise UnreachableError(
-        f"Debian mirror does not give {url}: {reason}",
+        f"the Debian mirror does not give {url}: {reason}",
         fix="check the network, or set LADING_DEBIAN_MIRROR to another mirror's base address",
     ) from cause
 
