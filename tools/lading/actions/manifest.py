@@ -202,11 +202,11 @@ def _expander(
         from lading.oci import stamp
 
         if not variables:
-            variables |= spec.get("build_settings", {})
+            variables.update(spec.get("build_settings", {}))
             for path in status_files:
-                variables |= stamp.read_status(flags.read(path), what=path)
+                variables.update(stamp.read_status(flags.read(path), what=path))
             if base:
-                variables |= stamp.base_variables(base)
+                variables.update(stamp.base_variables(base))
         return stamp.expand(text, variables, what=where)
 
     return expand
