@@ -8,7 +8,6 @@ import pytest
 
 from lading.errors import CorruptError, NotFoundError
 from lading.oci.descriptor import Descriptor
-from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import image as images
 from tests.unit.store import tiny
@@ -110,12 +109,3 @@ def test_something_that_is_no_image_is_refused() -> None:
     content = tiny.MemoryContent()
     with pytest.raises(CorruptError, match=r"is no image: its media type is text/plain"):
         images.read(content, content.add("text/plain", b"hello"))
-
-
-def test_chain_ids_follow_the_image_specification() -> None:
-    one, two, three = (Digest.of(text) for text in (b"1", b"2", b"3"))
-    chain = images.chain_ids((one, two, three))
-    assert chain[0] == one
-    assert chain[1] == Digest.of(f"{one} {two}".encode())
-    assert chain[2] == Digest.of(f"{chain[1]} {three}".encode())
-    assert images.chain_ids(()) == []

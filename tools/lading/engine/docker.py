@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from lading.engine import sending
+from lading.engine import loading, sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
 from lading.engine.engine import EngineImage, Loaded, Progress, no_progress
-from lading.engine.name import image_name, split
-from lading.errors import ConflictError, CorruptError, EngineError
+from lading.engine.name import split
+from lading.engine.sending import Sent
+from lading.errors import ConflictError, EngineError
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
-from lading.store import image as images
 from lading.store import tarball
 from lading.store.image import Image
 
@@ -62,21 +62,7 @@ class Docker:
         platform: Platform | None = None,
         progress: Progress = no_progress,
     ) -> Loaded:
-        wanted = [image_name(name) for name in names]
-        image = images.read(content, root, platform or self.platform())
-        expected = image.manifest.digest if self._in_containerd() else image.config.digest
-        sent = sending.Sent()
-        if not self._has(expected, image):
-            self._send(content, image, progress, sent)
-            found = self.find(str(expected))
-            if found is None or found.diff_ids != image.diff_ids:
-                raise CorruptError(
-                    f"the Docker daemon accepted {root.digest}, but has no image {expected}",
-                    fix="nothing was named; the daemon's log may say why",
-                )
-        for name in wanted:
-            self._tag(expected, name)
-        return Loaded("docker", tuple(wanted), expected, image.platform, sent.layers, sent.bytes)
+        return loading.load(self, content, root, names, platform, progress)
 
     def find(self, name: str) -> EngineImage | None:
         answer = self._api.request("GET", f"/images/{quote(name, safe=':/@')}/json")
@@ -118,11 +104,10 @@ class Docker:
         status = self._call("/info").get("DriverStatus") or []
         return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
-    def _has(self, expected: Digest, image: Image) -> bool:
-        found = self.find(str(expected))
-        return found is not None and found.diff_ids == image.diff_ids
+    def id_of(self, image: Image) -> Digest:
+        return image.manifest.digest if self._in_containerd() else image.config.digest
 
-    def _send(self, content: Content, image: Image, progress: Progress, sent: sending.Sent) -> None:
+    def send(self, content: Content, image: Image, progress: Progress, sent: Sent) -> None:
         """Sends the image without the layers that are there; all of it if that was wrong."""
         if self._in_containerd():
             files = tarball.members(image, [])
@@ -144,7 +129,7 @@ class Docker:
         image: Image,
         skip: frozenset[Digest],
         progress: Progress,
-        sent: sending.Sent,
+        sent: Sent,
     ) -> None:
         files = tarball.docker_members(image, skip)
         zstd = self._api_version() < _ZSTD_API
@@ -174,7 +159,6 @@ class Docker:
         Docker looks a layer up by its ChainID before it opens the layer's file, so that file
         need not be in the archive.
         """
-        chain = images.chain_ids(image.diff_ids)
         depth = 0
         for item in self._call("/images/json", {"all": "0"})[:_MOST_IMAGES]:
             found = self.find(item["Id"])
@@ -186,24 +170,17 @@ class Docker:
                     break
                 shared += 1
             depth = max(depth, shared)
-        assert depth <= len(chain)
         below = {layer.digest for layer in image.layers[:depth]}
         # A layer that occurs again higher up is needed there.
         return frozenset(below - {layer.digest for layer in image.layers[depth:]})
 
-    def _tag(self, image_id: Digest, name: str) -> None:
+    def tag(self, image_id: Digest, name: str) -> None:
         repository, tag = split(name)
         answer = self._api.request(
             "POST", f"/images/{image_id}/tag", {"repo": repository, "tag": tag}
         )
         if answer.status != 201:
             raise EngineError(f"the Docker daemon does not name the image {name}: {answer.message}")
-        found = self.find(name)
-        if found is None or found.id != image_id:
-            raise EngineError(
-                f"the Docker daemon named {name}, but it is {found.id if found else 'not there'}",
-                fix=f"expected {image_id}: is something else moving the same name?",
-            )
 
     def _api_version(self) -> tuple[int, ...]:
         text = str(self._asked().get("ApiVersion", "1.24"))

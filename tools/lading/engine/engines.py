@@ -24,4 +24,12 @@ def connect(name: str, *, host: str = "") -> Engine:
         from lading.engine.docker import Docker
 
         return Docker(endpoint.docker_endpoint(host))
+    if name == "podman":
+        from lading.engine import podman
+
+        return podman.Podman(podman.podman_endpoint(host))
+    if name == "containerd":
+        from lading.engine.containerd import Containerd
+
+        return Containerd(host)
     raise UsageError(f"there is no engine {name!r}", fix=f"choose one of {', '.join(ENGINES)}")

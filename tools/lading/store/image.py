@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 
-__all__ = ["Image", "chain_ids", "choose", "read"]
+__all__ = ["Image", "choose", "read"]
 
 #: Variants that a machine of the first also runs, best first (image-spec 1.1, image-index.md).
 _RUNS = {
@@ -97,15 +96,6 @@ def choose(content: Content, root: Descriptor, platform: Platform | None) -> Des
     if best is None:
         raise _no_platform(root, platform, [found for found, _ in images])
     return images[best[1]][1]
-
-
-def chain_ids(diff_ids: tuple[Digest, ...]) -> list[Digest]:
-    """The ChainID of each layer with all below it (image-spec 1.1, config.md, "Layer ChainID")."""
-    chain: list[Digest] = []
-    for diff_id in diff_ids:
-        text = f"{chain[-1]} {diff_id}".encode() if chain else b""
-        chain.append(Digest("sha256", hashlib.sha256(text).hexdigest()) if chain else diff_id)
-    return chain
 
 
 def _manifests(content: Content, root: Descriptor) -> Iterator[Descriptor]:
