@@ -7,12 +7,13 @@ not needed is imported: a monorepo runs this a thousand times.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from lading.actions import flags
-from lading.errors import CorruptError, InputError, UsageError
-from lading.oci import config, document, execution, key_value, manifest, media_types, parts
+from lading.actions import flags, values
+from lading.actions.values import Expand
+from lading.errors import CorruptError, InputError, LadingError, UsageError
+from lading.oci import config, document, execution, manifest, media_types, parts
 
 __all__ = ["run"]
 
@@ -54,7 +55,11 @@ def _assemble(
     base = _base(one, what)
     layers = [parts.read_layer(flags.read(path), what=path) for path in many["layer"]]
     platform = {key: value for key, value in spec.get("platform", {}).items() if value}
-    expand = _expander(spec, many["status_file"], base, what)
+    expand = values.expander(spec.get("build_settings", {}), many["status_file"], base)
+
+    def pairs(name: str, paths: list[str]) -> dict[str, str]:
+        return values.pairs(spec.get(name, {}), paths, expand, f"{what}, {name}")
+
     config_type = spec.get("config_media_type") or media_types.CONFIG
     artifact_type = spec.get("artifact_type", "")
     if config_type == media_types.CONFIG:
@@ -64,11 +69,11 @@ def _assemble(
                 base=base,
                 fragment=fragment,
                 parameters=execution.parameters(
-                    {**spec, "labels": _pairs(spec, "labels", many["label_file"], expand, what)},
+                    {**spec, "labels": pairs("labels", many["label_file"])},
                     os=platform["os"],
                     what=what,
                 ),
-                env=_pairs(spec, "env", _listed(one, "env_file"), expand, what),
+                env=pairs("env", _listed(one, "env_file")),
                 platform=platform,
                 layers=layers,
                 created=_created(spec, one, expand, what),
@@ -79,14 +84,14 @@ def _assemble(
     else:
         image_config, described = _artifact_config(spec, one, config_type, what)
         platform = {}
-    annotations = _pairs(spec, "annotations", _listed(one, "annotations_file"), expand, what)
+    annotations = pairs("annotations", _listed(one, "annotations_file"))
     all_layers = [*(base.layers if base else ()), *layers]
     document_ = manifest.assemble(
         config=described,
         layers=[layer.descriptor for layer in all_layers],
         annotations=manifest.check_annotations(annotations, what=f"{what}, annotations"),
         artifact_type=artifact_type,
-        subject=_subject(one),
+        subject=values.descriptor(one["subject"]) if "subject" in one else None,
         what=what,
     )
     descriptor = manifest.descriptor(
@@ -145,25 +150,10 @@ def _artifact_config(
     return b"{}", manifest.EMPTY_DESCRIPTOR
 
 
-def _pairs(
-    spec: Mapping[str, Any],
-    attribute: str,
-    paths: Sequence[str],
-    expand: Callable[[str, str], str],
-    what: str,
-) -> dict[str, str]:
-    """The pairs of an attribute and its files; later files win, the attribute wins over all."""
-    pairs: dict[str, str] = {}
-    for path in paths:
-        pairs |= key_value.parse(flags.read(path), what=f"{what}, {path}")
-    pairs |= spec.get(attribute, {})
-    return {key: expand(value, f"{what}, {attribute}[{key!r}]") for key, value in pairs.items()}
-
-
 def _created(
     spec: Mapping[str, Any],
     one: Mapping[str, str],
-    expand: Callable[[str, str], str],
+    expand: Expand,
     what: str,
 ) -> str:
     text = spec.get("created", "")
@@ -183,43 +173,13 @@ def _created(
     return timestamp.canonical(text, what=f"{what}, {attribute}")
 
 
-def _subject(one: Mapping[str, str]) -> Mapping[str, Any] | None:
-    path = one.get("subject")
-    if path is None:
-        return None
-    return parts.check_descriptor(document.loads_object(flags.read(path), what=path), what=path)
-
-
-def _expander(
-    spec: Mapping[str, Any], status_files: Sequence[str], base: parts.Base | None, what: str
-) -> Callable[[str, str], str]:
-    """A function that fills in the templates of a value; `{{` in none of them costs nothing."""
-    variables: dict[str, Any] = {}
-
-    def expand(text: str, where: str) -> str:
-        if "{{" not in text:
-            return text
-        from lading.oci import stamp
-
-        if not variables:
-            variables.update(spec.get("build_settings", {}))
-            for path in status_files:
-                variables.update(stamp.read_status(flags.read(path), what=path))
-            if base:
-                variables.update(stamp.base_variables(base))
-        return stamp.expand(text, variables, what=where)
-
-    return expand
-
-
 def _listed(one: Mapping[str, str], name: str) -> list[str]:
     return [one[name]] if name in one else []
 
 
 if __name__ == "__main__":
-    from lading.errors import LadingError
-
     try:
         run(sys.argv[1:])
     except LadingError as failure:
-        sys.exit(f"{failure}")
+        print(f"lading: {failure}", file=sys.stderr)
+        sys.exit(failure.exit_code)

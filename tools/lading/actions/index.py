@@ -1,0 +1,67 @@
+"""The ImageIndex action: an index from the descriptors of its images. It reads nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from lading.actions import flags, values
+from lading.errors import LadingError, UsageError
+from lading.oci import document, index, manifest, media_types, parts
+
+__all__ = ["run"]
+
+_OUTPUTS = ("index", "descriptor", "digest")
+_SINGLE = ("label", "annotations_file", "subject", *_OUTPUTS)
+_REPEATED = ("manifest_descriptor", "annotation", "build_setting", "status_file")
+
+
+def run(arguments: list[str]) -> None:
+    """Assembles one index.
+
+    Args:
+        arguments: `--manifest_descriptor=PATH` for each image in order, `--annotation=K=V`,
+            `--annotations_file=`, `--subject=`, `--build_setting=NAME=VALUE`, `--status_file=`,
+            `--label=` for messages, and the outputs `--index=`, `--descriptor=`, `--digest=`; or
+            `@file` with one a line.
+
+    Raises:
+        LadingError: an input is missing, malformed or contradicts another; nothing is written.
+    """
+    one, many = flags.parse(flags.expand(arguments), single=_SINGLE, repeated=_REPEATED)
+    for name in _OUTPUTS:
+        if name not in one:
+            raise UsageError(f"--{name} is missing")
+    what = one.get("label") or one["index"]
+    expand = values.expander(_map(many["build_setting"]), many["status_file"], None)
+    files = [one["annotations_file"]] if "annotations_file" in one else []
+    annotations = values.pairs(_map(many["annotation"]), files, expand, f"{what}, annotations")
+    data = index.assemble(
+        manifests=[values.descriptor(path) for path in many["manifest_descriptor"]],
+        annotations=manifest.check_annotations(annotations, what=f"{what}, annotations"),
+        subject=values.descriptor(one["subject"]) if "subject" in one else None,
+        what=what,
+    )
+    described = parts.describe(media_types.INDEX, data)
+    flags.write(one["index"], data)
+    flags.write(one["descriptor"], document.dumps(described))
+    flags.write(one["digest"], described["digest"].encode())
+
+
+def _map(items: Iterable[str]) -> dict[str, str]:
+    """`K=V` items as a map; raises UsageError."""
+    result = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"{item!r:.120} is not KEY=VALUE")
+        result[key] = value
+    return result
+
+
+if __name__ == "__main__":
+    try:
+        run(sys.argv[1:])
+    except LadingError as failure:
+        print(f"lading: {failure}", file=sys.stderr)
+        sys.exit(failure.exit_code)

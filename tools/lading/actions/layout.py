@@ -1,0 +1,205 @@
+"""The ImageLayout action: a whole image as one output, made only when somebody asks for it.
+
+`oci_layout` is a directory, `oci_tarball` the same in a tar, `docker_archive` what `docker load`
+reads. Blobs are real files: recent registry clients refuse symbolic links. They are cloned where
+the file system can, else copied, and never hard-linked: a link changes the ctime by which Bazel
+recognises its outputs, and gives a blob that is a source file the mode of an output.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from lading.actions import flags
+from lading.errors import (
+    CorruptError,
+    InputError,
+    LadingError,
+    NotFoundError,
+    StorageError,
+    UsageError,
+)
+from lading.oci import document, layout, media_types
+from lading.oci.content import FilesContent, walk
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
+from lading.store import image, tarball
+from lading.store.tarball import Member
+
+__all__ = ["run"]
+
+_FICLONE = 0x40049409
+_CHUNK = 1024 * 1024
+#: Copying waits for the disk as much as for the hash.
+_THREADS = 4
+
+
+def run(arguments: list[str]) -> None:
+    """Writes one image.
+
+    Args:
+        arguments: `--format=oci_layout` (the default), `oci_tarball` or `docker_archive`,
+            `--output=PATH`, `--descriptor=PATH` of the image, `--document=PATH` for each index,
+            manifest and config, `--blob=PATH<TAB>JSON` for each layer with its metadata or
+            descriptor, `--name=REPOSITORY:TAG` (repeatable) for what a docker archive calls the
+            image; or `@file`.
+
+    Raises:
+        NotFoundError: a part of the image is not among the inputs.
+        CorruptError: a part does not match its digest and size.
+        StorageError: the output cannot be written.
+    """
+    one, many = flags.parse(
+        flags.expand(arguments),
+        single=("format", "output", "descriptor"),
+        repeated=("document", "blob", "name"),
+    )
+    write = _FORMATS.get(one.get("format", "oci_layout"))
+    if write is None or "output" not in one or "descriptor" not in one:
+        raise InputError(
+            f"--format={one.get('format')!r}, --output or --descriptor is wrong or missing",
+            fix=f"formats are {', '.join(_FORMATS)}",
+        )
+    root = _descriptor(one["descriptor"])
+    content = FilesContent(dict(chain(_documents(many["document"]), _blobs(many["blob"]))))
+    output = Path(one["output"])
+    try:
+        write(output, root, content, many["name"])
+    except OSError as error:
+        raise StorageError(f"{output} cannot be written: {error.strerror or error}") from None
+
+
+def _write_layout(output: Path, root: Descriptor, content: FilesContent, _names: list[str]) -> None:
+    parts = list(walk(content, root))
+    for algorithm in {descriptor.digest.algorithm for descriptor, _ in parts}:
+        (output / "blobs" / algorithm).mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda part: _put(output, content, *part), parts))
+    (output / layout.INDEX_FILE).write_bytes(layout.LayoutIndex((root,)).dumps())
+    # Last: a directory without this file is no layout.
+    (output / layout.MARKER_FILE).write_bytes(layout.MARKER)
+
+
+def _put(output: Path, content: FilesContent, descriptor: Descriptor, data: bytes | None) -> None:
+    target = output / layout.blob_name(descriptor.digest)
+    if data is not None:
+        target.write_bytes(data)
+        return
+    with _open(content, descriptor) as source, target.open("w+b") as file:
+        copied = _clone(source, file)
+        reader = file if copied else source
+        hasher, size = hashlib.new(descriptor.digest.algorithm), 0
+        while chunk := reader.read(_CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+            if not copied:
+                file.write(chunk)
+    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
+        raise CorruptError(
+            f"the content of {descriptor.digest} has {size} bytes with the"
+            f" {descriptor.digest.algorithm} {hasher.hexdigest()}, not {descriptor.size} bytes"
+            " with that digest",
+            fix="a layer's metadata belongs to another blob, or the blob was changed by hand",
+        )
+
+
+def _clone(source: BinaryIO, target: BinaryIO) -> bool:
+    """Shares the blocks of `source` (btrfs, XFS); returns whether the file system can."""
+    try:
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        return False
+    return True
+
+
+def _write_tarball(
+    output: Path, root: Descriptor, content: FilesContent, _names: list[str]
+) -> None:
+    files = [
+        _member(layout.MARKER_FILE, layout.MARKER),
+        _member(layout.INDEX_FILE, layout.LayoutIndex((root,)).dumps()),
+    ]
+    blobs = []
+    for descriptor, data in walk(content, root):
+        name = layout.blob_name(descriptor.digest)
+        if data is not None:
+            files.append(_member(name, data))
+        else:
+            blobs.append(Member(name, descriptor.size, source=descriptor))
+    _write_tar(output, files + blobs, content)
+
+
+def _write_archive(output: Path, root: Descriptor, content: FilesContent, names: list[str]) -> None:
+    manifests = [
+        descriptor
+        for descriptor, _ in walk(content, root)
+        if descriptor.media_type in media_types.MANIFEST_TYPES
+    ]
+    if len(manifests) != 1:
+        raise InputError(
+            f"a docker archive holds one image, and {root.digest} lists {len(manifests)}",
+            fix="ask for the archive of one of its manifests, or for oci_tarball",
+        )
+    _write_tar(output, tarball.members(image.read(content, manifests[0]), names), content)
+
+
+def _write_tar(output: Path, files: Sequence[Member], content: FilesContent) -> None:
+    with output.open("wb") as file:
+        for block in tarball.stream(files, content):
+            file.write(block)
+
+
+def _member(name: str, data: bytes) -> Member:
+    return Member(name, len(data), data=data)
+
+
+def _open(content: FilesContent, descriptor: Descriptor) -> BinaryIO:
+    try:
+        return content.open(descriptor)
+    except NotFoundError:
+        raise NotFoundError(
+            f"the layer {descriptor.digest} of the image is not among the inputs",
+            fix="layers of a base that was pulled without them come with `eager = True`",
+        ) from None
+
+
+def _documents(paths: Iterable[str]) -> Iterator[tuple[Digest, Path]]:
+    for path in paths:
+        yield Digest.of(flags.read(path)), Path(path)
+
+
+def _blobs(items: Iterable[str]) -> Iterator[tuple[Digest, Path]]:
+    for item in items:
+        path, tab, metadata = item.partition("\t")
+        if not tab:
+            raise UsageError(f"--blob={item!r:.120} is not PATH<TAB>METADATA")
+        yield _descriptor(metadata).digest, Path(path)
+
+
+def _descriptor(path: str) -> Descriptor:
+    return Descriptor.from_json(document.loads_object(flags.read(path), what=path), what=path)
+
+
+_FORMATS: Mapping[str, Callable[[Path, Descriptor, FilesContent, list[str]], None]] = {
+    "oci_layout": _write_layout,
+    "oci_tarball": _write_tarball,
+    "docker_archive": _write_archive,
+}
+
+
+if __name__ == "__main__":
+    try:
+        run(sys.argv[1:])
+    except LadingError as failure:
+        print(f"lading: {failure}", file=sys.stderr)
+        sys.exit(failure.exit_code)
