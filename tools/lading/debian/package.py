@@ -11,7 +11,7 @@ from lading.errors import CorruptError
 
 __all__ = ["NAME", "Package", "check_path", "parse_package", "parse_stanza"]
 
-NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PATH = re.compile(r"[A-Za-z0-9+._~-]+(?:/[A-Za-z0-9+._~-]+)*")
 

@@ -15,7 +15,10 @@ __all__ = ["OPERATORS", "VersionKey", "satisfies", "version_key"]
 VersionKey = tuple[Any, ...]
 
 _VERSION = re.compile(
-    r"(?:(?P<epoch>[0-9]+):)?(?P<upstream>[A-Za-z0-9.+:~-]*?)(?:-(?P<revision>[A-Za-z0-9.+~]+))?"
+    r"(?:(?P<epoch>[0-9]+):)?"
+    # Without an epoch the upstream version has no colon.
+    r"(?P<upstream>[A-Za-z0-9](?(epoch)[A-Za-z0-9.+:~-]|[A-Za-z0-9.+~-])*?)"
+    r"(?:-(?P<revision>[A-Za-z0-9.+~]+))?(?<!-)"
 )
 _PART = re.compile(r"(?P<text>[^0-9]*)(?P<number>[0-9]*)")
 # The end of a part sorts after "~" and before everything else.
@@ -41,7 +44,7 @@ def version_key(version: str) -> VersionKey:
         InputError: the text is not `[epoch:]upstream[-revision]`.
     """
     match = _VERSION.fullmatch(version)
-    if match is None or not match["upstream"]:
+    if match is None:
         raise InputError(f"{version!r:.120} is not a Debian version")
     # A missing revision and the revision 0 are the same version, as is a missing epoch.
     return (
