@@ -26,8 +26,11 @@ install_packages() {
     # Debian machines with an old clock, or without one, would find the archive's signature expired.
     set -- --variant=apt --include="$packages" --aptopt='Acquire::Check-Valid-Until "false"' \
         --aptopt='Apt::Install-Recommends "false"' \
-        --dpkgopt=path-exclude='/usr/share/man/*' --dpkgopt=path-exclude='/usr/share/doc/*' \
+        --dpkgopt=path-exclude='/usr/share/man/man[1-9]/*' --dpkgopt=path-exclude='/usr/share/doc/*' \
         --dpkgopt=path-exclude='/usr/share/locale/*' --dpkgopt=path-include='/usr/share/doc/*/copyright'
+    export recipe
+    # shellcheck disable=SC2016 # expanded by the hook's own shell
+    set -- "$@" --customize-hook='chroot "$1" python3 - <"$recipe/label_bazel.py"'
     if [ "$(id -u)" = 0 ]; then
         mmdebstrap "$@" --format=directory --skip=output/dev "$suite" "$root"
     else
