@@ -14,6 +14,7 @@ from lading.errors import (
 from lading.oci import document
 from lading.registry.auth import login_hint
 from lading.registry.limits import MAX_ERROR_BYTES
+from lading.registry.retry import retry_after
 from lading.registry.transport import Response, TransportError
 
 __all__ = ["failure"]
@@ -40,11 +41,12 @@ def failure(response: Response, doing: str, *, registry: str) -> LadingError:
     if status == 404:
         return NotFoundError(text)
     if status == 413:
-        return LimitError(text)
+        return LimitError(text, fix="if a proxy limits the size of requests, try --chunk=4M")
     if status == 405:
         return InputError(text, fix="the registry does not support this")
-    if status == 429 or status >= 500 or status == 408:
-        return UnreachableError(text)
+    if status in (408, 425, 429) or status >= 500:
+        asked = retry_after(response.header("Retry-After"))
+        return UnreachableError(text, fix=f"it asks to come back in {asked:.0f} s" if asked else "")
     return CorruptError(text) if code in _CORRUPT else InputError(text)
 
 

@@ -76,6 +76,7 @@ class Session:
         request: Request,
         *,
         doing: str,
+        limit: int | None = None,
     ) -> Response:
         """Sends a request that may be repeated; returns the first answer that is final.
 
@@ -86,9 +87,12 @@ class Session:
             access: the repository and scopes that the request is for.
             request: what to send; an Authorization is added.
             doing: names the attempt in errors.
+            limit: read the body too, at most so many bytes, so that one that breaks off is met
+                with another attempt; the answer's `read` then returns it.
 
         Raises:
             UnreachableError: no final answer within the limits.
+            LimitError: the body is larger than `limit`.
             DeniedError: a login is missing or refused.
         """
         attempts = Attempts(self.budget)
@@ -96,6 +100,8 @@ class Session:
         while True:
             try:
                 response, used = self._hops(access, request)
+                if limit is not None and response.status < 300:
+                    response.read(limit)
             except TransportError as error:
                 if error.garbled and self._try_tls(access):
                     access, request = self._moved(access, request)
@@ -117,14 +123,10 @@ class Session:
                     response.close()
                     continue
             if response.status in RETRY_STATUSES:
-                asked = retry_after(response.header("Retry-After"))
-                if attempts.again(asked):
+                if attempts.again(retry_after(response.header("Retry-After"))):
                     response.close()
                     continue
-                refusal = answers.failure(response, doing, registry=access.registry)
-                if asked is not None and asked > self.limits.longest_wait:
-                    refusal.fix = f"it asks to come back in {asked:.0f} s"
-                raise refusal
+                raise answers.failure(response, doing, registry=access.registry)
             return response
 
     def send_once(self, access: Access, request: Request) -> Response:
@@ -170,7 +172,10 @@ class Session:
     def _expects_tls(self, response: Response) -> bool:
         if response.status != 400 or response.request.origin.scheme != "http":
             return False
-        return _TLS_EXPECTED in response.read(MAX_ERROR_BYTES)
+        try:
+            return _TLS_EXPECTED in response.read(MAX_ERROR_BYTES)
+        except (LimitError, TransportError):
+            return False
 
     def _try_tls(self, access: Access) -> bool:
         """Turns to HTTPS on loopback, where plain HTTP is tried first; never the other way."""
@@ -244,11 +249,12 @@ class Repository:
         access: Access | None = None,
         headers: Mapping[str, str] | None = None,
         body: Body = b"",
+        limit: int | None = None,
     ) -> Response:
         """Sends `method` to `path` below the repository: `manifests/…`, `blobs/…`."""
         needed = access or self.access("pull" if method in ("GET", "HEAD") else "pull,push")
         request = Request(method, self.origin, f"/v2/{self.name}/{path}", headers or {}, body)
-        return self.session.send(needed, request, doing=f"{doing} {self}")
+        return self.session.send(needed, request, doing=f"{doing} {self}", limit=limit)
 
     def failure(self, response: Response, doing: str) -> LadingError:
         """What to raise for an answer that nobody can go on with."""

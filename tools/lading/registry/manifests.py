@@ -1,0 +1,140 @@
+"""Manifests and indexes by tag or digest (distribution-spec 1.1, "Pull" and "Push")."""
+
+from __future__ import annotations
+
+import hashlib
+
+from lading.errors import CorruptError, InputError, NotFoundError
+from lading.oci import document, media_types
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
+from lading.registry.session import Repository
+from lading.registry.transport import Response
+
+__all__ = ["delete", "get", "head", "put"]
+
+_TYPES = (
+    media_types.INDEX,
+    media_types.MANIFEST,
+    media_types.DOCKER_INDEX,
+    media_types.DOCKER_MANIFEST,
+)
+_ACCEPT = ", ".join(_TYPES)
+_KNOWN = frozenset(_TYPES)
+
+
+def head(repository: Repository, reference: str | Digest) -> Digest | None:
+    """The digest of what `reference` names, or None if it is not there.
+
+    One request, unless the registry leaves out Docker-Content-Digest: then the manifest itself
+    is fetched and hashed.
+    """
+    doing = f"look for {reference} in"
+    response = repository.request(
+        "HEAD", f"manifests/{reference}", doing=doing, headers={"Accept": _ACCEPT}
+    )
+    if response.status == 404:
+        response.close()
+        return None
+    if response.status != 200:
+        raise repository.failure(response, doing)
+    response.close()
+    if found := _stated(response, f"the manifest {reference} of {repository}"):
+        if isinstance(reference, Digest) and found != reference:
+            raise CorruptError(f"{repository} has {found} under the digest {reference}")
+        return found
+    try:
+        return get(repository, reference)[0].digest
+    except NotFoundError:
+        return None
+
+
+def get(repository: Repository, reference: str | Digest) -> tuple[Descriptor, bytes]:
+    """Fetches a manifest or index; its bytes are verified as far as anything is known of them.
+
+    Raises:
+        NotFoundError: there is nothing under that name.
+        CorruptError: wrong digest, or the header and the body disagree about the media type.
+        LimitError: more than 4 MiB.
+    """
+    doing = f"fetch the manifest {reference} from"
+    response = repository.request(
+        "GET",
+        f"manifests/{reference}",
+        doing=doing,
+        headers={"Accept": _ACCEPT},
+        limit=document.MAX_DOCUMENT_BYTES,
+    )
+    if response.status != 200:
+        raise repository.failure(response, doing)
+    data = response.read(document.MAX_DOCUMENT_BYTES)
+    media_type = response.header("Content-Type").partition(";")[0].strip().lower()
+    what = f"the manifest {reference} of {repository}"
+    digest = reference if isinstance(reference, Digest) else _stated(response, what)
+    if digest is None:
+        digest = Digest.of(data)
+    if hashlib.new(digest.algorithm, data).hexdigest() != digest.hex:
+        raise CorruptError(f"{what} does not match its digest {digest}")
+    if media_type not in _KNOWN:
+        raise CorruptError(f"{what} has the media type {media_type!r:.80}, which is no manifest's")
+    claimed = document.loads_object(data, what=what).get("mediaType", media_type)
+    if claimed != media_type:
+        raise CorruptError(f"{what} is sent as {media_type} but says {claimed!r:.80}")
+    return Descriptor(media_type, digest, len(data)), data
+
+
+def put(
+    repository: Repository, reference: str | Digest, descriptor: Descriptor, data: bytes
+) -> Response:
+    """Uploads `data` under a tag or its digest; returns the answer, closed.
+
+    Sending it twice is harmless, so a lost answer is met with another attempt. Raises
+    CorruptError if the registry says that it stored something else.
+    """
+    doing = f"push the manifest {reference} to"
+    response = repository.request(
+        "PUT",
+        f"manifests/{reference}",
+        doing=doing,
+        headers={"Content-Type": descriptor.media_type},
+        body=data,
+    )
+    if response.status not in (201, 202):
+        raise repository.failure(response, doing)
+    response.close()
+    stored = response.header("Docker-Content-Digest")
+    if stored and stored != str(descriptor.digest) and descriptor.digest.algorithm == "sha256":
+        raise CorruptError(
+            f"{repository} stored {stored:.80} instead of the manifest {descriptor.digest}"
+        )
+    return response
+
+
+def delete(repository: Repository, reference: str | Digest) -> bool:
+    """Deletes a tag, or a manifest with its tags; returns whether it was there.
+
+    Raises InputError where the registry does not allow it.
+    """
+    doing = f"delete {reference} from"
+    response = repository.request(
+        "DELETE",
+        f"manifests/{reference}",
+        doing=doing,
+        access=repository.access("pull,push,delete"),
+    )
+    if response.status == 404:
+        response.close()
+        return False
+    if response.status not in (200, 202, 204):
+        raise repository.failure(response, doing)
+    response.close()
+    return True
+
+
+def _stated(response: Response, what: str) -> Digest | None:
+    """The digest that an answer claims to carry, if it claims one."""
+    text = response.header("Docker-Content-Digest")
+    try:
+        return Digest.parse(text) if text else None
+    except InputError:
+        raise CorruptError(f"{what} has {text!r:.80} for a digest") from None

@@ -1,0 +1,225 @@
+"""Pushing images: blobs, manifests, indexes, and the tags last.
+
+What is there already is not sent: an unchanged image costs one request per tag. Destinations of
+one run share their work: a blob is uploaded to a registry once and mounted everywhere else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from lading.errors import NotFoundError
+from lading.oci.content import Content, read_document, walk
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
+from lading.registry import blobs, manifests, referrers
+from lading.registry.origin import Origin
+from lading.registry.policy import ANY_TAG, TagPolicy
+from lading.registry.progress import SILENT, Outcome, Progress
+from lading.registry.session import Repository
+from lading.registry.upload import upload
+
+__all__ = ["Job", "Pushed", "Pusher"]
+
+_T = TypeVar("_T")
+_BLOBS = 4
+_IMAGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image for one repository.
+
+    Attributes:
+        root: its manifest or index.
+        content: where its bytes are.
+        repository: where it goes.
+        tags: names to give it there; without any it is pushed by digest.
+        mounts: repositories of the same registry that may have parts of it.
+        policy: which tags may be set, and moved.
+    """
+
+    root: Descriptor
+    content: Content
+    repository: Repository
+    tags: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    policy: TagPolicy = ANY_TAG
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of a job. Counts are of blobs and manifests; `moved` lists tags that changed."""
+
+    job: Job
+    moved: tuple[str, ...] = ()
+    sent: int = 0
+    sent_bytes: int = 0
+    mounted: int = 0
+    existing: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was sent at all."""
+        return bool(self.moved or self.sent or self.mounted)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known about one blob in one registry."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    repositories: list[str] = field(default_factory=list)
+
+
+class Pusher:
+    """Runs jobs; everything that one of them learns helps the others.
+
+    Args:
+        progress: is told about every blob.
+        chunk: bytes per PATCH, or 0 for one PUT per blob.
+        dry_run: look, but send nothing.
+    """
+
+    def __init__(
+        self, *, progress: Progress = SILENT, chunk: int = 0, dry_run: bool = False
+    ) -> None:
+        self._progress = progress
+        self._chunk = chunk
+        self._dry_run = dry_run
+        self._lock = threading.Lock()
+        self._known: defaultdict[tuple[Origin, Digest], _Known] = defaultdict(_Known)
+
+    def run(self, jobs: Sequence[Job]) -> list[Pushed]:
+        """Pushes every job; the results are in the order of the jobs.
+
+        The first failure ends the run after what is under way; tags that moved stay moved, each
+        to a complete image.
+        """
+        with ThreadPoolExecutor(_BLOBS) as pool:
+            if len(jobs) == 1:
+                return [self._push(jobs[0], pool)]
+            with ThreadPoolExecutor(_IMAGES) as images:
+                return _all([images.submit(self._push, job, pool) for job in jobs])
+
+    def _push(self, job: Job, pool: ThreadPoolExecutor) -> Pushed:
+        repository, root = job.repository, job.root
+        job.policy.check(job.tags, repository)
+        known = False
+        missing: list[str] = []
+        for tag in job.tags:
+            there = manifests.head(repository, tag)
+            if there == root.digest:
+                known = True
+            else:
+                job.policy.check_move(tag, there, root.digest, repository)
+                missing.append(tag)
+        if job.tags and not missing:
+            return Pushed(job, existing=1)
+        if not known:
+            known = manifests.head(repository, root.digest) is not None
+        if self._dry_run:
+            return self._plan(job, missing, known=known)
+        if known:
+            data = read_document(job.content, root) if missing else b""
+            self._tag(job, missing, data)
+            return Pushed(job, tuple(missing), existing=1)
+        pushed, data = self._parts(job, pool)
+        if not missing:
+            answer = manifests.put(repository, root.digest, root, data)
+            referrers.record(repository, root, data, answer)
+        self._tag(job, missing, data)
+        return replace(pushed, moved=tuple(missing))
+
+    def _tag(self, job: Job, tags: Sequence[str], data: bytes) -> None:
+        for number, tag in enumerate(tags):
+            answer = manifests.put(job.repository, tag, job.root, data)
+            if number == 0:
+                referrers.record(job.repository, job.root, data, answer)
+
+    def _parts(self, job: Job, pool: ThreadPoolExecutor) -> tuple[Pushed, bytes]:
+        """Sends everything below the root; returns the counts and the root's bytes."""
+        parts = list(walk(job.content, job.root))
+        data = parts[-1][1]
+        assert data is not None
+        waiting = [
+            pool.submit(self._blob, job, descriptor)
+            for descriptor, document in parts
+            if document is None
+        ]
+        outcomes = _all(waiting)
+        sizes = [size for outcome, size in outcomes if outcome == "sent"]
+        for descriptor, document in parts[:-1]:
+            if document is not None:
+                if manifests.head(job.repository, descriptor.digest) is not None:
+                    outcomes.append(("exists", descriptor.size))
+                    continue
+                answer = manifests.put(job.repository, descriptor.digest, descriptor, document)
+                referrers.record(job.repository, descriptor, document, answer)
+                sizes.append(descriptor.size)
+        sizes.append(job.root.size)
+        return Pushed(
+            job,
+            sent=len(sizes),
+            sent_bytes=sum(sizes),
+            mounted=sum(outcome == "mounted" for outcome, _ in outcomes),
+            existing=sum(outcome == "exists" for outcome, _ in outcomes),
+        ), data
+
+    def _blob(self, job: Job, descriptor: Descriptor) -> tuple[Outcome, int]:
+        repository = job.repository
+        with self._lock:
+            known = self._known[repository.origin, descriptor.digest]
+        # Whoever needs the same blob elsewhere in this registry waits, and mounts it then.
+        with known.lock:
+            self._progress.begin(descriptor)
+            if repository.name in known.repositories or blobs.exists(repository, descriptor):
+                outcome: Outcome = "exists"
+            else:
+                outcome = upload(
+                    repository,
+                    descriptor,
+                    job.content,
+                    mounts=[*known.repositories[:1], *job.mounts],
+                    chunk=self._chunk,
+                    progress=self._progress,
+                )
+            if repository.name not in known.repositories:
+                known.repositories.append(repository.name)
+            self._progress.end(descriptor, outcome)
+        return outcome, descriptor.size
+
+    def _plan(self, job: Job, missing: Sequence[str], *, known: bool) -> Pushed:
+        """What a push would do, as far as asking tells."""
+        if known:
+            return Pushed(job, tuple(missing), existing=1)
+        sent, existing, size = 0, 0, 0
+        for descriptor, data in walk(job.content, job.root):
+            if data is None and blobs.exists(job.repository, descriptor):
+                existing += 1
+                continue
+            if data is None and job.content.path(descriptor) is None:
+                try:
+                    job.content.open(descriptor).close()
+                except NotFoundError as error:
+                    raise NotFoundError(
+                        f"{error.what}, and {job.repository} has it neither"
+                    ) from None
+            sent += 1
+            size += descriptor.size
+        return Pushed(job, tuple(missing), sent=sent, sent_bytes=size, existing=existing)
+
+
+def _all(futures: Sequence[Future[_T]]) -> list[_T]:
+    """Every result; the first failure cancels what has not begun, and is raised."""
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise

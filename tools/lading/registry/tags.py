@@ -1,0 +1,61 @@
+"""Tags of a repository (distribution-spec 1.1, "Listing tags")."""
+
+from __future__ import annotations
+
+import re
+
+from lading.errors import CorruptError, LimitError
+from lading.oci import document
+from lading.registry import answers, redirects
+from lading.registry.session import Repository
+from lading.registry.transport import Request, Response
+
+__all__ = ["list_tags", "next_page"]
+
+_LINK = re.compile(r'<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next"?', re.IGNORECASE)
+_MAX_TAGS = 1_000_000
+
+
+def list_tags(repository: Repository) -> list[str]:
+    """All tags, in the registry's order, over as many pages as it takes.
+
+    Raises NotFoundError if there is no such repository.
+    """
+    doing = f"list the tags of {repository}"
+    tags: list[str] = []
+    target = f"/v2/{repository.name}/tags/list"
+    seen: set[str] = set()
+    while target:
+        if target in seen:
+            raise CorruptError(f"cannot {doing}: its pages go round in a circle")
+        seen.add(target)
+        response = repository.session.send(
+            repository.access(),
+            Request("GET", repository.origin, target),
+            doing=doing,
+            limit=document.MAX_DOCUMENT_BYTES,
+        )
+        if response.status != 200:
+            raise answers.failure(response, doing, registry=repository.registry)
+        page = document.loads_object(
+            response.read(document.MAX_DOCUMENT_BYTES), what=f"the list of tags of {repository}"
+        )
+        found = page.get("tags") or []
+        if not isinstance(found, list) or not all(isinstance(tag, str) for tag in found):
+            raise CorruptError(f"cannot {doing}: the answer has no list of tags")
+        tags += found
+        if len(tags) > _MAX_TAGS:
+            raise LimitError(f"{repository} has more than {_MAX_TAGS} tags")
+        target = next_page(response) if found else ""
+    return tags
+
+
+def next_page(response: Response) -> str:
+    """The target that a Link header names as the next page, or empty (RFC 8288).
+
+    Raises UnreachableError if it leads to another origin.
+    """
+    for value in response.headers("Link"):
+        if match := _LINK.search(value):
+            return redirects.same_origin(response.request, match[1], "the next page")
+    return ""
