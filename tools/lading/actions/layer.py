@@ -1,0 +1,111 @@
+"""The LayerTar action: sources in, one compressed layer and its metadata out.
+
+The command line is contract 1 of `docs/contracts.md`: `--name=value` flags, and sources as
+`KIND<TAB>path<TAB>source` lines.
+"""
+
+from __future__ import annotations
+
+from lading.actions import worker
+from lading.errors import InputError, UsageError
+from lading.layer.build import LayerRequest, build_layer
+from lading.layer.compress import Compression
+
+__all__ = ["run"]
+
+_SINGLE = frozenset({
+    "annotations_file", "compression", "create_parent_directories", "default_metadata", "level",
+    "media_type", "metadata", "mtree", "mtree_of", "output", "profile", "threads",
+})  # fmt: skip
+
+
+def run(request: worker.Request) -> None:
+    """Builds one layer, or with `--mtree_of` describes one.
+
+    Raises:
+        LadingError: the command line is malformed, or the layer cannot be built.
+    """
+    flags: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    sources: list[list[str]] = []
+    for argument in request.arguments:
+        if argument[:2] != "--":
+            sources.append(argument.split("\t"))
+            continue
+        name, equals, value = argument[2:].partition("=")
+        if name == "annotation" and equals:
+            _annotate(annotations, value, what="--annotation")
+        elif name in _SINGLE and equals and name not in flags:
+            flags[name] = value
+        else:
+            problem = "given twice" if name in flags else "unknown or has no value"
+            raise UsageError(f"--{name:.80} is {problem}")
+    output = flags.get("output", "")
+    if not output:
+        raise UsageError("--output is missing")
+    if "mtree_of" in flags:
+        _describe(flags["mtree_of"], output)
+        return
+    if "annotations_file" in flags:
+        _read_annotations(annotations, flags["annotations_file"])
+    build_layer(
+        LayerRequest(
+            output,
+            sources,
+            metadata=flags.get("metadata", ""),
+            compression=Compression(
+                flags.get("compression", "gzip"),
+                flags.get("profile", "fast"),
+                _number(flags, "level", -1),
+            ),
+            annotations=annotations,
+            media_type=flags.get("media_type", ""),
+            default_metadata=flags.get("default_metadata", ""),
+            create_parent_directories=flags.get("create_parent_directories", "1") != "0",
+            inputs=request.inputs,
+            threads=_number(flags, "threads", 0),
+            checkpoint=request.checkpoint,
+        )
+    )
+    if flags.get("mtree"):
+        _describe(output, flags["mtree"])
+
+
+def _describe(blob: str, output: str) -> None:
+    from lading.layer.mtree import describe
+    from lading.layer.outputs import write_output
+
+    write_output(output, describe(blob))
+
+
+def _number(flags: dict[str, str], name: str, default: int) -> int:
+    text = flags.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > 4:
+        raise UsageError(f"--{name}={text:.40} is not a number")
+    return int(text)
+
+
+def _annotate(annotations: dict[str, str], text: str, *, what: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(f"{what}: {text!r:.80} is not KEY=VALUE")
+    if annotations.setdefault(key, value) != value:
+        raise InputError(f"{what}: the annotation {key!r:.80} has two values")
+
+
+def _read_annotations(annotations: dict[str, str], path: str) -> None:
+    from lading.actions import flags
+
+    try:
+        lines = flags.read(path).decode().splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8") from None
+    for line in lines:
+        if line.strip() and not line.startswith("#"):
+            _annotate(annotations, line.strip(), what=path)
+
+
+if __name__ == "__main__":
+    worker.main(run)

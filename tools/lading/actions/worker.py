@@ -1,0 +1,147 @@
+"""How a build action is run: once, or as a persistent worker that serves many requests.
+
+https://bazel.build/remote/creating, JSON protocol: one WorkRequest a line on stdin, one
+WorkResponse a line on stdout. Requests with an id run side by side and can be cancelled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from lading.errors import LadingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import IO, Any
+
+__all__ = ["Cancelled", "Request", "main", "serve"]
+
+
+class Cancelled(BaseException):
+    """Bazel no longer wants the result. Not an Exception: no handler may mistake it for one."""
+
+
+class Request:
+    """One run of an action.
+
+    `inputs` maps each input's path to Bazel's digest of it, as an opaque text, or is None when
+    run without a worker. `checkpoint` raises Cancelled once the result is not wanted any more.
+    """
+
+    __slots__ = ("_cancelled", "arguments", "inputs")
+
+    def __init__(self, arguments: list[str], inputs: Mapping[str, str] | None = None) -> None:
+        self.arguments = arguments
+        self.inputs = inputs
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def checkpoint(self) -> None:
+        if self._cancelled:
+            raise Cancelled
+
+
+def main(run: Callable[[Request], None]) -> None:
+    """Runs an action as the command line says; does not return when it fails.
+
+    Args:
+        run: does the action; raises LadingError for a failure that a user can cause.
+    """
+    if "--persistent_worker" in sys.argv:
+        # Whatever prints by mistake goes to Bazel's log, not into the protocol.
+        replies = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        serve(run, sys.stdin.buffer, replies)
+        # Threads of cancelled requests may still be busy, and nobody waits for them.
+        os._exit(0)
+    try:
+        run(Request(_expand(sys.argv[1:])))
+    except LadingError as failure:
+        sys.stderr.write(f"{failure}\n")
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Serves requests until `requests` ends; survives whatever `run` raises.
+
+    Memory is collected between requests, not while they run: a plan of many entries makes no
+    garbage that needs it.
+    """
+    import gc
+    import threading
+    from json import dumps, loads
+
+    lock = threading.Lock()
+    running: dict[int, Request] = {}
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+    def reply(number: int, code: int, output: str, *, cancelled: bool = False) -> None:
+        answer: dict[str, Any] = {"exitCode": code, "output": output, "requestId": number}
+        if cancelled:
+            answer["wasCancelled"] = True
+        with lock:
+            running.pop(number, None)
+            replies.write(dumps(answer).encode() + b"\n")
+            replies.flush()
+            idle = not running
+        if idle:
+            gc.collect(1)
+
+    def work(number: int, request: Request) -> None:
+        try:
+            code, output = _run(run, request)
+            reply(number, code, output)
+        except Cancelled:
+            reply(number, 0, "", cancelled=True)
+
+    for line in requests:
+        try:
+            message = loads(line)
+            number = int(message.get("requestId", 0))
+            if message.get("cancel"):
+                with lock:
+                    if number in running:
+                        running[number].cancel()
+                continue
+            request = Request(
+                message.get("arguments", []),
+                {item["path"]: item.get("digest", "") for item in message.get("inputs", [])},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            sys.stderr.write(f"lading: not a WorkRequest: {error}: {line[:200]!r}\n")
+            continue
+        with lock:
+            running[number] = request
+        if number:
+            threading.Thread(target=work, args=(number, request), daemon=True).start()
+        else:
+            work(number, request)
+
+
+def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:
+    """(exit code, output) of one request; only Cancelled gets through."""
+    try:
+        if any(argument.startswith("@") for argument in request.arguments):
+            request.arguments = _expand(request.arguments)
+        run(request)
+    except LadingError as failure:
+        return failure.exit_code, f"{failure}\n"
+    except Exception:  # noqa: BLE001  # a defect fails its own request and no other
+        import traceback
+
+        return 1, traceback.format_exc()
+    return 0, ""
+
+
+def _expand(arguments: list[str]) -> list[str]:
+    from lading.actions import flags
+
+    return flags.expand(arguments)

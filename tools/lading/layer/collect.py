@@ -1,0 +1,125 @@
+"""Turns the sources that a rule names into the entries of a layer."""
+
+from __future__ import annotations
+
+import os
+
+from lading.errors import InputError
+from lading.layer.entries import (
+    DIRECTORY,
+    FILE,
+    LINK_META,
+    NO_META,
+    SYMLINK,
+    Entry,
+    Meta,
+    check_name,
+    parse_meta,
+)
+from lading.layer.paths import image_path
+from lading.layer.plan import Plan
+from lading.layer.reading import read_error
+from lading.layer.tree import Defaults, walk_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lading.layer.spool import Spool
+
+__all__ = ["collect"]
+
+
+def collect(
+    sources: Iterable[Sequence[str]],
+    *,
+    spool: Spool,
+    default_metadata: str = "",
+    create_parent_directories: bool = True,
+    expect_directories: bool = False,
+) -> list[Entry]:
+    """The entries of a layer, ordered and without conflicts.
+
+    Args:
+        sources: (kind, path in the image, source) each, as `docs/contracts.md` lists them:
+            F file, T tree, L symbolic link, S unresolved link, D directory, E empty file,
+            A archive, P Debian package, M metadata for one path.
+        spool: where archives are unpacked to; it has to live as long as the entries.
+        default_metadata: JSON of `file_metadata()` for whatever has no metadata of its own; its
+            mode is that of files.
+        create_parent_directories: whether directories that hold an entry become entries.
+        expect_directories: whether to look for directories among the files. Bazel does not tell
+            for those in the source tree, and looking costs a few percent, so it is done only
+            after `DirectoryError`.
+
+    Raises:
+        LadingError: a source is malformed, unreadable or in conflict with another.
+    """
+    changes = parse_meta(default_metadata, what="default_metadata")
+    without_mode = {key: value for key, value in changes.items() if key != "mode"}
+    defaults = Defaults(NO_META.replace(changes), LINK_META.replace(without_mode), without_mode)
+    plan = Plan()
+    overrides: list[tuple[str, str]] = []
+    archives: list[tuple[str, str, str]] = []
+    add = plan.add
+    for source in sources:
+        kind, place, path = source if len(source) == 3 else _complete(source)
+        if kind == "F" and not (expect_directories and os.path.isdir(path)):
+            add(Entry(image_path(place, what=path), FILE, defaults.file, path))
+        elif kind == "M":
+            overrides.append((image_path(place, what="file_metadata"), path))
+        elif kind in ("A", "P"):
+            archives.append((kind, image_path(place or "/", what=path), path))
+        else:
+            _add_other(plan, kind, place, path, defaults)
+    if archives:
+        from lading.layer.unpack import add_archives
+
+        add_archives(plan, archives, spool, changes)
+    if "" in plan.entries and plan.entries[""].kind != DIRECTORY:
+        raise InputError(f"{plan.entries[''].describe()} has no name in the image")
+    plan.add_parents(create=create_parent_directories)
+    for path, text in overrides:
+        plan.override(path, parse_meta(text, what=f"metadata of /{path}"), what="file_metadata")
+    return plan.ordered()
+
+
+def _complete(source: Sequence[str]) -> Sequence[str]:
+    """Kinds without a source may leave out their last fields."""
+    fields = [*source, "", ""][:3]
+    if len(source) > 3 or not source or (len(source) < 3 and fields[0] not in ("D", "E")):
+        raise InputError(f"{chr(9).join(source)!r:.200} is not a source: KIND, path, source")
+    return fields
+
+
+def _add_other(plan: Plan, kind: str, place: str, path: str, defaults: Defaults) -> None:
+    if kind in ("T", "F"):
+        target = image_path(place, what=path)
+        walk_tree(path, target, plan.add, defaults)
+    elif kind == "L":
+        _add_link(plan, place, path, "", defaults.link)
+    elif kind == "S":
+        try:
+            target = os.readlink(path)
+        except OSError as error:
+            if os.path.isfile(path):
+                plan.add(Entry(image_path(place, what=path), FILE, defaults.file, path))
+                return
+            raise read_error(path, error) from None
+        _add_link(plan, place, target, path, defaults.link)
+    elif kind == "D":
+        target = image_path(place, what="a directory")
+        plan.add(Entry(target, DIRECTORY, defaults.directory(target)))
+    elif kind == "E":
+        target = image_path(place, what="an empty file")
+        plan.add(Entry(target, FILE, defaults.file, b"", size=0))
+    else:
+        raise InputError(f"{kind!r:.40} is no kind of source")
+
+
+def _add_link(plan: Plan, place: str, link: str, origin: str, meta: Meta) -> None:
+    what = f"the symbolic link {place!r:.200}"
+    if not link:
+        raise InputError(f"{what} has no target")
+    check_name(link, origin=origin or what)
+    plan.add(Entry(image_path(place, what=what), SYMLINK, meta, link=link, origin=origin))

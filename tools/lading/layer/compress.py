@@ -1,0 +1,99 @@
+"""Compressors: a frame in, the bytes of one gzip member or zstd frame out.
+
+Output depends on the frame, the level and the pinned wheel, on nothing else: not on the CPU, the
+heap or earlier frames. ISA-L was faster and failed that test.
+"""
+
+from __future__ import annotations
+
+from lading.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Compress = Callable[[memoryview], bytes | bytearray | memoryview]
+
+__all__ = ["COMPRESSIONS", "PROFILES", "Compression"]
+
+_MIB = 1 << 20
+_LEVELS = {
+    "gzip": {"fast": 1, "small": 4, "smallest": 6},
+    "zstd": {"fast": 1, "small": 3, "smallest": 19},
+    "none": {"fast": 0, "small": 0, "smallest": 0},
+}
+_LIMITS = {"gzip": (0, 12), "zstd": (1, 22), "none": (0, 0)}
+#: Bytes of a frame on average. A gzip window is 32 KiB, so longer members gain nothing; zstd
+#: gains up to its window, and memory grows with it.
+_TARGETS = {"gzip": _MIB, "zstd": 4 * _MIB, "none": _MIB}
+_MEDIA_SUFFIX = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}
+
+COMPRESSIONS = tuple(_LEVELS)
+PROFILES = ("fast", "small", "smallest")
+
+# A frame is stored when samples of it do not shrink below 31/32 of their size.
+_SAMPLE = 4096
+_SAMPLES = 4
+
+
+class Compression:
+    """How a layer is compressed: `kind`, `level`, and what follows from them."""
+
+    __slots__ = ("kind", "level", "media_type", "target")
+
+    def __init__(self, kind: str, profile: str = "fast", level: int = -1) -> None:
+        """Raises UsageError for a kind, profile or level that does not exist."""
+        if kind not in _LEVELS:
+            raise UsageError(f"compression {kind!r:.40} is not one of {', '.join(COMPRESSIONS)}")
+        if profile not in PROFILES:
+            raise UsageError(f"profile {profile!r:.40} is not one of {', '.join(PROFILES)}")
+        low, high = _LIMITS[kind]
+        if level >= 0 and kind != "none" and not low <= level <= high:
+            raise UsageError(f"{kind} level {level} is not between {low} and {high}")
+        self.kind = kind
+        self.level = level if level >= 0 and kind != "none" else _LEVELS[kind][profile]
+        self.target = _TARGETS[kind]
+        self.media_type = "application/vnd.oci.image.layer.v1.tar" + _MEDIA_SUFFIX[kind]
+
+    def compressor(self) -> Compress:
+        """A function for one thread; its result may refer to its argument's memory."""
+        if self.kind == "gzip":
+            return _gzip(self.level)
+        if self.kind == "zstd":
+            return _zstd(self.level)
+        return lambda frame: frame
+
+
+def _gzip(level: int) -> Compress:
+    # RFC 1952; libdeflate writes MTIME 0, OS 255, no name, and XFL by level.
+    from deflate import gzip_compress
+
+    def compress(frame: memoryview) -> bytes | bytearray:
+        return gzip_compress(frame, 0 if _is_dense(frame) else level)
+
+    return compress
+
+
+def _zstd(level: int) -> Compress:
+    # RFC 8878; the content size is in the frame's header, there is no checksum and no dictionary.
+    # zstd notices by itself what does not compress.
+    from zstandard import ZstdCompressor
+
+    return ZstdCompressor(level=level, write_content_size=True, write_checksum=False).compress
+
+
+def _is_dense(frame: memoryview) -> bool:
+    """Whether samples at fixed places of `frame` hardly compress: encrypted or packed already.
+
+    Trying all of such a frame takes libdeflate as long as text does and gains nothing.
+    """
+    size = len(frame)
+    if size < 4 * _SAMPLES * _SAMPLE:
+        return False
+    from deflate import deflate_compress
+
+    step = size // _SAMPLES
+    for start in range(step // 2, size, step):
+        if len(deflate_compress(frame[start : start + _SAMPLE], 1)) < _SAMPLE * 31 // 32:
+            return False
+    return True

@@ -1,0 +1,118 @@
+"""Reading content: files that Bazel made, ranges of archives, bytes at hand."""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISDIR, S_ISREG
+
+from lading.errors import DeniedError, InputError, LadingError, NotFoundError, StorageError
+from lading.layer.entries import Content, Slice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["DirectoryError", "Reader", "changed", "open_file", "read_error", "same_content"]
+
+_CHUNK = 1 << 20
+# Non-blocking, so that opening a named pipe by mistake is an error and not a wait.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class DirectoryError(InputError):
+    """A source that was announced as a file is a directory."""
+
+
+def open_file(path: str) -> tuple[int, int]:
+    """Opens a regular file, following links; returns its descriptor and its size in bytes.
+
+    Raises:
+        NotFoundError, DeniedError, StorageError: it cannot be opened.
+        InputError: it is not a regular file.
+    """
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError as error:
+        raise read_error(path, error) from None
+    status = os.fstat(fd)
+    if not S_ISREG(status.st_mode):
+        os.close(fd)
+        if S_ISDIR(status.st_mode):
+            raise DirectoryError(f"{path} is a directory, not a file")
+        raise InputError(f"{path} is a special file", fix="a layer holds regular files only")
+    return fd, status.st_size
+
+
+def read_error(path: str, error: OSError) -> LadingError:
+    """The error for a person when reading `path` failed."""
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"{path} is not there", fix="it was an input and is gone or dangling")
+    if isinstance(error, PermissionError):
+        return DeniedError(f"{path} cannot be read: {reason}", fix="make it readable")
+    return StorageError(f"{path} cannot be read: {reason}")
+
+
+def changed(path: str) -> LadingError:
+    """The error for a file whose size is not what it was a moment ago."""
+    return InputError(f"{path} changed while it was read", fix="build again when nothing writes it")
+
+
+class Reader:
+    """Reads any content by offset; use it as a context manager.
+
+    Raises:
+        LadingError: on creation, when a file cannot be opened.
+    """
+
+    __slots__ = ("_content", "_owned", "size")
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._owned = -1
+        if isinstance(content, str):
+            self._owned, self.size = open_file(content)
+        elif isinstance(content, Slice):
+            self.size = content.size
+        else:
+            self.size = len(content)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._owned >= 0:
+            os.close(self._owned)
+
+    def read(self, offset: int, length: int = _CHUNK) -> bytes:
+        """Up to `length` bytes from `offset`; fewer only at the end or at the system's whim."""
+        content = self._content
+        if isinstance(content, bytes):
+            return content[offset : offset + length]
+        length = min(length, self.size - offset)
+        if isinstance(content, Slice):
+            return os.pread(content.fd, length, content.offset + offset)
+        try:
+            return os.pread(self._owned, length, offset)
+        except OSError as error:
+            raise read_error(content, error) from None
+
+
+def same_content(one: Content, two: Content) -> bool:
+    """Whether two sources hold the same bytes; reads both as far as needed.
+
+    Raises:
+        LadingError: one of them cannot be read.
+    """
+    if one is two or (isinstance(one, str) and one == two):
+        return True
+    with Reader(one) as first, Reader(two) as second:
+        if first.size != second.size:
+            return False
+        offset = 0
+        while offset < first.size:
+            data = first.read(offset)
+            if not data or data != second.read(offset, len(data)):
+                return False
+            offset += len(data)
+    return True

@@ -1,0 +1,58 @@
+"""Scratch space for unpacked archives: unnamed files that vanish with the process."""
+
+from __future__ import annotations
+
+import os
+
+from lading.errors import StorageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Spool"]
+
+
+class Spool:
+    """Owns descriptors that entries refer to; a context manager.
+
+    Args:
+        directory: on the file system that the scratch files are to use.
+    """
+
+    __slots__ = ("_directory", "_owned")
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory or "."
+        self._owned: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        for fd in self._owned:
+            os.close(fd)
+        self._owned.clear()
+
+    def adopt(self, fd: int) -> int:
+        """Closes `fd` when the spool ends."""
+        self._owned.append(fd)
+        return fd
+
+    def scratch(self) -> int:
+        """A new empty file without a name, open for reading and writing; raises StorageError."""
+        try:
+            try:
+                flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
+                return self.adopt(os.open(self._directory, flags, 0o600))
+            except (OSError, AttributeError):
+                # Not every file system has unnamed files: unlink a named one at once.
+                path = f"{self._directory}/.lading-{os.urandom(8).hex()}"
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                os.unlink(path)
+                return self.adopt(fd)
+        except OSError as error:
+            raise StorageError(f"no scratch file in {self._directory}: {error.strerror}") from None

@@ -1,0 +1,100 @@
+"""Walks a tree artifact: a directory that an action made and whose contents only a tool sees."""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISDIR, S_ISREG
+
+from lading.errors import InputError
+from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta
+from lading.layer.paths import parent_meta
+from lading.layer.reading import read_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Defaults", "walk_tree"]
+
+
+class Defaults:
+    """Metadata of sources that have none of their own."""
+
+    __slots__ = ("_changes", "_directories", "file", "link")
+
+    def __init__(self, file: Meta, link: Meta, changes: Mapping[str, object]) -> None:
+        self.file = file
+        self.link = link
+        self._changes = changes
+        self._directories: dict[Meta, Meta] = {}
+
+    def directory(self, path: str) -> Meta:
+        """Directories keep the mode that is standard for their path."""
+        meta = parent_meta(path)
+        return self._directories.get(meta) or self._directories.setdefault(
+            meta, meta.replace(self._changes)
+        )
+
+
+def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defaults) -> None:
+    """Adds everything below the directory `root` as entries below `path`.
+
+    A link is stored as a link, dangling or not, unless it is one that Bazel's sandbox put in
+    place of a file: those point at an absolute path that ends in the very path of the link. A
+    link to elsewhere in Bazel's execution root is content too, for that place is gone afterwards.
+
+    Raises:
+        LadingError: something cannot be read, or is neither file, directory nor link.
+    """
+    file, link = defaults.file, defaults.link
+    add(Entry(path, DIRECTORY, defaults.directory(path), origin=root))
+    pending = [(root, path)]
+    while pending:
+        here, base = pending.pop()
+        try:
+            with os.scandir(here) as scan:
+                items = list(scan)
+        except OSError as error:
+            raise read_error(here, error) from None
+        for item in items:
+            source = f"{here}/{item.name}"
+            place = f"{base}/{item.name}" if base else item.name
+            if item.is_symlink():
+                source, target = _resolve(source)
+                if target is not None:
+                    add(Entry(place, SYMLINK, link, link=target, origin=source))
+                    continue
+                try:
+                    mode = os.stat(source).st_mode
+                except OSError as error:
+                    raise read_error(source, error) from None
+                is_directory, is_file = S_ISDIR(mode), S_ISREG(mode)
+            else:
+                is_directory, is_file = item.is_dir(), item.is_file()
+            if is_directory:
+                add(Entry(place, DIRECTORY, defaults.directory(place), origin=source))
+                pending.append((source, place))
+            elif is_file:
+                add(Entry(place, FILE, file, source))
+            else:
+                raise InputError(f"{source} is a special file", fix="a layer holds files only")
+
+
+def _resolve(link: str) -> tuple[str, str | None]:
+    """(the path the link was put in place of, its target as an entry, or None for content)."""
+    # Each round takes off one layer of sandboxing; a loop of links ends as a link.
+    for _ in range(8):
+        try:
+            target = os.readlink(link)
+        except OSError as error:
+            raise read_error(link, error) from None
+        if target[:1] != "/":
+            return link, target
+        relative = link if link[:1] != "/" else link.rpartition("/execroot/")[2]
+        if target.endswith("/" + relative) or "/execroot/" in target:
+            if not os.path.islink(target):
+                return (target, None) if os.path.lexists(target) else (link, target)
+            link = target
+            continue
+        return link, target
+    return link, target
