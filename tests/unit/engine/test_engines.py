@@ -44,7 +44,7 @@ def test_without_podman_what_was_looked_for_is_listed(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     engine = Podman(None)
-    with pytest.raises(EngineError, match="CONTAINER_HOST.*podman on PATH"):
+    with pytest.raises(EngineError, match=r"CONTAINER_HOST.*podman on PATH"):
         engine.platform()
     engine.close()
 

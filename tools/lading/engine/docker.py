@@ -6,6 +6,7 @@ image or the complete new one. Layers that the daemon has are not sent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from lading.engine import loading, sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
-from lading.engine.engine import EngineImage, Loaded, Progress, no_progress
+from lading.engine.engine import LIVE, EngineImage, Loaded, Progress, no_progress
 from lading.engine.name import split
 from lading.engine.sending import Sent
 from lading.errors import ConflictError, EngineError
@@ -73,7 +74,8 @@ class Docker:
         return _image(answer.value)
 
     def used(self) -> frozenset[Digest]:
-        containers = self._call("/containers/json", {"all": "1"})
+        filters = json.dumps({"status": list(LIVE)})
+        containers = self._call("/containers/json", {"all": "1", "filters": filters})
         return frozenset(Digest.parse(item["ImageID"]) for item in containers)
 
     def remove(self, name: str) -> None:

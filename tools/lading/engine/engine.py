@@ -11,7 +11,10 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 
-__all__ = ["Engine", "EngineImage", "Loaded", "Progress", "no_progress"]
+__all__ = ["LIVE", "Engine", "EngineImage", "Loaded", "Progress", "no_progress"]
+
+#: States of a container that uses its image; one that exited only keeps it from being removed.
+LIVE = ("created", "restarting", "running", "paused")
 
 #: Called with the bytes sent so far and the bytes there are to send.
 Progress = Callable[[int, int], None]
@@ -96,7 +99,7 @@ class Engine(Protocol):
         ...
 
     def used(self) -> frozenset[Digest]:
-        """The ids of the images that containers were made from, running or not."""
+        """The ids of the images that containers run from, or are about to."""
         ...
 
     def remove(self, name: str) -> None:
@@ -104,4 +107,8 @@ class Engine(Protocol):
 
         Raises ConflictError when a container uses the image.
         """
+        ...
+
+    def close(self) -> None:
+        """Ends connections, and what was started to make them."""
         ...

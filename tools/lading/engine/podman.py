@@ -6,6 +6,7 @@ layer of an archive to learn its size, so none can be left out unless the whole 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from lading.engine import endpoint as endpoints
 from lading.engine import loading, sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
-from lading.engine.engine import EngineImage, Loaded, Progress, no_progress
+from lading.engine.engine import LIVE, EngineImage, Loaded, Progress, no_progress
 from lading.engine.name import split
 from lading.engine.sending import Sent
 from lading.errors import ConflictError, EngineError
@@ -105,7 +106,8 @@ class Podman:
         )
 
     def used(self) -> frozenset[Digest]:
-        containers = self._api().get("/containers/json", {"all": "true"})
+        filters = json.dumps({"status": list(LIVE)})
+        containers = self._api().get("/containers/json", {"all": "true", "filters": filters})
         # A container without an image (an infrastructure container) has no id here.
         ids = (item.get("ImageID") for item in containers or ())
         return frozenset(_digest(item) for item in ids if item)
