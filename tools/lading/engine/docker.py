@@ -6,7 +6,6 @@ image or the complete new one. Layers that the daemon has are not sent.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from urllib.parse import quote
 from lading.engine import loading, sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
-from lading.engine.engine import LIVE, EngineImage, Loaded, Progress, no_progress
+from lading.engine.engine import ENDED, EngineImage, Loaded, Progress, no_progress
 from lading.engine.name import split
 from lading.engine.sending import Sent
 from lading.errors import ConflictError, EngineError
@@ -74,9 +73,9 @@ class Docker:
         return _image(answer.value)
 
     def used(self) -> frozenset[Digest]:
-        filters = json.dumps({"status": list(LIVE)})
-        containers = self._call("/containers/json", {"all": "1", "filters": filters})
-        return frozenset(Digest.parse(item["ImageID"]) for item in containers)
+        containers = self._call("/containers/json", {"all": "1"})
+        live = (item for item in containers if item.get("State") not in ENDED)
+        return frozenset(Digest.parse(item["ImageID"]) for item in live)
 
     def remove(self, name: str) -> None:
         self._asked()

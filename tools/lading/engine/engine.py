@@ -11,10 +11,11 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 
-__all__ = ["LIVE", "Engine", "EngineImage", "Loaded", "Progress", "no_progress"]
+__all__ = ["ENDED", "Engine", "EngineImage", "Loaded", "Progress", "no_progress"]
 
-#: States of a container that uses its image; one that exited only keeps it from being removed.
-LIVE = ("created", "restarting", "running", "paused")
+#: States of a container that does not use its image any more. It still keeps the engine from
+#: removing the image, but nothing runs from it.
+ENDED = frozenset({"dead", "exited", "removing", "stopped"})
 
 #: Called with the bytes sent so far and the bytes there are to send.
 Progress = Callable[[int, int], None]

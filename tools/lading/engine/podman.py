@@ -6,7 +6,6 @@ layer of an archive to learn its size, so none can be left out unless the whole 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -21,7 +20,7 @@ from lading.engine import endpoint as endpoints
 from lading.engine import loading, sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
-from lading.engine.engine import LIVE, EngineImage, Loaded, Progress, no_progress
+from lading.engine.engine import ENDED, EngineImage, Loaded, Progress, no_progress
 from lading.engine.name import split
 from lading.engine.sending import Sent
 from lading.errors import ConflictError, EngineError
@@ -106,11 +105,10 @@ class Podman:
         )
 
     def used(self) -> frozenset[Digest]:
-        filters = json.dumps({"status": list(LIVE)})
-        containers = self._api().get("/containers/json", {"all": "true", "filters": filters})
+        containers = self._api().get("/containers/json", {"all": "true"})
+        live = (item for item in containers or () if item.get("State") not in ENDED)
         # A container without an image (an infrastructure container) has no id here.
-        ids = (item.get("ImageID") for item in containers or ())
-        return frozenset(_digest(item) for item in ids if item)
+        return frozenset(_digest(item["ImageID"]) for item in live if item.get("ImageID"))
 
     def remove(self, name: str) -> None:
         answer = self._api().request("DELETE", f"/images/{_path(name)}")
