@@ -39,6 +39,7 @@ LAYER_ATTRS = {
 
 _ATTRS = LAYER_ATTRS | {
     "debs": attr.label_list(allow_files = [".deb"], doc = "Debian packages, unpacked without their maintainer scripts."),
+    "directories": attr.string_list(doc = "Paths of directories to make; one that also holds something is the same directory."),
     "include_runfiles": attr.bool(default = True, doc = "Whether executables in `srcs` bring their runfiles, at `PATH.runfiles`."),
     "multi_file_layout": attr.string(
         default = "package_relative",
@@ -77,6 +78,8 @@ def _impl(ctx):
         )
     args.add_all(ctx.files.debs, format_each = "P\t\t%s")
     args.add_all(ctx.files.tars, format_each = "A\t/\t%s")
+    for path in ctx.attr.directories:
+        args.add("D\t" + image_path(path, what = "%s, directories" % ctx.label))
     for path, target in ctx.attr.symlinks.items():
         args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), target))
     return layer_action(ctx, args, depset(ctx.files.debs + ctx.files.tars, transitive = inputs))
