@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import flags
 
-from lading.errors import LadingError, UsageError
+from lading.errors import LadingError, StorageError, UsageError
 
-__all__ = ["parse", "run"]
+__all__ = ["parse", "run", "write_file"]
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
@@ -50,6 +52,28 @@ def run(main: Callable[[Sequence[str]], int]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(code)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Writes a file that somebody asked for, complete or not at all; raises StorageError.
+
+    A relative path is relative to the directory in which `bazel run` was typed.
+    """
+    path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+    try:
+        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(text)
+                os.fchmod(number, 0o644)
+                file.flush()
+                os.fsync(number)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _with_underscores(word: str) -> str:

@@ -7,7 +7,6 @@ image's digest and then one reference a line.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,14 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import deploy, entry
-from lading.errors import InputError, UsageError
-from lading.oci.content import walk
+from lading.commands import connection, deploy, entry
+from lading.commands.meter import Meter
+from lading.commands.transfer import Transfer
+from lading.errors import UsageError
+from lading.oci.content import Content, walk
 from lading.oci.reference import check_repository, check_tag
+from lading.store import sizes
+from lading.store.root import store_root
 
 __all__ = ["main"]
 
@@ -28,25 +31,40 @@ __all__ = ["main"]
 class _Result:
     """What was pushed where; becomes the lines on stdout or the object of --json."""
 
-    digest: str
     references: list[str]
     destination: str
-    tags: list[str]
-    dry_run: bool = False
     details: dict[str, Any] = field(default_factory=dict)
+    summary: str = ""
 
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
     flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
     flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
-    flags.DEFINE_string("registry", None, "Registry, host or host:port.", flag_values=values)
+    flags.DEFINE_string(
+        "registry",
+        None,
+        "Registry, host or host:port; empty for the embedded default.",
+        flag_values=values,
+    )
     flags.DEFINE_string("repository", None, "Repository: team/app.", flag_values=values)
     flags.DEFINE_multi_string("tag", None, "Tag to set; may be repeated.", flag_values=values)
+    flags.DEFINE_bool(
+        "content_tag", False, "Also set the tag sha256-<hex of the digest>.", flag_values=values
+    )
+    flags.DEFINE_multi_string(
+        "mount", [], "Repository of the same registry that may have layers.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "chunk", "0", "Send blobs in chunks of so many bytes (4M); 0: whole.", flag_values=values
+    )
     flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
     flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.DEFINE_string(
+        "metadata_file", "", "Write the same JSON object to a file.", flag_values=values
+    )
     flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
-    flags.DEFINE_bool("insecure", False, "Allow plain HTTP to any host.", flag_values=values)
+    connection.define(values)
     return values
 
 
@@ -60,36 +78,87 @@ def main(argv: Sequence[str]) -> int:
     image = deploy.read(Path(values.spec), Path(values.runfiles))
     registry = image.registry if values.registry is None else values.registry
     repository = image.repository if values.repository is None else values.repository
-    tags = list(dict.fromkeys(image.tags if values.tag is None else values.tag))
-    for tag in tags:
-        check_tag(tag)
     if not repository:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
     check_repository(repository)
+    tags = [check_tag(tag) for tag in (image.tags if values.tag is None else values.tag)]
+    if values.content_tag:
+        tags.append(f"{image.root.digest.algorithm}-{image.root.digest.hex}"[:128])
+    tags = list(dict.fromkeys(tags))
     if registry:
-        raise InputError("pushing to a registry is not there yet")
-    result = _to_layout(image, repository, tags, values)
-    if values.json:
-        print(
-            json.dumps(
-                {
-                    "label": image.label,
-                    "digest": result.digest,
-                    "mediaType": image.root.media_type,
-                    "destination": result.destination,
-                    "repository": repository,
-                    "tags": result.tags,
-                    "references": result.references,
-                    "dryRun": result.dry_run,
-                    **result.details,
-                }
-            )
-        )
+        result = _to_registry(image, registry, repository, tags, values)
     else:
-        print(result.digest)
-        for reference in result.references:
-            print(reference)
+        result = _to_layout(image, repository, tags, values)
+    report = {
+        "label": image.label,
+        "digest": str(image.root.digest),
+        "mediaType": image.root.media_type,
+        "destination": result.destination,
+        "repository": repository,
+        "tags": tags,
+        "references": result.references,
+        "dryRun": values.dry_run,
+        **result.details,
+    }
+    if values.metadata_file:
+        entry.write_file(Path(values.metadata_file), json.dumps(report, indent=2) + "\n")
+    if values.json:
+        print(json.dumps(report))
+        return 0
+    would = "would go" if values.dry_run else "is"
+    print(f"lading: {image.label} {would} in {result.summary}", file=sys.stderr)
+    print(image.root.digest)
+    for reference in result.references:
+        print(reference)
     return 0
+
+
+def _to_registry(
+    image: deploy.Deploy,
+    registry: str,
+    repository: str,
+    tags: list[str],
+    values: flags.FlagValues,
+) -> _Result:
+    from lading.registry.content import Layered, RegistryContent
+    from lading.registry.push import Job, Pusher
+
+    session = connection.connect(values)
+    target = session.repository(registry, repository)
+    sources = [session.repository(item.registry, item.repository) for item in image.sources]
+    places: list[Content] = [image.content, *map(RegistryContent, sources)]
+    job = Job(
+        image.root,
+        Layered(places),
+        target,
+        tuple(tags),
+        (*values.mount, *(item.name for item in sources if item.origin == target.origin)),
+    )
+    with Meter(f"{image.label}: sent") as meter:
+        pusher = Pusher(
+            progress=Transfer(meter),
+            chunk=connection.byte_count(values.chunk, flag="chunk"),
+            dry_run=values.dry_run,
+        )
+        [pushed] = pusher.run([job])
+    session.close()
+    details = {
+        "sent": pushed.sent,
+        "sentBytes": pushed.sent_bytes,
+        "mounted": pushed.mounted,
+        "existing": pushed.existing,
+        "movedTags": list(pushed.moved),
+        "changed": pushed.changed,
+        "requests": session.transport.requests,
+    }
+    new = f"{pushed.sent} new, {sizes.human(pushed.sent_bytes)}; {pushed.mounted} mounted"
+    return _Result(
+        [f"{target}:{tag}@{image.root.digest}" for tag in tags]
+        or [f"{target}@{image.root.digest}"],
+        str(target),
+        details,
+        f"{target} ({new if pushed.changed else 'unchanged'})",
+    )
 
 
 def _to_layout(
@@ -97,37 +166,36 @@ def _to_layout(
 ) -> _Result:
     from lading.store import layouts
 
-    directory = layouts.directory_of(_store(values.store), repository)
+    directory = layouts.directory_of(store_root(values.store), repository)
     place = f"oci:{directory}"
     references = [f"{place}:{tag}" for tag in tags] or [place]
-    details: dict[str, Any] = {}
+    content: Content = image.content
+    session = None
+    if image.sources:
+        from lading.registry.content import Layered, RegistryContent
+
+        session = connection.connect(values)
+        sources = [session.repository(item.registry, item.repository) for item in image.sources]
+        content = Layered([content, *map(RegistryContent, sources)])
     if values.dry_run:
-        for descriptor, _ in walk(image.content, image.root):
-            image.content.open(descriptor).close()
-    else:
-        written = layouts.write(directory, image.root, image.content, tags)
-        print(
-            f"lading: {image.label} is in {directory}"
-            f" ({written.sent} new, {written.existing} there before)",
-            file=sys.stderr,
-        )
-        details = {
-            "sent": written.sent,
-            "sentBytes": written.sent_bytes,
-            "existing": written.existing,
-            "changed": written.changed,
-        }
-    return _Result(str(image.root.digest), references, place, tags, values.dry_run, details)
-
-
-def _store(flag: str) -> Path:
-    """The store's root: --store, $LADING_STORE, or the user's data directory."""
-    given = flag or os.environ.get("LADING_STORE", "")
-    if given:
-        return Path(given).expanduser().absolute()
-    data = os.environ.get("XDG_DATA_HOME", "")
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
-    return base / "lading"
+        for descriptor, _ in walk(content, image.root):
+            content.open(descriptor).close()
+        return _Result(references, place, {}, str(directory))
+    with Meter(f"{image.label}: written") as meter:
+        written = layouts.write(directory, image.root, content, tags, progress=Transfer(meter))
+    details = {
+        "sent": written.sent,
+        "sentBytes": written.sent_bytes,
+        "existing": written.existing,
+        "changed": written.changed,
+    }
+    new = f"{written.sent} new, {sizes.human(written.sent_bytes)}"
+    return _Result(
+        references,
+        place,
+        details,
+        f"{directory} ({new if written.changed or written.sent else 'unchanged'})",
+    )
 
 
 if __name__ == "__main__":

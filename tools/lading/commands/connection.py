@@ -1,0 +1,55 @@
+"""The flags that say how registries are spoken to, and the session they make."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from absl import flags
+
+from lading.errors import UsageError
+from lading.registry.session import Session
+
+__all__ = ["byte_count", "connect", "define"]
+
+_BYTES = re.compile(r"([0-9]{1,12})([kKmMgG]?)(?:i?[bB])?")
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
+
+
+def define(values: flags.FlagValues) -> None:
+    """Adds the flags to a command's."""
+    flags.DEFINE_bool("insecure", False, "Use plain HTTP for every host.", flag_values=values)
+    flags.DEFINE_multi_string(
+        "realm",
+        [],
+        "Token server, https://host[:port], that a registry other than itself may send us to;"
+        " may be repeated. Also in LADING_REALMS, separated by spaces.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "ca_file", "", "Certificates (PEM) to trust in addition.", flag_values=values
+    )
+    flags.DEFINE_bool("verbose", False, "Show every request on stderr.", flag_values=values)
+
+
+def connect(values: flags.FlagValues) -> Session:
+    """The session that the flags describe; raises InputError for a realm that is no URL."""
+    return Session(
+        realms=[*values.realm, *os.environ.get("LADING_REALMS", "").split()],
+        insecure=values.insecure,
+        ca_file=values.ca_file,
+        trace=_trace if values.verbose else None,
+    )
+
+
+def byte_count(text: str, *, flag: str) -> int:
+    """Reads `4M`, `512KiB`, `1000000`; units are powers of 1024. Raises UsageError."""
+    match = _BYTES.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--{flag}={text} is not a size", fix="write 4M, 512K or bytes")
+    return int(match[1]) << _UNITS[match[2].lower()]
+
+
+def _trace(line: str) -> None:
+    print(f"lading: {line}", file=sys.stderr)
