@@ -1,0 +1,195 @@
+"""Reads a tar archive as entries of a layer; whatever two readers might see differently is refused.
+
+Content stays where it is: in the archive itself when it is not compressed, else in a scratch
+file. Only ranges of it are remembered.
+"""
+
+from __future__ import annotations
+
+import os
+
+from lading.errors import CorruptError, InputError, LimitError, StorageError
+from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
+from lading.layer.scan import Entry as Member
+from lading.layer.scan import StreamSource, TarScanner
+from lading.layer.scan_codec import CHUNK, sniff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+    from lading.layer.scan import Source
+
+__all__ = ["Scratch", "read_archive"]
+
+#: Entries of one archive; no distribution comes near.
+_MAX_ENTRIES = 4_000_000
+
+
+class Scratch:
+    """A scratch file that archives are unpacked to, one behind the other."""
+
+    __slots__ = ("fd", "size")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Appends; raises StorageError."""
+        try:
+            view = memoryview(data)
+            while view:
+                count = os.write(self.fd, view)
+                self.size += count
+                view = view[count:]
+        except OSError as error:
+            raise StorageError(
+                f"an archive cannot be unpacked: {error.strerror}", fix="free some space"
+            ) from None
+
+
+class _FileSource:
+    """A range of a file as a `Source` that passes over data without reading it."""
+
+    def __init__(self, fd: int, offset: int, size: int, what: str) -> None:
+        self._fd = fd
+        self._offset = offset
+        self._end = offset + size
+        self._what = what
+
+    def read(self, count: int) -> bytes:
+        return b"".join(bytes(piece) for piece in self.chunks(count))
+
+    def skip(self, count: int) -> int:
+        count = min(count, self._end - self._offset)
+        self._offset += count
+        return count
+
+    def chunks(self, count: int) -> Iterator[bytes | memoryview]:
+        count = min(count, self._end - self._offset)
+        start = self._offset
+        self._offset += count
+        return file_chunks(self._fd, start, count, what=self._what)
+
+
+def read_archive(
+    fd: int, offset: int, size: int, scratch: Scratch, *, what: str, keep_names: bool = True
+) -> list[Entry]:
+    """The entries of the archive in `size` bytes of `fd` from `offset`, in its order.
+
+    Args:
+        fd: an open file; it has to stay open as long as the entries are used.
+        offset: where the archive begins.
+        size: its bytes.
+        scratch: takes the content of a compressed archive.
+        what: names the archive in errors.
+        keep_names: whether the names of owners are kept besides the numbers.
+
+    Raises:
+        CorruptError: it is no intact archive, or an ambiguous one.
+        InputError: an entry has no place in a layer: a device, a name that escapes.
+        LimitError, StorageError: it is too large.
+    """
+    source: Source
+    first = next(file_chunks(fd, offset, min(size, CHUNK), what=what), b"")
+    if sniff(first) == "none":
+        base = offset
+        source = _FileSource(fd, offset, size, what)
+    else:
+        base = scratch.size
+        chunks = uncompressed(file_chunks(fd, offset, size, what=what), size, what=what)
+        source = StreamSource(_spooled(chunks, scratch))
+        fd = scratch.fd
+
+    def refuse(rule: str, at: str, problem: str) -> NoReturn:
+        raise CorruptError(f"{what}: {at}: {problem} ({rule})")
+
+    converter = _Converter(fd, base, what, keep_names=keep_names)
+    for count, member in enumerate(TarScanner(source, refuse)):
+        if count == _MAX_ENTRIES:
+            raise LimitError(f"{what} has more than {_MAX_ENTRIES} entries")
+        converter.add(member)
+    return list(converter.entries.values())
+
+
+def _spooled(chunks: Iterator[bytes], scratch: Scratch) -> Iterator[bytes]:
+    for chunk in chunks:
+        scratch.write(chunk)
+        yield chunk
+
+
+class _Converter:
+    """Turns members into entries and resolves hard links to the content they share."""
+
+    def __init__(self, fd: int, base: int, what: str, *, keep_names: bool) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._fd = fd
+        self._base = base
+        self._what = what
+        self._keep_names = keep_names
+        self._metas: dict[Meta, Meta] = {}
+
+    def add(self, member: Member) -> None:
+        path = self._path(member.name)
+        origin = f"{self._what} ({path})"
+        if member.type == "1":
+            target = self.entries.get(self._path(member.link))
+            if target is None or target.kind == DIRECTORY:
+                raise CorruptError(f"{origin}: no file {self._path(member.link)!r} comes before it")
+            entry = Entry(
+                path, target.kind, target.meta, target.source,
+                link=target.link, size=target.size, origin=origin,
+            )  # fmt: skip
+        elif member.type == FILE:
+            content = Slice(self._fd, self._base + member.offset, member.size, origin)
+            entry = Entry(path, FILE, self._meta(member), content, size=member.size, origin=origin)
+        elif member.type == SYMLINK:
+            link = self._text(member.link, path)
+            if not link:
+                raise CorruptError(f"{origin}: a symbolic link without a target")
+            entry = Entry(path, SYMLINK, self._meta(member, mode=0o777), link=link, origin=origin)
+        elif member.type == DIRECTORY:
+            entry = Entry(path, DIRECTORY, self._meta(member), origin=origin)
+        else:
+            raise InputError(
+                f"{origin} is a device or a pipe", fix="a layer holds files, links and directories"
+            )
+        there = self.entries.setdefault(path, entry)
+        if there is not entry and not (there.kind == entry.kind == DIRECTORY):
+            raise CorruptError(f"{origin} occurs twice in the archive")
+
+    def _path(self, name: bytes) -> str:
+        text = self._text(name, repr(name))
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        if ".." in parts or text[:1] == "/" or "\0" in text:
+            raise InputError(
+                f"{self._what}: the name {text!r:.200} leads out of the image",
+                fix="names have to be relative, without '..'",
+            )
+        return "/".join(parts)
+
+    def _text(self, data: bytes, path: str) -> str:
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{self._what}: {path:.200}: {data!r:.200} is not UTF-8") from None
+
+    def _meta(self, member: Member, mode: int = -1) -> Meta:
+        records = {
+            key.decode("utf-8", "replace"): value.decode("utf-8", "surrogateescape")
+            for key, value in member.pax.items()
+            if key.startswith(b"SCHILY.xattr.")
+        }
+        meta = Meta(
+            member.mode & 0o7777 if mode < 0 else mode,
+            member.uid,
+            member.gid,
+            self._text(member.uname, "owner") if self._keep_names else "",
+            self._text(member.gname, "group") if self._keep_names else "",
+            int(member.mtime // 1),
+            tuple(sorted(records.items())),
+        )
+        return self._metas.setdefault(meta, meta)
