@@ -119,7 +119,7 @@ def _with_parameters(
             result.pop(key, None)
         else:
             result[key] = value
-    listed = [entry for entry in result.get("Env") or [] if isinstance(entry, str)]
+    listed = result.get("Env") or []
     values = environment.as_map(listed)
     changes = {
         environment.check_name(name, what=f"{what}, env"): environment.expand(
@@ -150,10 +150,11 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _history(layer: Layer, created: str) -> dict[str, Any]:
-    entry = {"created": created} if created else {}
-    entry |= {key: value for key, value in layer.history.items() if key != "created"}
+    """A layer's line of history. It names no target: moving one must not change a digest."""
+    entry: dict[str, Any] = {"created": created} if created else {}
+    entry |= {key: value for key, value in layer.history.items() if key not in entry}
     entry.pop("empty_layer", None)
-    return entry if len(entry) > bool(created) else entry | {"created_by": "lading"}
+    return entry if "created_by" in entry else entry | {"created_by": "lading"}
 
 
 def _platform(config: Mapping[str, Any], platform: Mapping[str, Any], what: str) -> dict[str, Any]:

@@ -113,11 +113,7 @@ def read_base(manifest_data: bytes, config_data: bytes, *, what: str) -> Base:
     layers = _layers(manifest, config, what)
     history = _complete_history(config.get("history"), len(layers), what)
     own = {key: value for key, value in config.items() if key not in ("rootfs", "history")}
-    for key in ("architecture", "os", "variant", "created"):
-        if not isinstance(own.get(key, ""), str):
-            raise CorruptError(f"{what}: {key} in the config is not a string")
-    if not isinstance(own.get("config") or {}, dict):
-        raise CorruptError(f"{what}: `config` in the config is not an object")
+    _check_types(own, what)
     return Base(own, layers, history, manifest)
 
 
@@ -135,6 +131,23 @@ def _check_is_image(manifest: Mapping[str, Any], what: str) -> None:
             f" schemaVersion {manifest.get('schemaVersion')!r:.20}",
             fix="pull it as an OCI or Docker schema 2 image",
         )
+
+
+def _check_types(config: Mapping[str, Any], what: str) -> None:
+    """Refuses a config whose fields have types that merging could not handle."""
+
+    def check(value: Mapping[str, Any], keys: tuple[str, ...], kind: type) -> None:
+        for key in keys:
+            if value.get(key) is not None and not isinstance(value[key], kind):
+                raise CorruptError(f"{what}: {key} in the config is {value[key]!r:.80}")
+
+    check(config, ("architecture", "os", "variant", "created"), str)
+    check(config, ("config",), dict)
+    inner = config.get("config") or {}
+    check(inner, ("Labels", "ExposedPorts", "Volumes"), dict)
+    check(inner, ("Env",), list)
+    if not all(isinstance(entry, str) for entry in inner.get("Env") or ()):
+        raise CorruptError(f"{what}: Env in the config is not a list of strings")
 
 
 def _layers(manifest: Mapping[str, Any], config: Mapping[str, Any], what: str) -> tuple[Layer, ...]:
@@ -168,8 +181,8 @@ def _complete_history(value: object, layers: int, what: str) -> tuple[Mapping[st
     Some builders write no history, or leave lines out. The lines appended for our own layers
     would then be read as describing the base's, so lines without text are put in first.
     """
-    entries = value if isinstance(value, list) else []
-    if not all(isinstance(entry, dict) for entry in entries):
+    entries = [] if value is None else value
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise CorruptError(f"{what}: the history in the config is not a list of objects")
     surplus = sum(not entry.get("empty_layer") for entry in entries) - layers
     if surplus < 0:

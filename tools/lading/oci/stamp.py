@@ -41,7 +41,7 @@ def base_variables(base: Base) -> dict[str, Any]:
     env = (base.config.get("config") or {}).get("Env") or []
     return {
         "base": {"config": _lowered(base.config), "manifest": _lowered(base.manifest)},
-        "$": environment.as_map([entry for entry in env if isinstance(entry, str)]),
+        "$": environment.as_map(env),
     }
 
 
