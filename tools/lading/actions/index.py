@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
-from lading.actions import flags, values
-from lading.errors import LadingError, UsageError
+from lading.actions import flags, values, worker
+from lading.errors import UsageError
 from lading.oci import document, index, manifest, media_types, parts
 
 __all__ = ["run"]
@@ -60,8 +59,4 @@ def _map(items: Iterable[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    try:
-        run(sys.argv[1:])
-    except LadingError as failure:
-        print(f"lading: {failure}", file=sys.stderr)
-        sys.exit(failure.exit_code)
+    worker.main(lambda request: run(request.arguments))

@@ -11,18 +11,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.actions import flags
+from lading.actions import flags, worker
 from lading.errors import (
     CorruptError,
     InputError,
-    LadingError,
     NotFoundError,
     StorageError,
     UsageError,
@@ -198,8 +196,4 @@ _FORMATS: Mapping[str, Callable[[Path, Descriptor, FilesContent, list[str]], Non
 
 
 if __name__ == "__main__":
-    try:
-        run(sys.argv[1:])
-    except LadingError as failure:
-        print(f"lading: {failure}", file=sys.stderr)
-        sys.exit(failure.exit_code)
+    worker.main(lambda request: run(request.arguments))

@@ -6,13 +6,12 @@ not needed is imported: a monorepo runs this a thousand times.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
-from lading.actions import flags, values
+from lading.actions import flags, values, worker
 from lading.actions.values import Expand
-from lading.errors import CorruptError, InputError, LadingError, UsageError
+from lading.errors import CorruptError, InputError, UsageError
 from lading.oci import config, document, execution, manifest, media_types, parts
 
 __all__ = ["run"]
@@ -178,8 +177,4 @@ def _listed(one: Mapping[str, str], name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    try:
-        run(sys.argv[1:])
-    except LadingError as failure:
-        print(f"lading: {failure}", file=sys.stderr)
-        sys.exit(failure.exit_code)
+    worker.main(lambda request: run(request.arguments))
