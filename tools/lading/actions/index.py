@@ -15,19 +15,19 @@ _SINGLE = ("label", "annotations_file", "subject", *_OUTPUTS)
 _REPEATED = ("manifest_descriptor", "annotation", "build_setting", "status_file")
 
 
-def run(arguments: list[str]) -> None:
+def run(request: worker.Request) -> None:
     """Assembles one index.
 
     Args:
-        arguments: `--manifest_descriptor=PATH` for each image in order, `--annotation=K=V`,
-            `--annotations_file=`, `--subject=`, `--build_setting=NAME=VALUE`, `--status_file=`,
-            `--label=` for messages, and the outputs `--index=`, `--descriptor=`, `--digest=`; or
-            `@file` with one a line.
+        request: its arguments are `--manifest_descriptor=PATH` for each image in order,
+            `--annotation=K=V`, `--annotations_file=`, `--subject=`, `--build_setting=NAME=VALUE`,
+            `--status_file=`, `--label=` for messages, and the outputs `--index=`,
+            `--descriptor=` and `--digest=`.
 
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
     """
-    one, many = flags.parse(flags.expand(arguments), single=_SINGLE, repeated=_REPEATED)
+    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
     for name in _OUTPUTS:
         if name not in one:
             raise UsageError(f"--{name} is missing")
@@ -59,4 +59,4 @@ def _map(items: Iterable[str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    worker.main(lambda request: run(request.arguments))
+    worker.main(run)

@@ -40,15 +40,15 @@ _CHUNK = 1024 * 1024
 _THREADS = 4
 
 
-def run(arguments: list[str]) -> None:
+def run(request: worker.Request) -> None:
     """Writes one image.
 
     Args:
-        arguments: `--format=oci_layout` (the default), `oci_tarball` or `docker_archive`,
-            `--output=PATH`, `--descriptor=PATH` of the image, `--document=PATH` for each index,
-            manifest and config, `--blob=PATH<TAB>JSON` for each layer with its metadata or
-            descriptor, `--name=REPOSITORY:TAG` (repeatable) for what a docker archive calls the
-            image; or `@file`.
+        request: its arguments are `--format=oci_layout` (the default), `oci_tarball` or
+            `docker_archive`, `--output=PATH`, `--descriptor=PATH` of the image, `--document=PATH`
+            for each index, manifest and config, `--blob=PATH<TAB>JSON` for each layer with its
+            metadata or descriptor, and `--name=REPOSITORY:TAG`, repeatable, for what a docker
+            archive calls the image.
 
     Raises:
         NotFoundError: a part of the image is not among the inputs.
@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> None:
         StorageError: the output cannot be written.
     """
     one, many = flags.parse(
-        flags.expand(arguments),
+        request.arguments,
         single=("format", "output", "descriptor"),
         repeated=("document", "blob", "name"),
     )
@@ -196,4 +196,4 @@ _FORMATS: Mapping[str, Callable[[Path, Descriptor, FilesContent, list[str]], Non
 
 
 if __name__ == "__main__":
-    worker.main(lambda request: run(request.arguments))
+    worker.main(run)

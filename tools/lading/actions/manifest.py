@@ -27,16 +27,16 @@ _OUTPUTS = ("manifest", "config", "descriptor", "digest")
 _IMAGE_ONLY = (*execution.ATTRIBUTES, "env", "created")
 
 
-def run(arguments: list[str]) -> None:
+def run(request: worker.Request) -> None:
     """Assembles one image.
 
     Args:
-        arguments: the flags of contract 2 in `docs/contracts.md`, or `@file` with one a line.
+        request: its arguments are the flags of contract 2 in `docs/contracts.md`.
 
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
     """
-    one, many = flags.parse(flags.expand(arguments), single=_SINGLE, repeated=_REPEATED)
+    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
     for name in ("spec", *_OUTPUTS):
         if name not in one:
             raise UsageError(f"--{name} is missing")
@@ -177,4 +177,4 @@ def _listed(one: Mapping[str, str], name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    worker.main(lambda request: run(request.arguments))
+    worker.main(run)
