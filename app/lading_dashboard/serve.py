@@ -52,7 +52,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=128)  # type: ignore[arg-type]
+        return socket.create_server(address[:2], family=family, backlog=128)
     except socket.gaierror:
         raise InputError(
             f"{host!r:.120} is not an address of this machine",

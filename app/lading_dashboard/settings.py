@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from lading.errors import UsageError
+from lading.store.root import store_root
 
 __all__ = ["ANY_HOST", "LOOPBACK_NAMES", "Settings"]
 
@@ -45,7 +46,10 @@ class Settings:
 
     @staticmethod
     def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-        """Reads a command line; raises UsageError. `--help` prints and exits as argparse does."""
+        """Reads a command line; `--help` prints and exits as argparse does.
+
+        Raises UsageError, or InputError when nothing says where the store is.
+        """
         parser = _Parser(prog="lading_dashboard", description=_DESCRIPTION, allow_abbrev=False)
         parser.add_argument(
             "places", nargs="*", metavar="DIR", help="a store, or an OCI image layout directory"
@@ -68,12 +72,9 @@ class Settings:
             "default: $LADING_DASHBOARD_ALLOWED_HOSTS",
         )
         found = parser.parse_args(arguments)
-        named = [place for place in found.places if place]
-        # Under `bazel run`, relative paths are relative to where the user typed the command.
-        base = Path(environment.get("BUILD_WORKING_DIRECTORY") or os.getcwd())
-        places = [base / Path(place).expanduser() for place in named] or [_store(environment)]
+        places = tuple(store_root(place, environment) for place in found.places or [""])
         return Settings(
-            tuple(Path(os.path.abspath(place)) for place in places),
+            places,
             found.host,
             _port(found.port),
             _hosts(found.allowed_hosts, found.host),
@@ -81,18 +82,8 @@ class Settings:
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         raise UsageError(message, fix="--help lists the flags")
-
-
-def _store(environment: Mapping[str, str]) -> Path:
-    """The store that every lading command uses by default."""
-    if chosen := environment.get("LADING_STORE"):
-        return Path(chosen)
-    data = environment.get("XDG_DATA_HOME", "")
-    if not os.path.isabs(data):  # the XDG specification: relative paths are ignored
-        data = os.path.expanduser("~/.local/share")
-    return Path(data) / "lading"
 
 
 def _port(text: str) -> int:
