@@ -37,7 +37,7 @@ def deploy_providers(ctx, tool, settings, *, tag_file = None):
     label = str(ctx.label)
     ctx.actions.write(spec, json.encode_indent({
         "image": image,
-        "label": label[1:] if label.startswith("@@//") else label,
+        "label": label[2:] if label.startswith("@@//") else label,
         "version": 1,
     } | settings, indent = "  ") + "\n")
     launcher = ctx.actions.declare_file(ctx.label.name)
