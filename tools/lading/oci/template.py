@@ -89,7 +89,7 @@ def _split(template: str) -> Iterator[_Piece]:
             raise _TemplateError("'{{' without '}}'", 'write {{"{{"}} for two braces')
         text = template[position:start]
         text = text.lstrip() if trim else text
-        yield _Piece(False, text.rstrip() if match[0].startswith("{{-") else text)
+        yield _Piece(False, text.rstrip() if match[0][2] == "-" and match[0][3].isspace() else text)
         action = match[1].strip()
         if not (action.startswith("/*") and action.endswith("*/")):
             yield _Piece(True, action)
