@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -326,6 +327,25 @@ def test_damaged_store_is_shown_as_such(tmp_path: Path, made: Layout, client: Cl
     value = client.get("/api/images").json()
     assert "is missing" in value["images"][0]["problems"][0]
     assert value["problems"][0]["repository"] == "garbled"
+
+
+def test_size_beyond_every_number_is_shown_as_damage(made: Layout, client: Client) -> None:
+    layer = made.blob(b"layer").to_json() | {"size": 10**400}
+    root = made.tag(made.manifest(fields={"layers": [layer]}), "latest")
+    assert "damaged" in client.get("/").text
+    assert client.get(f"/images/{root.digest}").status == 200
+    (image,) = client.get("/api/images").json()["images"]
+    assert image["manifests"][0]["layers"][0]["size"] == 2**50
+
+
+def test_directory_with_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    layout = Layout(place)
+    root = layout.tag(layout.manifest(), "latest")
+    client = _client(place)
+    assert "caf?" in client.get("/").text
+    (image,) = client.get("/api/images").json()["images"]
+    assert client.get(image["href"]).json()["digest"] == str(root.digest)
 
 
 def test_defect_is_told_without_details(

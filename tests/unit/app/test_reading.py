@@ -239,6 +239,7 @@ def test_manifest_that_is_none_is_told(made: Layout, changed: dict[str, Any], to
     [
         ({"created": "yesterday"}, "created"),
         ({"created": 5}, "created"),
+        ({"created": "9999-12-31T23:59:59-23:59"}, "created"),
         ({"os": ["linux"]}, "not a string"),
         ({"config": []}, "config of the config"),
         ({"config": {"Env": "PATH=/bin"}}, "Env"),
