@@ -12,6 +12,9 @@ import pytest
 
 __all__ = ["need", "run"]
 
+# Daemons live where Bazel's strict action environment does not look.
+os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
 
 def need(*names: str) -> None:
     """Skips the test when a program is missing; fails it where all have to be there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ import pytest
 from tests.integration.harness import programs
 
 __all__ = ["docker_daemon", "docker_registry", "free_port", "wait_until"]
+
+_MNT_DETACH = 2  # umount2(2)
 
 
 def free_port() -> int:
@@ -159,4 +162,4 @@ def _unmount_below(directory: Path) -> None:
         points = [line.split()[1] for line in mounts]
     for point in sorted(points, reverse=True):
         if point.startswith(f"{directory}/"):
-            subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
+            ctypes.CDLL(None).umount2(os.fsencode(point), _MNT_DETACH)
