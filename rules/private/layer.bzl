@@ -40,6 +40,8 @@ LAYER_ATTRS = {
 _ATTRS = LAYER_ATTRS | {
     "debs": attr.label_list(allow_files = [".deb"], doc = "Debian packages, unpacked without their maintainer scripts."),
     "directories": attr.string_list(doc = "Paths of directories to make; one that also holds something is the same directory."),
+    "exclude": attr.string_list(doc = """Patterns of absolute paths to leave out of `debs` and `tars`. `*` stands for anything, also
+with slashes; a pattern after `!` takes back what an earlier one leaves out; the last that fits decides."""),
     "include_runfiles": attr.bool(default = True, doc = "Whether executables in `srcs` bring their runfiles, at `PATH.runfiles`."),
     "multi_file_layout": attr.string(
         default = "package_relative",
@@ -78,6 +80,7 @@ def _impl(ctx):
         )
     args.add_all(ctx.files.debs, format_each = "P\t\t%s")
     args.add_all(ctx.files.tars, format_each = "A\t/\t%s")
+    args.add_all(ctx.attr.exclude, format_each = "X\t%s")
     for path in ctx.attr.directories:
         args.add("D\t" + image_path(path, what = "%s, directories" % ctx.label))
     for path, target in ctx.attr.symlinks.items():

@@ -43,7 +43,8 @@ def collect(
     Args:
         sources: (kind, path in the image, source) each, as `docs/contracts.md` lists them:
             F file, T tree, L symbolic link, S unresolved link, D directory, E empty file,
-            A archive, P Debian package, M metadata for one path.
+            A archive, P Debian package, X pattern of paths to leave out of both, M metadata for
+            one path.
         spool: where archives are unpacked to; it has to live as long as the entries.
         default_metadata: JSON of `file_metadata()` for whatever has no metadata of its own; its
             mode is that of files.
@@ -61,6 +62,7 @@ def collect(
     plan = Plan()
     overrides: list[tuple[str, str]] = []
     archives: list[tuple[str, str, str]] = []
+    patterns: list[str] = []
     add = plan.add
     for source in sources:
         kind, place, path = source if len(source) == 3 else _complete(source)
@@ -70,12 +72,14 @@ def collect(
             overrides.append((image_path(place, what="file_metadata"), path))
         elif kind in ("A", "P"):
             archives.append((kind, image_path(place or "/", what=path), path))
+        elif kind == "X":
+            patterns.append(place)
         else:
             _add_other(plan, kind, place, path, defaults)
     if archives:
         from lading.layer.unpack import add_archives
 
-        add_archives(plan, archives, spool, changes)
+        add_archives(plan, archives, patterns, spool, changes)
     if "" in plan.entries and plan.entries[""].kind != DIRECTORY:
         raise InputError(f"{plan.entries[''].describe()} has no name in the image")
     plan.add_parents(create=create_parent_directories)
@@ -87,7 +91,7 @@ def collect(
 def _complete(source: Sequence[str]) -> Sequence[str]:
     """Kinds without a source may leave out their last fields."""
     fields = [*source, "", ""][:3]
-    if len(source) > 3 or not source or (len(source) < 3 and fields[0] not in ("D", "E")):
+    if len(source) > 3 or not source or (len(source) < 3 and fields[0] not in ("D", "E", "X")):
         raise InputError(f"{chr(9).join(source)!r:.200} is not a source: KIND, path, source")
     return fields
 

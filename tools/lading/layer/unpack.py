@@ -22,21 +22,30 @@ __all__ = ["add_archives"]
 def add_archives(
     plan: Plan,
     archives: Sequence[tuple[str, str, str]],
+    patterns: Sequence[str],
     spool: Spool,
     changes: Mapping[str, object],
 ) -> None:
     """Adds the entries of each (kind, prefix, path): kind A is a tar archive, P a package.
 
+    Entries whose path in the image `patterns` leave out are not added, see `filters.excluder`.
+
     Raises:
         LadingError: one of them is damaged, hostile, or in conflict with something else.
     """
     packages = False
+    excluded = None
+    if patterns:
+        from lading.layer.filters import excluder
+
+        excluded = excluder(patterns)
     for (kind, prefix, _), entries in zip(archives, _read(archives, spool, changes), strict=True):
         packages = packages or kind == "P"
         for entry in entries:
             if prefix:
                 entry.path = f"{prefix}/{entry.path}" if entry.path else prefix
-            plan.add(entry)
+            if excluded is None or not excluded(entry.path):
+                plan.add(entry)
     if packages:
         from lading.layer.deb import usr_merge_links
 
