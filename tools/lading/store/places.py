@@ -1,0 +1,51 @@
+"""Where things are in a store, and how a user may write down a path in it."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from lading.errors import InputError
+from lading.store.naming import Name
+
+__all__ = ["archive_file", "catalog", "images", "index", "inside", "leases", "lock"]
+
+
+def catalog(root: Path) -> Path:
+    """The catalog, for people and for lading."""
+    return root / "image-registry.yml"
+
+
+def images(root: Path) -> Path:
+    """The directory of the archives, one directory for each project below it."""
+    return root / "images"
+
+
+def archive_file(name: Name) -> str:
+    """The path of an archive relative to the store, as the catalog says it."""
+    return f"images/{name.project}/{name.text}.tar"
+
+
+def inside(root: Path, file: str) -> Path:
+    """The path of a catalog entry's `file`; raises InputError when that leaves the store."""
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or "\0" in file or path.suffix != ".tar":
+        raise InputError(
+            f"{file!r:.200} is not an archive inside the store",
+            fix="write a path such as images/capy/capy-ubuntu-24.04-gcc14.tar",
+        )
+    return root / path
+
+
+def lock(root: Path) -> Path:
+    """The file whose lock a change of the catalog holds."""
+    return root / ".lading" / "lock"
+
+
+def leases(root: Path) -> Path:
+    """The directory of the leases, one file for each."""
+    return root / ".lading" / "leases"
+
+
+def index(root: Path) -> Path:
+    """What was last read from the catalog, in a form that is read faster."""
+    return root / ".lading" / "catalog-index.json"

@@ -1,0 +1,178 @@
+"""The part of YAML that the catalog is written in: read with places, and written safely.
+
+Aliases, tags, duplicate keys and several documents are refused: an alias can be a bomb, a tag
+can be anything, and of two equal keys readers disagree which counts. Scalars follow the core
+schema of YAML 1.2, so `no` is a word and `1:30` is not a number of seconds. Every value comes
+with its place in the text, which is what allows to change one value and no other byte.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from lading.errors import CorruptError, LimitError
+
+__all__ = ["Node", "dumps_value", "parse"]
+
+_MAX_DEPTH = 20
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+#: Texts that every reader of YAML takes for a text without quotes.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
+_MEANINGFUL = frozenset(
+    [
+        "y",
+        "n",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+        "nan",
+        "inf",
+        "infinity",
+    ]  # in some version of YAML
+)
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value and its place in the text, from its first character to `end`, exclusive.
+
+    Comments and blank lines after the value are not part of it. `inline` is false for a list
+    or mapping written with indentation. `children` are the nodes of a mapping's values by key,
+    or those of a sequence.
+    """
+
+    value: Any
+    start: int
+    end: int
+    inline: bool = True
+    children: Any = None
+
+
+def parse(text: str, *, what: str) -> Node | None:
+    """Reads a document; None when there is none, only comments.
+
+    Raises:
+        CorruptError: it is not YAML, or not of the part that is allowed; says where.
+        LimitError: it nests too deep.
+    """
+    events = _events(text, what)
+    node: Node | None = None
+    try:
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if node is not None:
+                    raise CorruptError(f"{what} holds more than one document")
+                node = _node(next(events), events, what, 0)
+                if node.value is None and node.start == node.end:
+                    node = None
+    except yaml.YAMLError as error:
+        raise CorruptError(f"{what} is not YAML: {' '.join(str(error).split())[:300]}") from None
+    return node
+
+
+def dumps_value(value: Any) -> str:
+    """One line of YAML for a scalar, list or mapping, the same to every version of YAML."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return _dumps_text(value)
+    if isinstance(value, Mapping):
+        items = (f"{_dumps_text(str(key))}: {dumps_value(item)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    return "[" + ", ".join(dumps_value(item) for item in value) + "]"
+
+
+def _dumps_text(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() not in _MEANINGFUL:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+def _events(text: str, what: str) -> Iterator[Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        yield from yaml.parse(text, Loader=loader)
+    except (ValueError, UnicodeError) as error:  # a character that YAML does not allow
+        raise CorruptError(f"{what} is not YAML: {error}") from None
+
+
+def _node(event: Any, events: Iterator[Any], what: str, depth: int) -> Node:
+    if isinstance(event, yaml.AliasEvent):
+        raise _refused(event, what, f"an alias (*{event.anchor})")
+    if event.tag is not None:
+        raise _refused(event, what, f"the tag {event.tag}")
+    if isinstance(event, yaml.ScalarEvent):
+        return _scalar(event)
+    if depth > _MAX_DEPTH:
+        raise LimitError(f"{what} nests deeper than {_MAX_DEPTH} levels")
+    start, inline = event.start_mark.index, bool(event.flow_style)
+    end = start
+    children: Any
+    value: Any
+    if isinstance(event, yaml.SequenceStartEvent):
+        children, value = [], []
+        while not isinstance(following := next(events), yaml.SequenceEndEvent):
+            child = _node(following, events, what, depth + 1)
+            children.append(child)
+            value.append(child.value)
+            end = child.end
+    else:
+        children, value = {}, {}
+        while not isinstance(following := next(events), yaml.MappingEndEvent):
+            key = _node(following, events, what, depth + 1)
+            if not isinstance(key.value, (str, int, float)):
+                raise _refused(following, what, "a key that is no text")
+            name = str(key.value)
+            if name in children:
+                raise _refused(following, what, f"the key {name!r:.80} a second time")
+            child = _node(next(events), events, what, depth + 1)
+            children[name], value[name] = child, child.value
+            end = max(key.end, child.end)
+    if inline:
+        end = following.end_mark.index
+    return Node(value, start, end, inline, children)
+
+
+def _scalar(event: Any) -> Node:
+    value = event.value if event.style else _resolve(event.value)
+    # A block scalar ends where the next line starts; a plain one may claim spaces after it.
+    return Node(value, event.start_mark.index, event.end_mark.index, event.style not in ("|", ">"))
+
+
+def _resolve(text: str) -> Any:
+    """The value of a scalar without quotes, by the core schema."""
+    if _NULL.fullmatch(text):
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    if _INT.fullmatch(text):
+        return int(text) if len(text) < 19 else text
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _refused(event: Any, what: str, thing: str) -> CorruptError:
+    return CorruptError(
+        f"{what}, line {event.start_mark.line + 1}: it has {thing}, which a catalog may not have",
+        fix="write the values out in plain YAML",
+    )
