@@ -27,10 +27,10 @@ def run(request: worker.Request) -> None:
     """
     flags: dict[str, str] = {}
     annotations: dict[str, str] = {}
-    sources: list[list[str]] = []
+    sources: list[str] = []
     for argument in request.arguments:
         if argument[:2] != "--":
-            sources.append(argument.split("\t"))
+            sources.append(argument)
             continue
         name, equals, value = argument[2:].partition("=")
         if name == "annotation" and equals:

@@ -58,6 +58,10 @@ def main(run: Callable[[Request], None]) -> None:
         serve(run, sys.stdin.buffer, replies)
         # Threads of cancelled requests may still be busy, and nobody waits for them.
         os._exit(0)
+    import gc
+
+    # A plan of many entries makes no garbage, only work for the collector.
+    gc.disable()
     try:
         run(Request(_expand(sys.argv[1:])))
     except LadingError as failure:

@@ -34,7 +34,7 @@ class LayerRequest:
     def __init__(
         self,
         output: str,
-        sources: Sequence[Sequence[str]],
+        sources: Sequence[str],
         *,
         metadata: str = "",
         compression: Compression | None = None,

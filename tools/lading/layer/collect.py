@@ -23,7 +23,7 @@ from lading.layer.tree import Defaults, walk_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from lading.layer.spool import Spool
 
@@ -31,7 +31,7 @@ __all__ = ["collect"]
 
 
 def collect(
-    sources: Iterable[Sequence[str]],
+    sources: Iterable[str],
     *,
     spool: Spool,
     default_metadata: str = "",
@@ -41,8 +41,8 @@ def collect(
     """The entries of a layer, ordered and without conflicts.
 
     Args:
-        sources: (kind, path in the image, source) each, as `docs/contracts.md` lists them:
-            F file, T tree, L symbolic link, S unresolved link, D directory, E empty file,
+        sources: lines of kind, path in the image and source, with tabs between. Kinds are F
+            file, T tree, L symbolic link, S unresolved link, D directory, E empty file,
             A archive, P Debian package, X pattern of paths to leave out of both, M metadata for
             one path.
         spool: where archives are unpacked to; it has to live as long as the entries.
@@ -65,7 +65,8 @@ def collect(
     patterns: list[str] = []
     add = plan.add
     for source in sources:
-        kind, place, path = source if len(source) == 3 else _complete(source)
+        fields = source.split("\t")
+        kind, place, path = fields if len(fields) == 3 else _complete(fields)
         if kind == "F" and not (expect_directories and os.path.isdir(path)):
             add(Entry(image_path(place, what=path), FILE, defaults.file, path))
         elif kind == "M":
@@ -88,7 +89,7 @@ def collect(
     return plan.ordered()
 
 
-def _complete(source: Sequence[str]) -> Sequence[str]:
+def _complete(source: list[str]) -> list[str]:
     """Kinds without a source may leave out their last fields."""
     fields = [*source, "", ""][:3]
     if len(source) > 3 or not source or (len(source) < 3 and fields[0] not in ("D", "E", "X")):

@@ -22,29 +22,40 @@ class Cutter:
     of `large` bytes and more begin a frame, and are cut every `target` bytes from their start.
     """
 
-    __slots__ = ("_maximum", "_scale", "large", "longest", "target", "used")
+    __slots__ = ("_maximum", "_scale", "_target", "_used", "large")
 
     def __init__(self, target: int) -> None:
-        self.target = target
+        self._target = target
         self.large = target // 2
-        self.longest = target + self.large
         self._maximum = target + self.large
         self._scale = (1 << 33) // target
-        self.used = 0
+        self._used = 0
 
     @property
     def capacity(self) -> int:
         """Bytes that any frame fits, the end of the archive included."""
-        return self._maximum + self.longest + 2 * MAX_HEADER
+        return self._maximum + self.large + 2 * MAX_HEADER
+
+    def pieces(self, size: int) -> list[int]:
+        """How a large file is cut: the lengths of its pieces, all but the last a whole frame.
+
+        The file begins a frame; the last piece, of up to one and a half times the target, may be
+        followed by other entries.
+        """
+        self._used = 0
+        pieces = []
+        while size > self._maximum:
+            pieces.append(self._target)
+            size -= self._target
+        return [*pieces, size]
 
     def ends(self, path: str, size: int) -> bool:
         """Whether the frame ends after `size` more bytes, those of the entry at `path`."""
-        used = self.used + size
-        if used < self.large:
-            self.used = used
+        used = self._used + size
+        if used < self.large or (
+            used < self._maximum and crc32(path.encode()) >= size * self._scale
+        ):
+            self._used = used
             return False
-        if used < self._maximum and crc32(path.encode()) >= size * self._scale:
-            self.used = used
-            return False
-        self.used = 0
+        self._used = 0
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deflate import crc32
 
-from lading.layer.entries import Entry, Meta
+from lading.layer.entries import Entry
 from lading.layer.reading import Reader, same_content
 
 __all__ = ["Links"]
@@ -21,27 +21,28 @@ class Links:
     __slots__ = ("_large", "_small")
 
     def __init__(self) -> None:
-        self._small: dict[tuple[int, int, Meta], list[Entry]] = {}
-        self._large: dict[tuple[int, Meta], list[Entry]] = {}
+        # By size and checksum. Nearly all have one entry, so lists are made for the others only.
+        self._small: dict[int, Entry | list[Entry]] = {}
+        self._large: dict[int, list[Entry]] = {}
 
     def small(self, entry: Entry, content: memoryview) -> str:
         """The path of an earlier file with the same `content`; "" if there is none."""
-        key = len(content), crc32(content[:_SAMPLE]), entry.meta
-        earlier = self._small.get(key)
-        if earlier is None:
-            self._small[key] = [entry]
+        key = len(content) << 32 | crc32(content[:_SAMPLE])
+        there = self._small.setdefault(key, entry)
+        if there is entry:
             return ""
+        earlier = there if isinstance(there, list) else [there]
         for other in earlier:
-            if _holds(other, content):
+            if other.meta == entry.meta and _holds(other, content):
                 return other.path
-        earlier.append(entry)
+        self._small[key] = [*earlier, entry]
         return ""
 
     def large(self, entry: Entry, size: int) -> str:
         """As `small`, for a file of `size` bytes that is not in memory."""
-        earlier = self._large.setdefault((size, entry.meta), [])
+        earlier = self._large.setdefault(size, [])
         for other in earlier:
-            if same_content(other.source, entry.source):
+            if other.meta == entry.meta and same_content(other.source, entry.source):
                 return other.path
         earlier.append(entry)
         return ""

@@ -69,7 +69,7 @@ def write_blob(
     """
     threads = threads or processors()
     pipeline: _Pipeline | None = None
-    pool = _Pool(capacity, threads + 3)
+    pool = _Pool(capacity, threads + 2)
     held: tuple[bytearray, int] | None = None
     done = False
     try:
@@ -160,7 +160,7 @@ class _Pipeline:
         self._lock = threading.Lock()
         self._new_event = threading.Event
         # Packed frames wait for their turn; without a bound one slow frame would pile them up.
-        self._room = threading.Semaphore(2 * threads + 2)
+        self._room = threading.Semaphore(threads + 2)
         self._to_hash: SimpleQueue[_Job | None] = SimpleQueue()
         self._to_pack: SimpleQueue[_Job | None] = SimpleQueue()
         self._to_write: SimpleQueue[_Job | None] = SimpleQueue()

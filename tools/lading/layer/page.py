@@ -1,0 +1,112 @@
+"""A frame being filled: headers, content and padding, one behind the other."""
+
+from __future__ import annotations
+
+import os
+
+from lading.layer.entries import Content, Slice
+from lading.layer.reading import changed, open_file, read_error
+from lading.layer.tar import padding
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Opened", "Page"]
+
+_ZEROS = memoryview(bytes(512))
+
+
+class Opened:
+    """Content ready to be read, with its size in bytes; a context manager.
+
+    Raises:
+        LadingError: on creation, when a file cannot be opened.
+    """
+
+    __slots__ = ("_data", "_fd", "_offset", "_owned", "name", "size")
+
+    def __init__(self, content: Content) -> None:
+        self._data: bytes | None = None
+        self._owned = False
+        self._offset = 0
+        self.name = "an archive"
+        if type(content) is str:
+            self._fd, self.size = open_file(content)
+            self._owned = True
+            self.name = content
+        elif type(content) is Slice:
+            self._fd = content.fd
+            self._offset = content.offset
+            self.size = content.size
+            self.name = content.origin
+        else:
+            assert isinstance(content, bytes)
+            self._fd = -1
+            self._data = content
+            self.size = len(content)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._owned:
+            os.close(self._fd)
+
+    def read_into(self, view: memoryview, offset: int, length: int) -> None:
+        """Puts `length` bytes from `offset` at the start of `view`.
+
+        `view` is longer than `length`: the end of a file is made sure of by asking for one byte
+        more than there should be.
+
+        Raises:
+            LadingError: the content cannot be read, or a file's size changed.
+        """
+        if self._data is not None:
+            view[:length] = self._data[offset : offset + length]
+            return
+        wanted = length
+        if self._owned and offset + length == self.size:
+            wanted += 1
+        offset += self._offset
+        done = 0
+        try:
+            while done < wanted:
+                count = os.preadv(self._fd, [view[done:wanted]], offset + done)
+                done += count
+                # A short read of a regular file is its end.
+                if not count or done == length:
+                    break
+        except OSError as error:
+            raise read_error(self.name, error) from None
+        if done != length:
+            raise changed(self.name)
+
+
+class Page:
+    """A buffer and how much of it is used; what is put there always ends on a whole block."""
+
+    __slots__ = ("buffer", "used", "view")
+
+    def __init__(self, buffer: bytearray) -> None:
+        self.buffer = buffer
+        self.view = memoryview(buffer)
+        self.used = 0
+
+    def put(self, data: bytes) -> None:
+        """Appends a header, which is a number of whole blocks."""
+        end = self.used + len(data)
+        self.view[self.used : end] = data
+        self.used = end
+
+    def fill(self, content: Opened, offset: int, length: int) -> memoryview:
+        """Appends `length` bytes of `content`, pads them to a whole block; returns them."""
+        start = self.used
+        end = start + length
+        view = self.view
+        content.read_into(view[start:], offset, length)
+        gap = padding(length)
+        if gap:
+            view[end : end + gap] = _ZEROS[:gap]
+        self.used = end + gap
+        return view[start:end]
