@@ -313,7 +313,10 @@ def test_a_socket_without_access_says_so(daemon: Daemon, docker: Docker) -> None
     daemon.socket.chmod(0)
     user = os.geteuid()
     if user == 0:
-        os.seteuid(65534)  # root has access to every socket
+        try:
+            os.seteuid(65534)  # root has access to every socket
+        except OSError:
+            pytest.skip("the sandbox has one user only, and that one may open every socket")
     try:
         with pytest.raises(EngineError, match="denied"):
             docker.platform()
