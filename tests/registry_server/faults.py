@@ -53,9 +53,10 @@ class Forget:
 
 @dataclass(frozen=True)
 class Hang:
-    """Serves the request, but says nothing for `seconds` first."""
+    """Serves the request, but only after `seconds`; `deaf`: does not even read the body before."""
 
     seconds: float
+    deaf: bool = False
 
 
 @dataclass(frozen=True)

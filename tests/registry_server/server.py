@@ -213,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(action, CutRequest):
             self._cut(action, headers, length)
             return
+        if isinstance(action, Hang) and action.deaf:
+            time.sleep(action.seconds)
         body = self.rfile.read(length)
         if len(body) < length:
             # The client hung up; a real registry keeps what it has of an upload.
@@ -229,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
             if isinstance(action, ShutOut) and self.registry is not None:
                 self.registry.forget_tokens()
             reply = self.answer(self.command, self.path, headers, body)
-        if isinstance(action, Hang):
+        if isinstance(action, Hang) and not action.deaf:
             time.sleep(action.seconds)
         mangle = action if isinstance(action, Mangle) else Mangle()
         lost = mangle.lost or bool(mangle.garbage)

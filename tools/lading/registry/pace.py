@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import time
@@ -38,7 +39,15 @@ class Pace:
         return left
 
     def count(self, size: int, waited: float) -> None:
-        """`size` bytes took `waited` seconds; raises TimeoutError when that is too slow."""
+        """`size` bytes took `waited` seconds.
+
+        Raises TimeoutError when that is too slow, HTTPException for a header cut short.
+        """
+        if self._deadline is not None and not size:
+            # http.client takes a header that ends with the connection for a complete one.
+            if self._moved:
+                raise http.client.IncompleteRead(b"")
+            raise http.client.RemoteDisconnected("closed")
         self._moved += size
         self._waited += waited
         if self._deadline is not None or self._waited < self._limits.window:

@@ -79,7 +79,7 @@ class _Upload:
         self._chunk = chunk
         self._attempts = Attempts(repository.session.budget)
         self._doing = f"push {descriptor.digest} to"
-        #: How far the registry had got when attempts were last counted anew.
+        #: The furthest that any session got; attempts are counted anew from there.
         self._mark = 0
         self._logins = 0
         self._resumed = False
@@ -147,14 +147,14 @@ class _Upload:
 
     def _advance(self, session: _Session, response: Response) -> None:
         """Moves on after a chunk, to where the registry says that it is."""
-        expected = self._source.position
+        before, expected = session.offset, self._source.position
         told = _offset(response)
         session.target = _location(response, session.target)
         session.offset = expected if told is None or told > expected else told
         if session.offset > self._mark:
             self._mark = session.offset
             self._attempts.progress()
-        elif not self._attempts.again():
+        elif session.offset <= before and not self._attempts.again():
             raise UnreachableError(
                 f"cannot {self._doing} {self._repository}: it takes chunks without keeping them"
             )
