@@ -103,7 +103,7 @@ class Session:
                 if limit is not None and response.status < 300:
                     response.read(limit)
             except TransportError as error:
-                if error.garbled and self._try_tls(access):
+                if error.tls and self._try_tls(access):
                     access, request = self._moved(access, request)
                     continue
                 if error.stale or attempts.again():

@@ -32,19 +32,21 @@ __all__ = ["Request", "Response", "Transport", "TransportError"]
 
 _IDLE_PER_ORIGIN = 16
 _DRAIN = 64 * 1024
+#: How a TLS server answers plain HTTP: record type alert, version 3.
+_ALERT = "\x15\x03"
 
 
 class TransportError(Exception):
     """An exchange broke: refused, reset, timed out, cut short, not HTTP.
 
     `stale` says that a kept connection turned out to be closed before anything came back, so
-    that the very same request may be sent again at once; `garbled`, that the answer is not HTTP.
+    that the very same request may be sent again at once; `tls`, that the answer is a TLS alert.
     """
 
-    def __init__(self, what: str, *, stale: bool = False, garbled: bool = False) -> None:
+    def __init__(self, what: str, *, stale: bool = False, tls: bool = False) -> None:
         super().__init__(what)
         self.stale = stale
-        self.garbled = garbled
+        self.tls = tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +201,8 @@ class Transport:
                 raise InputError(f"{request.url} cannot be requested: {error}") from None
             self._note(request, _reason(error), started)
             stale = connection.used and _is_closed(error)
-            garbled = isinstance(error, http.client.BadStatusLine) and not _is_closed(error)
-            raise TransportError(
-                f"{request.url}: {_reason(error)}", stale=stale, garbled=garbled
-            ) from None
+            tls = isinstance(error, http.client.BadStatusLine) and error.line.startswith(_ALERT)
+            raise TransportError(f"{request.url}: {_reason(error)}", stale=stale, tls=tls) from None
         except BaseException:
             connection.http.close()
             raise
