@@ -1,0 +1,322 @@
+"""Reads a tar archive as a stream of entries, and notes whatever two readers could read
+differently. Nothing is extracted; memory does not depend on the size of the archive.
+
+POSIX.1-2017 pax (ustar and extended headers) and the GNU extensions are understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from lading.layer.scan_codec import CHUNK, Fault
+from lading.layer.scan_header import BLOCK, Header, parse_header
+from lading.layer.scan_pax import parse_pax
+
+__all__ = ["Entry", "Report", "Source", "StreamSource", "TarScanner", "entry_at"]
+
+_ZERO_BLOCK = bytes(BLOCK)
+#: Largest extended header accepted, in bytes; Go's archive/tar has the same cap.
+_MAX_EXTENSION = 1 << 20
+#: Largest size a ustar header can state, in bytes: eleven octal digits.
+_MAX_USTAR_SIZE = 0o77777777777
+
+#: Types whose data follows the header; every other known type has none.
+_REGULAR = frozenset("07S")
+_WITHOUT_DATA = frozenset("123456")
+
+Report = Callable[[str, str, str], None]
+"""Takes the identity of a rule, the place and what is there."""
+
+
+class Entry(NamedTuple):
+    """One member of an archive.
+
+    `name` and `link` are as stored, after extended headers; `type` is the header's typeflag with
+    the old forms of a regular file and a directory made `0` and `5`. `offset` is where the data
+    begins, in bytes from the start of the archive; `mtime` is in seconds.
+    """
+
+    index: int
+    offset: int
+    name: bytes
+    type: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    uname: bytes
+    gname: bytes
+    mtime: float
+    link: bytes
+    device: tuple[int, int]
+    pax: Mapping[bytes, bytes]
+
+
+class Source(Protocol):
+    """Bytes in order."""
+
+    def read(self, count: int) -> bytes:
+        """The next `count` bytes; fewer only at the end."""
+        ...
+
+    def skip(self, count: int) -> int:
+        """Passes over `count` bytes and returns how many there were; fewer only at the end."""
+        ...
+
+    def chunks(self, count: int) -> Iterator[bytes | memoryview]:
+        """The next `count` bytes in pieces; fewer only at the end."""
+        ...
+
+
+class StreamSource:
+    """Bytes that come in chunks, as a Source."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._chunk = b""
+        self._position = 0
+
+    def read(self, count: int) -> bytes:
+        end = self._position + count
+        if end <= len(self._chunk):
+            data = self._chunk[self._position : end]
+            self._position = end
+            return data
+        return b"".join(self.chunks(count))
+
+    def skip(self, count: int) -> int:
+        return sum(len(piece) for piece in self.chunks(count))
+
+    def chunks(self, count: int) -> Iterator[bytes | memoryview]:
+        while count > 0:
+            if self._position == len(self._chunk):
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    return
+                self._chunk, self._position = chunk, 0
+                continue
+            piece = memoryview(self._chunk)[self._position : self._position + count]
+            self._position += len(piece)
+            count -= len(piece)
+            yield piece
+
+
+def entry_at(index: int, name: bytes) -> str:
+    """How a finding names an entry: its number, from 1, and its name."""
+    text = name.decode("utf-8", "backslashreplace")
+    return f"entry {index + 1} {ascii(text) if len(text) <= 100 else ascii(text[:99]) + '…'}"
+
+
+class TarScanner:
+    """Iterates over the entries of the archive in `source`, calling `report` for every fault.
+
+    Iteration ends after the last entry, or early where a fault makes the rest unreadable. Between
+    two steps `data()` gives the data of the entry at hand; what is not taken is skipped.
+    """
+
+    def __init__(self, source: Source, report: Report) -> None:
+        self._source = source
+        self._report = report
+        self._offset = 0
+        self._index = 0
+        self._left = 0  # bytes of the current entry's data not taken yet
+        self._padding = 0
+        self._global: dict[bytes, bytes] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        at = "the start"
+        try:
+            while True:
+                self._pass_data(at)
+                entry = self._next()
+                if entry is None:
+                    return
+                at = entry_at(entry.index, entry.name)
+                yield entry
+        except Fault as fault:
+            self._report(fault.rule, fault.at or at, fault.what)
+
+    def data(self) -> Iterator[bytes | memoryview]:
+        """The data of the current entry, in pieces of at most about 1 MiB. Take it once."""
+        left = self._left
+        for piece in self._source.chunks(left):
+            left -= len(piece)
+            self._left = left
+            self._offset += len(piece)
+            yield piece
+
+    def _pass_data(self, at: str) -> None:
+        count = self._left + self._padding
+        skipped = self._source.skip(count) if count else 0
+        if skipped < count:
+            raise Fault("tar-truncated", f"the data ends {count - skipped} bytes too early", at=at)
+        self._offset += count
+        self._left = self._padding = 0
+
+    def _block(self) -> bytes:
+        block = self._source.read(BLOCK)
+        self._offset += len(block)
+        return block
+
+    def _next(self) -> Entry | None:
+        extended: dict[bytes, bytes] = {}
+        gnu: dict[str, bytes] = {}
+        at = f"entry {self._index + 1}"
+        extensions: set[str] = set()
+        while True:
+            block = self._block()
+            if not block and not extensions:
+                raise Fault("tar-end", "the archive just stops", at="the end")
+            if len(block) < BLOCK:
+                raise Fault("tar-truncated", f"a header of {len(block)} bytes", at=at)
+            if block == _ZERO_BLOCK:
+                if extensions:
+                    raise Fault("tar-pax", "an extended header extends nothing", at=at)
+                self._finish()
+                return None
+            header = parse_header(block, at=at)
+            for what in header.faults:
+                self._report("tar-header", entry_at(self._index, header.name), what)
+            if header.type not in "xgLKX":
+                break
+            if header.type in extensions and header.type != "g":
+                raise Fault("tar-pax", "two extended headers for one entry", at=at)
+            extensions.add(header.type)
+            data = self._extension(header, at)
+            if header.type in "LK":
+                gnu["name" if header.type == "L" else "link"] = data.rstrip(b"\0")
+            elif header.type == "g":
+                self._add_global(data, at)
+            else:
+                extended |= parse_pax(data, at=at)
+        return self._entry(header, extended, gnu)
+
+    def _extension(self, header: Header, at: str) -> bytes:
+        if header.size > _MAX_EXTENSION:
+            raise Fault("tar-pax", f"an extended header of {header.size} bytes", at=at)
+        padded = -(-header.size // BLOCK) * BLOCK
+        data = self._source.read(padded)
+        self._offset += len(data)
+        if len(data) < padded:
+            raise Fault("tar-truncated", "an extended header is cut off", at=at)
+        return data[: header.size]
+
+    def _add_global(self, data: bytes, at: str) -> None:
+        records = parse_pax(data, at=at)
+        misplaced = {b"path", b"linkpath", b"size"} & records.keys()
+        if misplaced:
+            names = ", ".join(sorted(key.decode() for key in misplaced))
+            raise Fault("tar-pax", f"a global header sets {names} for every entry", at=at)
+        self._global |= records
+
+    def _entry(self, header: Header, extended: dict[bytes, bytes], gnu: dict[str, bytes]) -> Entry:
+        pax = {**self._global, **extended} if self._global else extended
+        at = entry_at(self._index, pax.get(b"path", gnu.get("name", header.name)))
+        name = self._one_of(header.name, pax, b"path", gnu.get("name"), at)
+        link = self._one_of(header.link, pax, b"linkpath", gnu.get("link"), at)
+        name = pax.get(b"GNU.sparse.name", name)
+        size = self._size(header, pax, at)
+        kind = header.type
+        if kind == "0" and name.endswith(b"/"):
+            kind = "5"
+        if kind == "S" or b"GNU.sparse.major" in pax or b"GNU.sparse.map" in pax:
+            self._report("tar-sparse", at, "a sparse file")
+            self._pass_sparse_map(header, at)
+        if kind in _WITHOUT_DATA and size:
+            raise Fault("tar-link-size", f"type {kind} and {size} bytes of data", at=at)
+        if kind not in _REGULAR and kind not in _WITHOUT_DATA:
+            self._report("tar-type", at, f"the type is {ascii(kind)}")
+        self._left = size
+        self._padding = -size % BLOCK
+        entry = Entry(
+            self._index,
+            self._offset,
+            name,
+            "0" if kind in _REGULAR else kind,
+            size,
+            header.mode,
+            self._number(pax, b"uid", header.uid, at),
+            self._number(pax, b"gid", header.gid, at),
+            pax.get(b"uname", header.uname),
+            pax.get(b"gname", header.gname),
+            self._time(pax, header.mtime, at),
+            link,
+            header.device,
+            pax,
+        )
+        self._index += 1
+        return entry
+
+    def _one_of(
+        self, plain: bytes, pax: Mapping[bytes, bytes], key: bytes, gnu: bytes | None, at: str
+    ) -> bytes:
+        """A name from the header and its extensions, which have to agree."""
+        value = pax.get(key)
+        if value is None:
+            return plain if gnu is None else gnu
+        if gnu is not None and gnu != value:
+            raise Fault(
+                "tar-pax", f"PAX and GNU extensions give two values of {key.decode()}", at=at
+            )
+        return value
+
+    def _size(self, header: Header, pax: Mapping[bytes, bytes], at: str) -> int:
+        if b"size" not in pax:
+            return header.size
+        size = self._number(pax, b"size", -1, at)
+        if size < 0:
+            raise Fault("tar-pax", f"the PAX size is {ascii(pax[b'size'][:40])}", at=at)
+        # A size too large for the header is left at zero there, or at the largest that fits.
+        overflow = size > _MAX_USTAR_SIZE and header.size in (0, _MAX_USTAR_SIZE)
+        if size != header.size and not overflow:
+            raise Fault(
+                "tar-size-disagreement", f"PAX says {size}, the header {header.size}", at=at
+            )
+        return size
+
+    def _pass_sparse_map(self, header: Header, at: str) -> None:
+        """Old GNU sparse files have more of their map in blocks after the header."""
+        more = header.sparse_continues
+        while more:
+            block = self._block()
+            if len(block) < BLOCK:
+                raise Fault("tar-truncated", "a sparse map is cut off", at=at)
+            more = block[504] == 1
+
+    def _number(self, pax: Mapping[bytes, bytes], key: bytes, default: int, at: str) -> int:
+        text = pax.get(key)
+        if text is None:
+            return default
+        if not text.isdigit() or len(text) > 19:
+            self._report("tar-pax", at, f"{key.decode()} is {ascii(text[:40])}")
+            return default
+        return int(text)
+
+    def _time(self, pax: Mapping[bytes, bytes], default: int, at: str) -> float:
+        text = pax.get(b"mtime")
+        if text is None:
+            return default
+        whole, _, fraction = text.removeprefix(b"-").partition(b".")
+        if not whole.isdigit() or len(text) > 40 or (fraction and not fraction.isdigit()):
+            self._report("tar-pax", at, f"mtime is {ascii(text[:40])}")
+            return default
+        return float(text)
+
+    def _finish(self) -> None:
+        """After a first zero block: a second one, then nothing but zeros."""
+        block = self._block()
+        if len(block) < BLOCK:
+            raise Fault("tar-end", "one zero block instead of two", at="the end")
+        if block != _ZERO_BLOCK:
+            raise Fault("tar-trailing-data", "a header follows a lone zero block", at="the end")
+        rest = True
+        while rest:
+            rest = False
+            for piece in self._source.chunks(CHUNK):
+                rest = True
+                data = bytes(piece)
+                if data.count(0) != len(data):
+                    what = f"more than zeros after byte {self._offset}"
+                    raise Fault("tar-trailing-data", what, at="the end")
+                self._offset += len(data)

@@ -1,0 +1,123 @@
+"""Rules of a layer's entries: what image-spec 1.1 (layer.md) asks of names, links and whiteouts."""
+
+from __future__ import annotations
+
+from lading.layer.scan import Entry, Report, entry_at
+
+__all__ = ["LayerRules", "clean_name"]
+
+_WHITEOUT = b".wh."
+_OPAQUE = b".wh..wh..opq"
+
+# What a path is known to be. `_IMPLIED` has only been seen as the parent of another path.
+_IMPLIED, _DIRECTORY, _FILE, _SYMLINK, _OTHER = range(5)
+_KINDS = {"0": _FILE, "1": _FILE, "2": _SYMLINK, "5": _DIRECTORY}
+
+
+def clean_name(name: bytes) -> bytes:
+    """`name` without `./`, doubled and trailing slashes; empty for the root itself."""
+    if b"//" not in name and b"./" not in name and not name.endswith((b"/.", b"/")):
+        return b"" if name == b"." else name.removeprefix(b"/")
+    return b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
+
+
+class LayerRules:
+    """Checks entries one by one, in the order of the archive.
+
+    Memory grows with the number of entries, by about 200 bytes each: a duplicate may be as far
+    away as it likes.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._kinds: dict[bytes, int] = {}
+        self._hidden: dict[bytes, str] = {}
+        self._parent = b""  # the last parent known to be a directory
+
+    def check(self, entry: Entry) -> None:
+        """Notes every fault of `entry`, given the entries before it."""
+        name = entry.name
+        at = ""
+        if not self._check_name(name, entry):
+            return
+        path = clean_name(name)
+        if not path:
+            if entry.type != "5":
+                self._report("tar-name-empty", entry_at(entry.index, name), "not a directory")
+            return
+        kind = _KINDS.get(entry.type, _OTHER)
+        parent, _, base = path.rpartition(b"/")
+        if parent != self._parent:
+            self._check_parents(parent, entry)
+        if base.startswith(_WHITEOUT):
+            self._check_whiteout(parent, base, entry)
+        elif path in self._hidden:
+            del self._hidden[path]
+        known = self._kinds.get(path)
+        if known is not None and known != _IMPLIED:
+            at = at or entry_at(entry.index, name)
+            self._report("tar-duplicate", at, "the path occurs a second time")
+        elif known == _IMPLIED and kind != _DIRECTORY:
+            at = entry_at(entry.index, name)
+            self._report("tar-through-link", at, "entries below it come before it")
+        if entry.type == "1":
+            self._check_hard_link(entry)
+        self._kinds[path] = kind
+
+    def _check_name(self, name: bytes, entry: Entry) -> bool:
+        """Whether the name can be looked at further."""
+        if not name or b"\0" in name:
+            self._report(
+                "tar-name-empty", entry_at(entry.index, name), "the name is empty or broken"
+            )
+            return False
+        if not name.isascii():
+            try:
+                name.decode()
+            except UnicodeDecodeError:
+                self._report("tar-name-encoding", entry_at(entry.index, name), "it is not UTF-8")
+        if b".." in name and b".." in name.split(b"/"):
+            self._report("tar-name-parent", entry_at(entry.index, name), "it contains ..")
+            return False
+        if name.startswith(b"/") and name.strip(b"/"):
+            self._report("tar-name-absolute", entry_at(entry.index, name), "it starts with /")
+        return True
+
+    def _check_parents(self, parent: bytes, entry: Entry) -> None:
+        """Nothing above an entry may be known as anything but a directory."""
+        path = parent
+        while path:
+            kind = self._kinds.setdefault(path, _IMPLIED)
+            if kind > _DIRECTORY:
+                what = f"{ascii(path.decode('utf-8', 'backslashreplace'))} is no directory"
+                self._report("tar-through-link", entry_at(entry.index, entry.name), what)
+                return
+            path = path.rpartition(b"/")[0]
+        self._parent = parent
+
+    def _check_whiteout(self, parent: bytes, base: bytes, entry: Entry) -> None:
+        at = entry_at(entry.index, entry.name)
+        if entry.type != "0" or entry.size:
+            self._report("tar-whiteout", at, f"type {entry.type}, {entry.size} bytes")
+        if base == _OPAQUE:
+            if any_below(self._kinds, parent):
+                self._report("tar-whiteout-order", at, "entries of its directory come before it")
+            return
+        hidden = base.removeprefix(_WHITEOUT)
+        if hidden in (b"", b".", b"..") or hidden.startswith(_WHITEOUT):
+            self._report("tar-whiteout-name", at, f"it hides {ascii(hidden.decode('latin-1'))}")
+            return
+        target = parent + b"/" + hidden if parent else hidden
+        if target in self._kinds:
+            self._report(
+                "tar-whiteout-order", at, "what it names comes before it in the same layer"
+            )
+
+    def _check_hard_link(self, entry: Entry) -> None:
+        at = entry_at(entry.index, entry.name)
+        link = entry.link
+        shown = ascii(link[:100].decode("utf-8", "backslashreplace"))
+        if link.startswith(b"/") or b".." in link.split(b"/"):
+            self._report("tar-hardlink-escape", at, f"the target is {shown}")
+        elif self._kinds.get(clean_name(link), _IMPLIED) not in (_FILE, _SYMLINK, _OTHER):
+            self._report("tar-hardlink", at, f"no file {shown} comes before it")
