@@ -1,4 +1,4 @@
-"""How sizes and layers look: text for sizes, coloured segments for layers."""
+"""How layers look: coloured segments of a bar."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lading.oci.digest import Digest
+from lading.store.sizes import human
 from lading_dashboard.images import Image, Layer
 
-__all__ = ["Segment", "Shared", "segments", "shared_layers", "size_text"]
+__all__ = ["Segment", "Shared", "segments", "shared_layers"]
 
 #: Colours for layers that several images share, as classes `s0`… of the style sheet.
 _COLOURS = 8
-_UNITS = ("kB", "MB", "GB", "TB", "PB")
 #: Drawing units of a whole bar, and the least that a layer gets so that it can be seen.
 _WHOLE = 1000.0
 _LEAST = 4.0
@@ -35,16 +35,6 @@ class Segment:
     width: float
     colour: str
     text: str
-
-
-def size_text(size: int) -> str:
-    """`size` bytes for a person: three digits at most before a decimal unit."""
-    if size < 1000:
-        return f"{size} B"
-    highest = len(_UNITS)
-    power = next((n for n in range(1, highest) if size / 1000**n < 999.5), highest)
-    amount, unit = size / 1000**power, _UNITS[power - 1]
-    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
 
 
 def shared_layers(images: Iterable[Image]) -> Mapping[Digest, Shared]:
@@ -81,7 +71,7 @@ def segments(
     found, x = [], 0.0
     for number, (layer, width) in enumerate(zip(layers, widths, strict=True)):
         common = shared.get(layer.digest)
-        text = f"{size_text(layer.size)}, {layer.digest.hex[:12]}"
+        text = f"{human(layer.size)}, {layer.digest.hex[:12]}"
         if common:
             text += f", in {common.images} images"
         colour = common.colour if common else f"u{number % 2}"

@@ -11,10 +11,11 @@ import jinja2
 
 from lading.oci import media_types
 from lading.oci.digest import Digest
+from lading.store.sizes import human
 from lading_dashboard.api import address, time_text
 from lading_dashboard.assets import Asset
 from lading_dashboard.catalog import Found, Snapshot
-from lading_dashboard.figures import segments, shared_layers, size_text
+from lading_dashboard.figures import segments, shared_layers
 from lading_dashboard.images import Image, Manifest
 
 __all__ = ["SORTS", "Pages", "select"]
@@ -69,7 +70,7 @@ class Pages:
             "sorts": SORTS,
         }
         self._environment.filters |= {
-            "size": size_text,
+            "size": human,
             "short": _short,
             "time": time_text,
             "command": shlex.join,

@@ -144,7 +144,7 @@ def test_pages_show_what_a_person_asks_for(made: Layout, client: Client) -> None
         "Labels": {"org.opencontainers.image.title": "The title"},
         "User": "65532",
     }
-    root = made.tag(made.manifest([b"x" * 2000], config={"config": run}), "v7")
+    root = made.tag(made.manifest([b"x" * 2048], config={"config": run}), "v7")
     page = client.get(f"/images/{root.digest}").text
     for text in (
         "team/app",
@@ -156,7 +156,7 @@ def test_pages_show_what_a_person_asks_for(made: Layout, client: Client) -> None
         "8080/tcp",
         "The title",
         "65532",
-        "2.0 kB",
+        "2.0 KiB",
     ):
         assert text in page
     assert "hunter2" not in page

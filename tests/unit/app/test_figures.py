@@ -1,33 +1,13 @@
-"""Sizes as text, layers as coloured bars."""
+"""Layers as coloured bars."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.oci.digest import Digest
-from lading_dashboard.figures import segments, shared_layers, size_text
+from lading_dashboard.figures import segments, shared_layers
 from lading_dashboard.images import Image, Layer, Manifest
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (9_949, "9.9 kB"),
-        (9_950, "10 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1.0 MB"),
-        (20_161_000, "20 MB"),
-        (2_500_000_000, "2.5 GB"),
-        (2**50, "1.1 PB"),
-    ],
-)
-def test_size_is_a_short_text(size: int, text: str) -> None:
-    assert size_text(size) == text
 
 
 def _layer(size: int, name: str = "") -> Layer:
