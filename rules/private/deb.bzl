@@ -12,7 +12,8 @@ _DOC = """Debian packages by label, fetched one by one and only when a build nee
     use_repo(deb, "debian")
 
 `@debian//libc6` is the .deb for the target platform, `@debian//libc6:arm64` that of one
-architecture, and `@debian//:python` all packages of the set `python`.
+architecture, `@debian//:python` all packages of the set `python`, and `LAYERS["python"]` of
+`@debian//:layers.bzl` what `deb_layers` makes layers of.
 """
 
 _LOCK = tag_class(
@@ -60,15 +61,23 @@ def _declare(mctx, tag):
             )
     deb_hub(
         name = tag.name,
+        groups = _groups(lock),
         hub = tag.name,
+        layers = {name: layers.keys() for name, layers in lock["layers"].items()},
         lock = name,
         packages = architectures,
-        sets = {
-            "%s:%s" % (set, architecture): packages
-            for set, choices in lock["sets"].items()
-            for architecture, packages in choices.items()
-        },
     )
+
+def _groups(lock):
+    """What is named with one label: sets and their layers, by architecture."""
+    groups = {}
+    for name, architectures in lock["sets"].items():
+        for architecture, packages in architectures.items():
+            groups["%s:%s" % (name, architecture)] = packages
+            for layer, members in lock["layers"][name].items():
+                present = [package for package in members if package in packages]
+                groups["%s.%s:%s" % (name, layer, architecture)] = present
+    return groups
 
 deb = module_extension(
     implementation = _impl,

@@ -12,10 +12,11 @@ CPUS = {
 }
 
 _ATTRS = {
+    "groups": attr.string_list_dict(mandatory = True, doc = "`set:architecture` or `set.layer:architecture` to packages."),
     "hub": attr.string(mandatory = True, doc = "The name that users know this repository by."),
     "lock": attr.string(mandatory = True, doc = "The lock file, as messages name it."),
+    "layers": attr.string_list_dict(mandatory = True, doc = "Set to the names of its layers."),
     "packages": attr.string_list_dict(mandatory = True, doc = "Package to the architectures that it is locked for."),
-    "sets": attr.string_list_dict(mandatory = True, doc = "`set:architecture` to packages."),
 }
 
 _HEADER = """\
@@ -37,6 +38,13 @@ alias(
 )
 """
 
+_LAYERS = """\
+# The layers of each set, for deb_layers. Made from {lock}.
+
+LAYERS = {{
+{sets}}}
+"""
+
 def package_repository(hub, architecture, package):
     """The name of the repository that holds one package.
 
@@ -56,7 +64,8 @@ def package_repository(hub, architecture, package):
 def _impl(rctx):
     for package, architectures in rctx.attr.packages.items():
         rctx.file(package + "/BUILD.bazel", _package(rctx, package, architectures), executable = False)
-    rctx.file("BUILD.bazel", _sets(rctx), executable = False)
+    rctx.file("BUILD.bazel", _groups(rctx), executable = False)
+    rctx.file("layers.bzl", _layers(rctx), executable = False)
 
 def _package(rctx, package, architectures):
     parts = [_HEADER.format(lock = rctx.attr.lock)]
@@ -69,16 +78,24 @@ def _package(rctx, package, architectures):
     ))
     return "".join(parts)
 
-def _sets(rctx):
+def _groups(rctx):
     parts = [_HEADER.format(lock = rctx.attr.lock)]
-    sets = {}
-    for key, packages in rctx.attr.sets.items():
-        name, _, architecture = key.partition(":")
+    groups = {}
+    for key, packages in rctx.attr.groups.items():
+        name, _, architecture = key.rpartition(":")
         labels = ["//%s:%s" % (package, architecture) for package in packages]
-        sets.setdefault(name, {})[architecture] = "[%s]" % ", ".join(['"%s"' % label for label in labels])
-    for name, architectures in sets.items():
+        groups.setdefault(name, {})[architecture] = "[%s]" % ", ".join(['"%s"' % label for label in labels])
+    for name, architectures in groups.items():
         parts.append(_FILEGROUP.format(name = name, srcs = _select(architectures, name)))
     return "".join(parts)
+
+def _layers(rctx):
+    lines = []
+    for name, layers in rctx.attr.layers.items():
+        lines.append('    "%s": {\n' % name)
+        lines += ['        "%s": Label("//:%s.%s"),\n' % (layer, name, layer) for layer in layers]
+        lines.append("    },\n")
+    return _LAYERS.format(lock = rctx.attr.lock, sets = "".join(lines))
 
 def _select(choices, what):
     lines = ['        "@platforms//cpu:%s": %s,\n' % (CPUS[key], value) for key, value in choices.items()]

@@ -16,12 +16,15 @@ from lading.errors import CorruptError
 def package(
     name: str, version: str = "1", archive: str = "debian", size: int = 2048
 ) -> LockedPackage:
-    return LockedPackage(name, version, archive, f"pool/{name}.deb", "ab" * 32, size, ("libc6",))
+    return LockedPackage(
+        name, version, name, archive, f"pool/{name}.deb", "ab" * 32, size, ("libc6",)
+    )
 
 
 def lock(*packages: LockedPackage) -> Lock:
     table = {each.name: each for each in packages}
-    return Lock("trixie", {"all": {"amd64": tuple(sorted(table))}}, {"amd64": table})
+    names = tuple(sorted(table))
+    return Lock("trixie", {"all": {"amd64": names}}, {"all": {"small": names}}, {"amd64": table})
 
 
 def test_text_is_canonical_and_one_line_a_package() -> None:
@@ -85,5 +88,5 @@ def test_report_names_versions_sizes_security_and_downgrades() -> None:
 
 def test_report_joins_architectures_that_change_alike() -> None:
     table = {"a": package("a")}
-    new = Lock("trixie", {}, {"amd64": table, "arm64": table})
+    new = Lock("trixie", {}, {}, {"amd64": table, "arm64": table})
     assert report(changes(None, new)).splitlines()[1].startswith("a        amd64, arm64")

@@ -24,12 +24,13 @@ _Leaf = TypeVar("_Leaf")
 class LockedPackage:
     """One .deb: where it is, what it is, and which packages of the lock it needs.
 
-    `archive` is one of ARCHIVES, `path` is below that archive's mirror, `sha256` is hex, `size`
-    is in bytes, `depends` is sorted.
+    `source` is its source package, `archive` is one of ARCHIVES, `path` is below that archive's
+    mirror, `sha256` is hex, `size` is in bytes, `depends` is sorted.
     """
 
     name: str
     version: str
+    source: str
     archive: str
     path: str
     sha256: str
@@ -42,11 +43,13 @@ class Lock:
     """All packages of a suite that images are built from.
 
     `sets` maps a set's name to an architecture to the sorted names of its packages, without
-    those of the sets underneath it; `packages` maps an architecture to a name to the package.
+    those of the sets underneath it; `layers` maps a set's name to a layer to the packages in it,
+    of whatever architecture; `packages` maps an architecture to a name to the package.
     """
 
     suite: str
     sets: Mapping[str, Mapping[str, tuple[str, ...]]]
+    layers: Mapping[str, Mapping[str, tuple[str, ...]]]
     packages: Mapping[str, Mapping[str, LockedPackage]]
 
 
@@ -55,7 +58,8 @@ def dump(lock: Lock) -> str:
     members = [
         f'  "format": {FORMAT}',
         f'  "suite": {json.dumps(lock.suite)}',
-        _object("sets", lock.sets, lambda names: json.dumps(list(names))),
+        _object("sets", lock.sets, _names_text),
+        _object("layers", lock.layers, _names_text),
         _object("packages", lock.packages, _package_text),
     ]
     return "{\n" + ",\n".join(members) + "\n}\n"
@@ -73,10 +77,8 @@ def load(text: str, name: str) -> Lock:
             raise CorruptError(f"{name} has format {document['format']!r:.40}, not {FORMAT}")
         return Lock(
             document["suite"],
-            {
-                key: {architecture: tuple(names) for architecture, names in value.items()}
-                for key, value in document["sets"].items()
-            },
+            _name_lists(document["sets"]),
+            _name_lists(document["layers"]),
             {
                 architecture: {key: _locked(key, fields) for key, fields in packages.items()}
                 for architecture, packages in document["packages"].items()
@@ -91,10 +93,22 @@ def load(text: str, name: str) -> Lock:
         ) from error
 
 
+def _name_lists(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, tuple[str, ...]]]:
+    return {
+        outer: {inner: tuple(map(str, names)) for inner, names in inners.items()}
+        for outer, inners in value.items()
+    }
+
+
+def _names_text(names: tuple[str, ...]) -> str:
+    return json.dumps(list(names))
+
+
 def _locked(name: str, fields: Mapping[str, Any]) -> LockedPackage:
     package = LockedPackage(
         name=name,
         version=str(fields["version"]),
+        source=str(fields["source"]),
         archive=fields["archive"],
         path=str(fields["path"]),
         sha256=fields["sha256"],
@@ -113,6 +127,7 @@ def _package_text(package: LockedPackage) -> str:
     return json.dumps(
         {
             "version": package.version,
+            "source": package.source,
             "archive": package.archive,
             "path": package.path,
             "sha256": package.sha256,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lading.debian.archive import Suite, open_suite, read_packages
 from lading.debian.index import Index
+from lading.debian.layering import plan_layers
 from lading.debian.lock import Lock, LockedPackage
 from lading.debian.package import Package
 from lading.debian.resolve import resolve
@@ -99,13 +100,22 @@ def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
         raise InputError(
             f"exclude names {', '.join(unused)}, which nothing depends on", fix="remove it"
         )
-    return Lock(spec.suite, sets, packages)
+    layers = {
+        each.name: plan_layers(
+            packages[architecture][name]
+            for architecture, names in sets[each.name].items()
+            for name in names
+        )
+        for each in spec.sets
+    }
+    return Lock(spec.suite, sets, layers, packages)
 
 
 def _locked(package: Package, depends: Iterable[str]) -> LockedPackage:
     return LockedPackage(
         name=package.name,
         version=package.version,
+        source=package.source,
         archive=package.archive,
         path=package.path,
         sha256=package.sha256,

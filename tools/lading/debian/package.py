@@ -20,14 +20,16 @@ _PATH = re.compile(r"[A-Za-z0-9+._~-]+(?:/[A-Za-z0-9+._~-]+)*")
 class Package:
     """A package of one architecture.
 
-    `archive` is the archive it comes from (`debian` or `security`), `path` its place below that
-    archive's mirror, `size` the bytes of the .deb, `sha256` their hash in hex. `depends` holds
-    Pre-Depends and Depends, `breaks` Conflicts and Breaks.
+    `source` is the source package it was built from, `archive` the archive it comes from
+    (`debian` or `security`), `path` its place below that archive's mirror, `size` the bytes of
+    the .deb, `sha256` their hash in hex. `depends` holds Pre-Depends and Depends, `breaks`
+    Conflicts and Breaks.
     """
 
     name: str
     version: str
     architecture: str
+    source: str
     archive: str
     path: str
     size: int
@@ -67,6 +69,8 @@ def parse_package(text: str, archive: str) -> Package:
             name=fields["Package"],
             version=fields["Version"],
             architecture=fields["Architecture"],
+            # "Source: name (version)" where the version differs; absent where the name does not.
+            source=fields.get("Source", fields["Package"]).partition(" ")[0],
             archive=archive,
             path=fields["Filename"].removeprefix("./"),
             size=int(fields["Size"]),
@@ -86,7 +90,8 @@ def parse_package(text: str, archive: str) -> Package:
             f"package index: stanza of {fields.get('Package', 'an unnamed package')!r:.80} "
             f"has no usable {error}"
         ) from error
-    if not NAME.fullmatch(package.name) or not _SHA256.fullmatch(package.sha256):
+    names = (package.name, package.source)
+    if not all(map(NAME.fullmatch, names)) or not _SHA256.fullmatch(package.sha256):
         raise CorruptError(f"package index: {package.name!r:.80} has a bad name or sha256")
     version_key(package.version)
     check_path(package.path)
