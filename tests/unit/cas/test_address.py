@@ -1,0 +1,45 @@
+"""Addresses of remote caches."""
+
+from __future__ import annotations
+
+import pytest
+
+from lading.cas import address
+from lading.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "encrypted"),
+    [
+        ("grpc://127.0.0.1:9092", "127.0.0.1:9092", False),
+        ("grpcs://cache.example.com", "cache.example.com:443", True),
+        ("grpcs://cache.example.com/", "cache.example.com:443", True),
+        ("cache.example.com:8980", "cache.example.com:8980", True),
+        ("grpc://[::1]:9092", "[::1]:9092", False),
+        ("grpc://[::1]", "[::1]:80", False),
+        ("unix:/run/cache.sock", "unix:/run/cache.sock", False),
+        ("unix:///run/cache.sock", "unix:/run/cache.sock", False),
+    ],
+)
+def test_addresses_mean_what_they_mean_to_bazel(text: str, target: str, encrypted: bool) -> None:
+    parsed = address.parse(text)
+    assert (parsed.target, parsed.encrypted) == (target, encrypted)
+
+
+def test_address_reads_back() -> None:
+    for text in ("grpc://127.0.0.1:9092", "grpcs://cache.example.com:443", "unix:/run/cache.sock"):
+        assert str(address.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["http://cache.example.com", "https://h", "grpc://", "grpc://a b", "grpc://h/path", ""]
+)
+def test_other_addresses_are_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        address.parse(text)
+
+
+def test_password_in_a_wrong_address_is_not_repeated() -> None:
+    with pytest.raises(InputError) as caught:
+        address.parse("grpcs://user:secret@cache.example.com")
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,1 @@
+"""Bazel's remote caches: content streamed from a content-addressable storage (CAS)."""
