@@ -3,10 +3,12 @@
 load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_index = "image_index", _image_manifest = "image_manifest")
 load("//rules:layer.bzl", _file_metadata = "file_metadata", _image_layer = "image_layer", _python_layer = "python_layer")
 load("//rules:load.bzl", _image_load = "image_load")
-load("//rules:providers.bzl", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
+load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
+load("//rules:providers.bzl", _DeployInfo = "DeployInfo", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
 load("//rules:push.bzl", _image_push = "image_push")
 
 INHERIT_FROM_BASE = _INHERIT_FROM_BASE
+DeployInfo = _DeployInfo
 ImageIndexInfo = _ImageIndexInfo
 ImageManifestInfo = _ImageManifestInfo
 LayerInfo = _LayerInfo
@@ -17,4 +19,5 @@ image_layer = _image_layer
 image_load = _image_load
 image_manifest = _image_manifest
 image_push = _image_push
+multi_deploy = _multi_deploy
 python_layer = _python_layer

@@ -31,3 +31,12 @@ ImageIndexInfo = provider(
         "manifests": "list of ImageManifestInfo, in the order of the index.",
     },
 )
+
+DeployInfo = provider(
+    doc = "What a target does with images when it is run: what `multi_deploy` puts together.",
+    fields = {
+        "operations": """list of struct(image, kind, label, settings, strategy, tag_file), in order.
+`image` is an ImageManifestInfo or ImageIndexInfo, `kind` is `push` or `load`, `settings` the rule's
+part of the deploy specification, `tag_file` a File or None.""",
+    },
+)

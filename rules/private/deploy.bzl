@@ -5,81 +5,156 @@ tools/lading/commands/deploy.py reads it. Nothing that a registry, store or engi
 happens before `bazel run`.
 """
 
-load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":paths.bzl", "runfiles_path")
 
-DEPLOY_ATTRS = {
+STRATEGIES = ["auto", "eager", "lazy"]
+
+# What every rule that writes a deploy specification needs.
+LAUNCHER_ATTRS = {
+    "_credential_helper": attr.label(default = "//rules/settings:credential_helper"),
+    "_launcher": attr.label(default = "//rules/private:launcher.py.tpl", allow_single_file = True),
+    "_load_strategy": attr.label(default = "//rules/settings:load_strategy"),
+    "_push_strategy": attr.label(default = "//rules/settings:push_strategy"),
+    "_remote_cache": attr.label(default = "//rules/settings:remote_cache"),
+    "_remote_instance_name": attr.label(default = "//rules/settings:remote_instance_name"),
+}
+
+DEPLOY_ATTRS = LAUNCHER_ATTRS | {
     "image": attr.label(
         mandatory = True,
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "The image: an `image_manifest` or an `image_index`.",
     ),
-    "_launcher": attr.label(default = "//rules/private:launcher.py.tpl", allow_single_file = True),
+    "strategy": attr.string(
+        default = "auto",
+        values = STRATEGIES,
+        doc = """Whether layers are on this machine before the command runs: `eager` has Bazel
+download them, `lazy` leaves them in the remote cache and streams those that are needed.""",
+    ),
 }
 
-def deploy_providers(ctx, tool, settings, *, tag_file = None):
+def deploy_providers(ctx, tool, kind, settings, *, tag_file = None):
     """Makes the executable of a rule that has DEPLOY_ATTRS.
 
     Args:
         ctx: the rule's context.
         tool: Target, the py_binary that does the work, in the target configuration.
+        kind: string, `push` or `load`.
         settings: dict of JSON values, added to the specification.
         tag_file: File or None, tags to read when the command runs.
 
     Returns:
         list of providers.
     """
-    image, files = _image(ctx, ctx.attr.image)
-    if tag_file:
-        files.append(tag_file)
-        settings = settings | {"tag_files": [runfiles_path(tag_file, ctx.workspace_name)]}
-    spec = ctx.actions.declare_file(ctx.label.name + ".deploy.json")
     label = str(ctx.label)
-    ctx.actions.write(spec, json.encode_indent({
-        "image": image,
-        "label": label[2:] if label.startswith("@@//") else label,
-        "version": 1,
-    } | settings, indent = "  ") + "\n")
-    launcher = ctx.actions.declare_file(ctx.label.name)
+    operation = struct(
+        image = image_info(ctx.attr.image),
+        kind = kind,
+        label = label[2:] if label.startswith("@@//") else label,
+        settings = settings,
+        strategy = ctx.attr.strategy,
+        tag_file = tag_file,
+    )
+    value, files = operation_spec(ctx, operation, ctx.attr.strategy)
+    spec = value | {"remote": remote_spec(ctx), "version": 1}
+    return [
+        launcher(ctx, tool, spec, files),
+        DeployInfo(operations = [operation]),
+    ]
+
+def image_info(target):
+    """The provider that describes the image of `target`."""
+    return target[ImageManifestInfo] if ImageManifestInfo in target else target[ImageIndexInfo]
+
+def operation_spec(ctx, operation, strategy):
+    """An operation as the deploy specification has it.
+
+    Args:
+        ctx: the context of a rule that has LAUNCHER_ATTRS.
+        operation: struct, see DeployInfo.
+        strategy: string, one of STRATEGIES.
+
+    Returns:
+        A dict of JSON values, and a list of the files it names.
+    """
+    if strategy == "auto":
+        setting = ctx.attr._push_strategy if operation.kind == "push" else ctx.attr._load_strategy
+        strategy = setting[BuildSettingInfo].value
+    image, files = _image(ctx, operation.image, lazy = strategy == "lazy")
+    value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
+    if operation.tag_file:
+        files.append(operation.tag_file)
+        value["tag_files"] = [runfiles_path(operation.tag_file, ctx.workspace_name)]
+    return value, files
+
+def launcher(ctx, tool, spec, files):
+    """Declares the specification and the executable that starts `tool` with it.
+
+    Args:
+        ctx: the context of a rule that has LAUNCHER_ATTRS.
+        tool: Target, the py_binary that does the work.
+        spec: dict of JSON values.
+        files: list of File, what the specification names.
+
+    Returns:
+        DefaultInfo.
+    """
+    spec_file = ctx.actions.declare_file(ctx.label.name + ".deploy.json")
+    ctx.actions.write(spec_file, json.encode_indent(spec, indent = "  ") + "\n")
+    executable = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.expand_template(
         template = ctx.file._launcher,
-        output = launcher,
+        output = executable,
         is_executable = True,
         substitutions = {
-            "%{spec}": runfiles_path(spec, ctx.workspace_name),
+            "%{spec}": runfiles_path(spec_file, ctx.workspace_name),
             "%{tool}": runfiles_path(tool[DefaultInfo].files_to_run.executable, ctx.workspace_name),
         },
     )
-    runfiles = ctx.runfiles(files = [spec] + files).merge(tool[DefaultInfo].default_runfiles)
-    return [DefaultInfo(executable = launcher, files = depset([launcher]), runfiles = runfiles)]
+    runfiles = ctx.runfiles(files = [spec_file] + files).merge(tool[DefaultInfo].default_runfiles)
+    return DefaultInfo(executable = executable, files = depset([executable]), runfiles = runfiles)
 
-def _image(ctx, target):
-    if ImageManifestInfo in target:
-        return _manifest(ctx, target[ImageManifestInfo])
-    index = target[ImageIndexInfo]
-    files = [index.descriptor, index.index]
+def remote_spec(ctx):
+    """Where the settings say that outputs are which Bazel did not download; `remote` of a spec."""
+    values = {
+        "credential_helper": ctx.attr._credential_helper,
+        "remote_cache": ctx.attr._remote_cache,
+        "remote_instance_name": ctx.attr._remote_instance_name,
+    }
+    found = {name: setting[BuildSettingInfo].value for name, setting in values.items()}
+    return {name: value for name, value in found.items() if value}
+
+def _image(ctx, info, lazy):
+    if hasattr(info, "config"):
+        return _manifest(ctx, info, lazy)
+    files = [info.descriptor, info.index]
     manifests = []
-    for manifest in index.manifests:
-        value, more = _manifest(ctx, manifest)
+    for manifest in info.manifests:
+        value, more = _manifest(ctx, manifest, lazy)
         manifests.append(value)
         files += more
     return {
-        "descriptor": runfiles_path(index.descriptor, ctx.workspace_name),
-        "index": runfiles_path(index.index, ctx.workspace_name),
+        "descriptor": runfiles_path(info.descriptor, ctx.workspace_name),
+        "index": runfiles_path(info.index, ctx.workspace_name),
         "manifests": manifests,
     }, files
 
-def _manifest(ctx, info):
+def _manifest(ctx, info, lazy):
     path = lambda file: runfiles_path(file, ctx.workspace_name)
     files = [info.descriptor, info.manifest, info.config]
     layers = []
     for layer in info.layers:
-        if layer.blob:
-            layers.append({"blob": path(layer.blob), "metadata": path(layer.metadata)})
-            files += [layer.blob, layer.metadata]
-        else:
-            layers.append({"metadata": path(layer.metadata)})
-            files.append(layer.metadata)
+        files.append(layer.metadata)
+        value = {"metadata": path(layer.metadata)}
+        if layer.blob and lazy and not layer.blob.is_source:
+            # Not among the runfiles, so Bazel has no reason to download it.
+            value["output"] = layer.blob.path
+        elif layer.blob:
+            value["blob"] = path(layer.blob)
+            files.append(layer.blob)
+        layers.append(value)
     return {
         "config": path(info.config),
         "descriptor": path(info.descriptor),

@@ -1,5 +1,6 @@
 """image_load: loads an image into a container engine."""
 
+load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
 load(":names.bzl", "check_repository", "check_tag")
 
@@ -33,11 +34,12 @@ def _impl(ctx):
         "repository": ctx.attr.repository,
         "tags": tags,
     }
-    return deploy_providers(ctx, ctx.attr._tool, settings, tag_file = ctx.file.tag_file)
+    return deploy_providers(ctx, ctx.attr._tool, "load", settings, tag_file = ctx.file.tag_file)
 
 image_load = rule(
     implementation = _impl,
     attrs = _ATTRS,
     doc = _DOC,
     executable = True,
+    provides = [DeployInfo],
 )

@@ -1,5 +1,6 @@
 """image_push: sends an image to a registry, or to the embedded default."""
 
+load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
 load(":names.bzl", "check_repository", "check_tag")
 
@@ -29,11 +30,12 @@ def _impl(ctx):
         "repository": ctx.attr.repository,
         "tags": tags,
     }
-    return deploy_providers(ctx, ctx.attr._tool, settings, tag_file = ctx.file.tag_file)
+    return deploy_providers(ctx, ctx.attr._tool, "push", settings, tag_file = ctx.file.tag_file)
 
 image_push = rule(
     implementation = _impl,
     attrs = _ATTRS,
     doc = _DOC,
     executable = True,
+    provides = [DeployInfo],
 )

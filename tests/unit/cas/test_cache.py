@@ -70,7 +70,7 @@ def test_instance_and_headers_are_sent() -> None:
     service.add(DATA)
     with serve(service) as host:
         headers = [("authorization", "Bearer t")]
-        assert _read(_cache(host, instance="main/team", headers=headers)) == DATA
+        assert _read(_cache(host, instance="main/team", headers=lambda: headers)) == DATA
         with pytest.raises(DeniedError, match="helper"):
             _read(_cache(host, instance="main/team"))
 

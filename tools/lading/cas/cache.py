@@ -61,7 +61,8 @@ class RemoteCache:
     Args:
         address: where it is.
         instance: the instance name, as in Bazel's `--remote_instance_name`.
-        headers: metadata sent with every call, such as an authorization.
+        headers: gives the metadata to send with every call, such as an authorization; asked once,
+            before the first.
         ca_file: PEM file with the authorities to trust, for `grpcs`; empty for the usual ones.
         limits: bounds.
         sleep: waits between attempts; tests replace it.
@@ -72,7 +73,7 @@ class RemoteCache:
         address: Address,
         *,
         instance: str = "",
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Callable[[], Sequence[tuple[str, str]]] = tuple,
         ca_file: str = "",
         limits: CacheLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -81,7 +82,8 @@ class RemoteCache:
         self.limits = limits or CacheLimits()
         self.sleep = sleep
         self._prefix = f"{instance}/" if instance else ""
-        self._headers = tuple(headers)
+        self._find_headers = headers
+        self._headers: tuple[tuple[str, str], ...] = ()
         self._ca_file = ca_file
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -133,6 +135,7 @@ class RemoteCache:
                     ("grpc.max_receive_message_length", _MAX_MESSAGE),
                     ("grpc.primary_user_agent", _USER_AGENT),
                 ]
+                self._headers = tuple(self._find_headers())
                 if self.address.encrypted:
                     self._channel = grpc.secure_channel(
                         self.address.target, self._credentials(), options

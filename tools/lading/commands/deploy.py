@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lading.commands.outputs import Outputs
 from lading.errors import InputError, NotFoundError
 from lading.oci import document
 from lading.oci.content import FilesContent
@@ -18,9 +20,13 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.reference import check_tag
 
-__all__ = ["Deploy", "Source", "read"]
+__all__ = ["Deploy", "Source", "parse", "read", "read_all"]
 
 _VERSION = 1
+_MAX_SPEC_BYTES = 64 * 1024 * 1024
+_KNOWN = {
+    "image", "kind", "label", "registry", "remote", "repository", "tag_files", "tags", "version"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,11 @@ class Deploy:
     registry: str
     repository: str
     tags: tuple[str, ...]
+    #: Outputs of the build that are no runfiles, because the target is lazy.
+    outputs: Outputs = field(default_factory=lambda: Outputs({}))
     sources: tuple[Source, ...] = ()
+    #: Where outputs that are not on this machine are: `cache`, `instance_name`, ….
+    remote: Mapping[str, str] = field(default_factory=dict)
     #: Keys of the specification that only one kind of target has, such as `daemon`.
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -54,29 +64,50 @@ def read(spec: Path, runfiles: Path) -> Deploy:
         InputError: a tag file holds something that is no tag.
         CorruptError: a file is not what the rules write.
     """
-    value = document.loads_object(_bytes(spec), what=str(spec))
+    return parse(_load(spec), runfiles)
+
+
+def read_all(spec: Path, runfiles: Path) -> list[tuple[str, Deploy]]:
+    """Reads the specification of a `multi_deploy`: each operation's kind, and what it is about.
+
+    Raises what `read` does.
+    """
+    value = _load(spec)
+    remote = value.get("remote", {})
+    return [
+        (item["kind"], parse({"remote": remote, **item}, runfiles)) for item in value["operations"]
+    ]
+
+
+def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
+    """Reads one specification's object; see `read`."""
+    image = value["image"]
+    tags = [*value.get("tags", [])]
+    for path in value.get("tag_files", []):
+        tags += _bytes(runfiles / path).decode().split()
+    sources = {(item["registry"], item["repository"]): None for item in _sources(image)}
+    return Deploy(
+        label=value["label"],
+        root=_descriptor(runfiles / image["descriptor"]),
+        content=FilesContent(dict(_files(image, runfiles))),
+        registry=value.get("registry", ""),
+        repository=value.get("repository", ""),
+        tags=tuple(dict.fromkeys(check_tag(tag) for tag in tags)),
+        outputs=Outputs(dict(_outputs(image, runfiles))),
+        sources=tuple(Source(*pair) for pair in sources),
+        remote=value.get("remote", {}),
+        extra={key: item for key, item in value.items() if key not in _KNOWN},
+    )
+
+
+def _load(spec: Path) -> dict[str, Any]:
+    value = document.loads_object(_bytes(spec), what=str(spec), limit=_MAX_SPEC_BYTES)
     if value.get("version") != _VERSION:
         raise InputError(
             f"{spec} has version {value.get('version')!r}, this lading reads {_VERSION}",
             fix="build the target again",
         )
-    image = value["image"]
-    files = dict(_files(image, runfiles))
-    tags = [*value.get("tags", [])]
-    for path in value.get("tag_files", []):
-        tags += _bytes(runfiles / path).decode().split()
-    sources = {(item["registry"], item["repository"]): None for item in _sources(image)}
-    known = {"image", "label", "registry", "repository", "tag_files", "tags", "version"}
-    return Deploy(
-        label=value["label"],
-        root=_descriptor(runfiles / image["descriptor"]),
-        content=FilesContent(files),
-        registry=value.get("registry", ""),
-        repository=value.get("repository", ""),
-        tags=tuple(dict.fromkeys(check_tag(tag) for tag in tags)),
-        sources=tuple(Source(*pair) for pair in sources),
-        extra={key: item for key, item in value.items() if key not in known},
-    )
+    return value
 
 
 def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
@@ -92,6 +123,21 @@ def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, P
         if "blob" in layer:
             metadata = json.loads(_bytes(runfiles / layer["metadata"]))
             yield Digest.parse(metadata["digest"]), runfiles / layer["blob"]
+
+
+def _outputs(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
+    """The layers that a lazy target leaves where Bazel put them, if it did."""
+    for manifest in image.get("manifests", []):
+        yield from _outputs(manifest, runfiles)
+    for layer in image.get("layers", []):
+        if "output" in layer:
+            metadata = json.loads(_bytes(runfiles / layer["metadata"]))
+            yield Digest.parse(metadata["digest"]), _execution_root(runfiles) / layer["output"]
+
+
+def _execution_root(runfiles: Path) -> Path:
+    """Where paths like `bazel-out/…` begin: what is left of it in the runfiles' real path."""
+    return Path(os.path.realpath(runfiles).partition("/bazel-out/")[0])
 
 
 def _sources(image: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:

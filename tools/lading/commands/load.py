@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
-from lading.commands import deploy, entry
+from lading.commands import connection, deploy, entry, remote
 from lading.commands.meter import Meter
 from lading.engine import engines
 from lading.engine.engine import Loaded
@@ -22,7 +22,7 @@ from lading.engine.name import image_name
 from lading.errors import UsageError
 from lading.oci.platform import Platform
 
-__all__ = ["main"]
+__all__ = ["image_names", "main"]
 
 
 def _flags() -> flags.FlagValues:
@@ -41,6 +41,8 @@ def _flags() -> flags.FlagValues:
         "platform", "", "Load the image for os/architecture[/variant].", flag_values=values
     )
     flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    connection.define(values)
+    remote.define(values)
     return values
 
 
@@ -56,17 +58,19 @@ def main(argv: Sequence[str]) -> int:
     repository = values.name
     if repository is None:
         repository = "/".join(word for word in (image.registry, image.repository) if word)
-    names = _names(repository, image.tags if values.tag is None else values.tag)
+    names = image_names(repository, image.tags if values.tag is None else values.tag)
     engine = engines.connect(
         values.daemon or image.extra.get("daemon") or "docker", host=values.host
     )
+    session = connection.connect(values) if image.sources else None
+    content = remote.Remote(values, image.remote).content(image, session)
     with Meter(f"{image.label}: sent") as meter:
-        loaded = engine.load(image.content, image.root, names, platform=platform, progress=meter)
+        loaded = engine.load(content, image.root, names, platform=platform, progress=meter)
     _report(image.label, loaded, as_json=values.json)
     return 0
 
 
-def _names(repository: str, tags: Sequence[str]) -> list[str]:
+def image_names(repository: str, tags: Sequence[str]) -> list[str]:
     """The names to load under: each tag is one of `repository`, or a whole name by itself."""
     names = [tag if "/" in tag or ":" in tag else f"{repository}:{tag}" for tag in tags]
     if not names:

@@ -15,11 +15,11 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, deploy, entry
+from lading.commands import connection, deploy, entry, remote
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
-from lading.oci.content import Content, walk
+from lading.oci.content import walk
 from lading.oci.reference import check_repository, check_tag
 from lading.store import sizes
 from lading.store.root import store_root
@@ -65,6 +65,7 @@ def _flags() -> flags.FlagValues:
     )
     flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     connection.define(values)
+    remote.define(values)
     return values
 
 
@@ -120,16 +121,14 @@ def _to_registry(
     tags: list[str],
     values: flags.FlagValues,
 ) -> _Result:
-    from lading.registry.content import Layered, RegistryContent
     from lading.registry.push import Job, Pusher
 
     session = connection.connect(values)
     target = session.repository(registry, repository)
     sources = [session.repository(item.registry, item.repository) for item in image.sources]
-    places: list[Content] = [image.content, *map(RegistryContent, sources)]
     job = Job(
         image.root,
-        Layered(places),
+        remote.Remote(values, image.remote).content(image, session),
         target,
         tuple(tags),
         (*values.mount, *(item.name for item in sources if item.origin == target.origin)),
@@ -169,14 +168,8 @@ def _to_layout(
     directory = layouts.directory_of(store_root(values.store), repository)
     place = f"oci:{directory}"
     references = [f"{place}:{tag}" for tag in tags] or [place]
-    content: Content = image.content
-    session = None
-    if image.sources:
-        from lading.registry.content import Layered, RegistryContent
-
-        session = connection.connect(values)
-        sources = [session.repository(item.registry, item.repository) for item in image.sources]
-        content = Layered([content, *map(RegistryContent, sources)])
+    session = connection.connect(values) if image.sources else None
+    content = remote.Remote(values, image.remote).content(image, session)
     if values.dry_run:
         for descriptor, _ in walk(content, image.root):
             content.open(descriptor).close()

@@ -1,0 +1,72 @@
+"""multi_deploy: many pushes and loads as one command."""
+
+load("//rules:providers.bzl", "DeployInfo")
+load(":deploy.bzl", "LAUNCHER_ATTRS", "STRATEGIES", "launcher", "operation_spec", "remote_spec")
+
+_DOC = """`bazel run` does what all `operations` do, as one command that shares their work.
+
+A blob is uploaded to a registry once and mounted in every other repository that needs it. All
+pushes come first, several at a time; images are loaded when every push has succeeded.
+"""
+
+_ATTRS = LAUNCHER_ATTRS | {
+    "deploy_operations": attr.string_list(
+        default = ["push", "load"],
+        doc = "Which kinds of operations to do: `push`, `load`.",
+    ),
+    "load_strategy": attr.string(
+        default = "auto",
+        values = STRATEGIES,
+        doc = "`strategy` of all loads; `auto` leaves it to each target.",
+    ),
+    "operations": attr.label_list(
+        mandatory = True,
+        providers = [DeployInfo],
+        doc = "What to do: `image_push`, `image_load`, and other `multi_deploy` targets.",
+    ),
+    "push_strategy": attr.string(
+        default = "auto",
+        values = STRATEGIES,
+        doc = "`strategy` of all pushes; `auto` leaves it to each target.",
+    ),
+    "_tool": attr.label(default = "//tools/lading/commands:multi_deploy", cfg = "exec", executable = True),
+}
+
+def _impl(ctx):
+    for kind in ctx.attr.deploy_operations:
+        if kind not in ("push", "load"):
+            fail("%s, deploy_operations: %r is no kind of operation. There are 'push' and 'load'." % (ctx.label, kind))
+    operations = [
+        operation
+        for target in ctx.attr.operations
+        for operation in target[DeployInfo].operations
+        if operation.kind in ctx.attr.deploy_operations
+    ]
+    if not operations:
+        fail("%s: there is nothing to do, no operation is a %s." % (ctx.label, " or a ".join(ctx.attr.deploy_operations) or "kind of any sort"))
+    values = []
+    files = []
+    for operation in operations:
+        override = ctx.attr.push_strategy if operation.kind == "push" else ctx.attr.load_strategy
+        value, more = operation_spec(ctx, operation, operation.strategy if override == "auto" else override)
+        values.append(value)
+        files += more
+    label = str(ctx.label)
+    spec = {
+        "label": label[2:] if label.startswith("@@//") else label,
+        "operations": values,
+        "remote": remote_spec(ctx),
+        "version": 1,
+    }
+    return [
+        launcher(ctx, ctx.attr._tool, spec, files),
+        DeployInfo(operations = operations),
+    ]
+
+multi_deploy = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    executable = True,
+    provides = [DeployInfo],
+)

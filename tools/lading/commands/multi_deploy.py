@@ -1,0 +1,215 @@
+"""Sends many images to registries and loads them into engines, as one command.
+
+A blob is uploaded to a registry once and mounted in every other repository that needs it. All
+pushes come first, several at a time; the first that fails ends the run, and nothing is loaded.
+Prints one reference a line, in the order of the operations.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from lading.commands import connection, deploy, entry, remote
+from lading.commands.deploy import Deploy
+from lading.commands.meter import Meter
+from lading.commands.transfer import Transfer
+from lading.errors import UsageError
+from lading.oci.content import Content, walk
+from lading.oci.reference import check_repository
+from lading.registry.push import Job, Pusher
+from lading.registry.session import Session
+from lading.store import layouts, sizes
+from lading.store.root import store_root
+
+__all__ = ["main"]
+
+
+@dataclass(slots=True)
+class _Operation:
+    """One push or load: what to do, and then what became of it, in the words of --json."""
+
+    kind: str
+    image: Deploy
+    content: Content
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
+    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    flags.DEFINE_enum(
+        "only", None, ["push", "load"], "Do operations of this kind only.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "chunk", "0", "Send blobs in chunks of so many bytes (4M); 0: whole.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "host", "", "Address of the engine: unix:///path or tcp://host:port.", flag_values=values
+    )
+    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
+    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.DEFINE_string(
+        "metadata_file", "", "Write the same JSON object to a file.", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "dry_run", False, "Send and load nothing, say what would be sent.", flag_values=values
+    )
+    connection.define(values)
+    remote.define(values)
+    return values
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; raises LadingError."""
+    values = _flags()
+    if rest := entry.parse(values, argv, usage=__doc__ or ""):
+        raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
+    if not values.spec or not values.runfiles:
+        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…")
+    images = [
+        (kind, image)
+        for kind, image in deploy.read_all(Path(values.spec), Path(values.runfiles))
+        if values.only in (None, kind)
+    ]
+    session = connection.connect(values)
+    # All operations of a target are built with the same settings, hence have the same caches.
+    caches = remote.Remote(values, images[0][1].remote if images else {})
+    operations = [_Operation(kind, image, caches.content(image, session)) for kind, image in images]
+    pushes = [operation for operation in operations if operation.kind == "push"]
+    for operation in pushes:
+        check_repository(operation.image.repository)
+    _push(session, [item for item in pushes if item.image.registry], values)
+    for operation in pushes:
+        if not operation.image.registry:
+            _write(operation, values)
+    if not values.dry_run:
+        _load([item for item in operations if item.kind == "load"], values)
+    _report(operations, session, values)
+    session.close()
+    return 0
+
+
+def _push(session: Session, operations: list[_Operation], values: flags.FlagValues) -> None:
+    jobs = [_job(session, operation) for operation in operations]
+    with Meter("sent") as meter:
+        pusher = Pusher(
+            progress=Transfer(meter),
+            chunk=connection.byte_count(values.chunk, flag="chunk"),
+            dry_run=values.dry_run,
+        )
+        results = pusher.run(jobs)
+    for operation, job, pushed in zip(operations, jobs, results, strict=True):
+        digest = job.root.digest
+        operation.report = {
+            "destination": str(job.repository),
+            "references": [f"{job.repository}:{tag}@{digest}" for tag in job.tags]
+            or [f"{job.repository}@{digest}"],
+            "changed": pushed.changed,
+            "sent": pushed.sent,
+            "sentBytes": pushed.sent_bytes,
+            "mounted": pushed.mounted,
+            "existing": pushed.existing,
+            "movedTags": list(pushed.moved),
+        }
+
+
+def _job(session: Session, operation: _Operation) -> Job:
+    image = operation.image
+    target = session.repository(image.registry, image.repository)
+    sources = [session.repository(item.registry, item.repository) for item in image.sources]
+    mounts = tuple(item.name for item in sources if item.origin == target.origin)
+    return Job(image.root, operation.content, target, image.tags, mounts)
+
+
+def _write(operation: _Operation, values: flags.FlagValues) -> None:
+    """Puts an image without a registry where the embedded default is."""
+    image = operation.image
+    directory = layouts.directory_of(store_root(values.store), image.repository)
+    place = f"oci:{directory}"
+    operation.report = {
+        "destination": place,
+        "references": [f"{place}:{tag}" for tag in image.tags] or [place],
+    }
+    if values.dry_run:
+        for descriptor, _ in walk(operation.content, image.root):
+            operation.content.open(descriptor).close()
+        return
+    with Meter(f"{image.label}: written") as meter:
+        written = layouts.write(
+            directory, image.root, operation.content, image.tags, progress=Transfer(meter)
+        )
+    operation.report |= {
+        "changed": written.changed,
+        "sent": written.sent,
+        "sentBytes": written.sent_bytes,
+        "existing": written.existing,
+    }
+
+
+def _load(operations: list[_Operation], values: flags.FlagValues) -> None:
+    if not operations:
+        return
+    from lading.commands.load import image_names
+    from lading.engine import engines
+
+    for operation in operations:
+        image = operation.image
+        repository = "/".join(word for word in (image.registry, image.repository) if word)
+        names = image_names(repository, image.tags)
+        engine = engines.connect(image.extra.get("daemon") or "docker", host=values.host)
+        with Meter(f"{image.label}: sent") as meter:
+            loaded = engine.load(operation.content, image.root, names, progress=meter)
+        operation.report = {
+            "destination": loaded.engine,
+            "references": list(loaded.names),
+            "id": str(loaded.id),
+            "sentLayers": loaded.layers_sent,
+            "sentBytes": loaded.bytes_sent,
+        }
+
+
+def _report(operations: list[_Operation], session: Session, values: flags.FlagValues) -> None:
+    report = {
+        "dryRun": values.dry_run,
+        "operations": [
+            {
+                "kind": operation.kind,
+                "label": operation.image.label,
+                "digest": str(operation.image.root.digest),
+                **operation.report,
+            }
+            for operation in operations
+        ],
+        "requests": session.transport.requests,
+    }
+    if values.metadata_file:
+        entry.write_file(Path(values.metadata_file), json.dumps(report, indent=2) + "\n")
+    if values.json:
+        print(json.dumps(report))
+        return
+    pushes = [operation for operation in operations if operation.kind == "push"]
+    changed = sum(operation.report.get("changed", False) for operation in pushes)
+    sent = sum(operation.report.get("sentBytes", 0) for operation in pushes)
+    mounted = sum(operation.report.get("mounted", 0) for operation in pushes)
+    would = "would be " if values.dry_run else ""
+    print(
+        f"lading: {len(pushes)} images {would}pushed, {changed} of them new or changed"
+        f" ({sizes.human(sent)} sent, {mounted} blobs mounted);"
+        f" {len(operations) - len(pushes)} {would}loaded",
+        file=sys.stderr,
+    )
+    for operation in operations:
+        for reference in operation.report.get("references", []):
+            print(reference)
+
+
+if __name__ == "__main__":
+    entry.run(main)
