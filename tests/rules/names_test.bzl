@@ -1,7 +1,7 @@
 """Unit tests of the names that are checked in the loading and analysis phases."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
-load("//rules/private:names.bzl", "repository_error", "tag_error")
+load("//rules/private:names.bzl", "repository_error", "tag_error")  # buildifier: disable=bzl-visibility
 
 def _repositories_impl(ctx):
     env = unittest.begin(ctx)

@@ -64,6 +64,7 @@ for variable in $host_variables; do
     set -- "$@" --unsetenv "$variable"
 done
 for variable in $file_variables; do
+    value=
     eval "value=\${$variable-}"
     case $value in
     /usr/* | /etc/*) [ -e "$root$value" ] || set -- "$@" --unsetenv "$variable" ;;
@@ -79,6 +80,7 @@ while [ "$count" -gt 0 ]; do
 done
 
 # forward SIGNAL: to the program, which is the only child of bwrap.
+# shellcheck disable=SC2329 # the traps below call it
 forward() {
     read -r stat <"/proc/$$/stat" || return 0
     # shellcheck disable=SC2086 # fields of proc_pid_stat(5): state ppid pgrp session tty tpgid

@@ -1,8 +1,8 @@
 """Where packages come from, and how their repositories are called."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
-load("//rules/private:deb_hub.bzl", "package_repository")
-load("//rules/private:deb_sources.bzl", "find_mirrors", "parse_deb822", "parse_one_line")
+load("//rules/private:deb_hub.bzl", "package_repository")  # buildifier: disable=bzl-visibility
+load("//rules/private:deb_sources.bzl", "find_mirrors", "parse_deb822", "parse_one_line")  # buildifier: disable=bzl-visibility
 
 def _one_line_test_impl(ctx):
     env = unittest.begin(ctx)

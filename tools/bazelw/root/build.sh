@@ -17,6 +17,10 @@ stub_modules="apple_support/1.23.1 buildozer/7.1.2 protobuf/3.19.6 protobuf/21.7
 # (An override of a module that nobody depends on is an error, an entry of a registry is not.)
 packaged_modules="rules_shell/0.4.1=rules/shell stardoc/0.8.0=tools/stardoc bazel_lib/3.0.0=tools/bazel_lib"
 
+# The formatter of Starlark files, which the public registry has as buildifier_prebuilt.
+buildifier=8.2.1
+buildifier_sha512=799fc0abedabe0f7096ba2db3c24fa7df80825f4d4fe062296a233a17d8e2cce273646d00bab5330f64d9fb6871e38463f16cd2efe35ce6e17aadd689422e05f
+
 # Files that enter.sh shows the host's own over.
 mount_points="resolv.conf hosts hostname passwd group subuid subgid localtime pip.conf
 ssl/certs/ca-certificates.crt ssl/certs/java/cacerts"
@@ -93,7 +97,37 @@ write_settings() {
     done
 }
 
+# Without it everything works but the test that runs it, so no failure here ends the set-up.
+fetch_buildifier() {
+    echo "I: fetching buildifier from npm" >&2
+    module=$root/usr/share/lading/modules/buildifier_prebuilt
+    archive=bazel-buildifier-$buildifier.tgz
+    case $(uname -m) in
+    x86_64) architecture=amd64 ;;
+    aarch64) architecture=arm64 ;;
+    *) architecture=$(uname -m) ;;
+    esac
+    mkdir -p "$module"
+    scratch=$(mktemp -d)
+    if npm_config_cache=$scratch/cache sh "$recipe/../enter.sh" "$root" /usr/bin/npm pack \
+        --pack-destination "$scratch" "@bazel/buildifier@$buildifier" >&2 &&
+        echo "$buildifier_sha512  $scratch/$archive" | sha512sum --check --quiet &&
+        tar -x -O -f "$scratch/$archive" "package/buildifier-linux_$architecture" >"$module/buildifier"; then
+        :
+    else
+        printf '#!/bin/sh\necho "%s" >&2\nexit 1\n' \
+            "npm had no buildifier $buildifier when bazelw set up $root; remove that directory to try again" \
+            >"$module/buildifier"
+    fi
+    chmod 755 "$module/buildifier"
+    rm -rf "$scratch"
+    printf 'exports_files(["buildifier"])\n' >"$module/BUILD.bazel"
+    printf 'module(\n    name = "buildifier_prebuilt",\n)\n' >"$module/MODULE.bazel"
+    register buildifier_prebuilt/8.2.0.2 /usr/share/lading/modules/buildifier_prebuilt
+}
+
 install_packages
 write_registry
 overlay_rules_python
 write_settings
+fetch_buildifier

@@ -2,7 +2,7 @@
 
 One repository per hub holds all its packages, downloaded by the interpreter's own pip from a lock
 file with hashes. Labels are those of rules_python: `@hub//package`, and `:pkg`, `:data`,
-`:dist_info` in that package.
+`:dist_info`, `:whl` in that package.
 """
 
 def _hub_impl(rctx):

@@ -62,6 +62,11 @@ py_library(
     imports = ["site-packages"],
     deps = [{deps}],
 )
+
+filegroup(
+    name = "whl",
+    srcs = glob(["*.whl"]),
+)
 """
 
 
@@ -90,13 +95,15 @@ def download(lock: pathlib.Path, directory: pathlib.Path, arguments: list[str]) 
 def explain(output: str) -> str:
     """The cause in pip's output, in words that say what to do."""
     python = f"Python {platform.python_version()} on {sys.platform} {platform.machine()}"
-    mismatch = re.search(r"^\s*([A-Za-z0-9._-]+)==\S+ from .*\n\s*Expected sha256 ", output, re.M)
+    mismatch = re.search(
+        r"^\s*([A-Za-z0-9._-]+)==\S+ from .*\n\s*Expected sha256 ", output, re.MULTILINE
+    )
     if mismatch:
         return (
-            f"{mismatch[1]}: the package index has other bytes than the lock names (sha256 differs)."
+            f"{mismatch[1]}: the package index has other bytes than the lock names (wrong sha256)."
             " Find out why before you run `bazel run //tools:requirements`."
         )
-    unhashed = re.search(r"^\s+([A-Za-z0-9._-]+==\S+) --hash=", output, re.M)
+    unhashed = re.search(r"^\s+([A-Za-z0-9._-]+==\S+) --hash=", output, re.MULTILINE)
     if unhashed and "hash" in output:
         return f"{unhashed[1]} has no hash in the lock. Run `bazel run //tools:requirements`."
     missing = re.search(
@@ -117,7 +124,7 @@ def explain(output: str) -> str:
 
 
 def unpack(path: pathlib.Path) -> Wheel:
-    """Unpacks a wheel into a directory named for its project."""
+    """Unpacks a wheel into a directory named for its project, and moves it there."""
     project, _, _, _ = parse_wheel_filename(path.name)
     name = project.replace("-", "_")
     root = pathlib.Path(name).resolve()
@@ -140,6 +147,7 @@ def unpack(path: pathlib.Path) -> Wheel:
             target.write_bytes(content)
             if script or entry.external_attr >> 16 & 0o111:
                 target.chmod(0o755)
+    path.rename(root / path.name)
     return Wheel(project, name, requires)
 
 
@@ -155,7 +163,8 @@ def place(entry: str) -> str:
 def requested_extras(lock: pathlib.Path) -> dict[str, set[str]]:
     """Extras that the lock asks for, by project."""
     found: dict[str, set[str]] = {}
-    for match in re.finditer(r"^([A-Za-z0-9._-]+)\[([^\]]+)\]", lock.read_text("utf-8"), re.M):
+    requirement = re.compile(r"^([A-Za-z0-9._-]+)\[([^\]]+)\]", re.MULTILINE)
+    for match in requirement.finditer(lock.read_text("utf-8")):
         found[canonicalize_name(match[1])] = {extra.strip() for extra in match[2].split(",")}
     return found
 

@@ -1,0 +1,1 @@
+"""What developers of lading run: linters, and the regeneration of locks."""
