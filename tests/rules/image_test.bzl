@@ -1,7 +1,7 @@
 """Analysis tests of images: which actions there are, and what goes into them."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load("//rules:defs.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 
 def _actions(env, mnemonic):
     return [action for action in analysistest.target_actions(env) if action.mnemonic == mnemonic]
@@ -54,6 +54,24 @@ def _push_runfiles_impl(ctx):
     return analysistest.end(env)
 
 push_runfiles_test = analysistest.make(_push_runfiles_impl)
+
+def _lazy_runfiles_impl(ctx):
+    env = analysistest.begin(ctx)
+    files = analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()
+    names = {file.basename: None for file in files}
+    asserts.true(env, "layer.metadata.json" in names, "layer.metadata.json is in the runfiles")
+    asserts.false(env, "layer.tar.gz" in names, "layer.tar.gz is not in the runfiles")
+    return analysistest.end(env)
+
+lazy_runfiles_test = analysistest.make(_lazy_runfiles_impl)
+
+def _operations_impl(ctx):
+    env = analysistest.begin(ctx)
+    operations = analysistest.target_under_test(env)[DeployInfo].operations
+    asserts.equals(env, ctx.attr.kinds, [operation.kind for operation in operations])
+    return analysistest.end(env)
+
+operations_test = analysistest.make(_operations_impl, attrs = {"kinds": attr.string_list()})
 
 def _index_platforms_impl(ctx):
     env = analysistest.begin(ctx)

@@ -20,7 +20,7 @@ import pytest
 
 from tests.integration.harness import programs
 
-__all__ = ["docker_daemon", "docker_registry", "free_port", "wait_until"]
+__all__ = ["docker_daemon", "docker_registry", "free_port", "start", "wait_until"]
 
 _MNT_DETACH = 2  # umount2(2)
 
@@ -57,7 +57,7 @@ def docker_registry(directory: Path) -> Iterator[str]:
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
     command = ["docker-registry", "serve", str(config)]
-    with _process(command, directory / "registry.log") as process:
+    with start(command, directory / "registry.log") as process:
         wait_until(
             lambda: _alive(process, directory / "registry.log") and _answers(port),
             what="an answer of docker-registry",
@@ -100,7 +100,7 @@ def docker_daemon() -> Iterator[str]:
     ]
     log = directory / "dockerd.log"
     try:
-        with _process(command, log) as process:
+        with start(command, log) as process:
             wait_until(
                 lambda: _alive(process, log) and _docker_answers(host), what="an answer of dockerd"
             )
@@ -111,7 +111,8 @@ def docker_daemon() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def start(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a server with its output in `log`; ends it and waits for that."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

@@ -52,8 +52,7 @@ def parse(text: str) -> Address:
     if scheme not in ("grpc", "grpcs"):
         raise InputError(
             f"the remote cache {scheme}://… is not one that content can be streamed from",
-            fix="give --remote_cache=grpc://host:port or grpcs://host, or build with "
-            "--remote_download_outputs=toplevel and --strategy eager",
+            fix="give --remote_cache=grpc://host:port, or let Bazel download: the strategy eager",
         )
     target = rest.rstrip("/")
     if not _HOST.fullmatch(target):

@@ -242,7 +242,7 @@ class _Reader(io.RawIOBase):
             detail = (error.details() or "").partition("\n")[0]
             raise UnreachableError(
                 f"{what} fails while {digest} is read: {_word(code)}: {detail:.160}",
-                fix="start it again, or build with --remote_download_outputs=toplevel",
+                fix="name another with --remote_cache, or let Bazel download: the strategy eager",
             ) from None
         if not self._progress:
             pause = limits.first_wait * 2 ** (self._failures - 1)
