@@ -1,0 +1,143 @@
+"""Pushes to a real registry, measured beside other programs in the same run.
+
+    bazelw run -c opt //tests/bench:push -- --repeat=5
+
+Everything lies on tmpfs, so that no disk is measured; each cold push meets a new registry. Rounds
+are interleaved and medians are shown, because the machine may have other things to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import push_images
+from tests.bench.push_images import MIB, Image
+from tests.bench.push_tools import Tool, tools
+from tests.integration.harness import servers
+
+#: Seconds and peak MiB of every run, by scenario and tool.
+Results = defaultdict[str, defaultdict[str, list[tuple[float, float]]]]
+
+
+def main() -> None:
+    """Prints one Markdown table a scenario."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5, help="rounds of every scenario")
+    parser.add_argument("--many", type=int, default=200, help="number of small images")
+    parser.add_argument("--size", type=int, default=1024, help="MiB of the large image")
+    parser.add_argument("--tools", default="", help="names, separated by commas; all by default")
+    parser.add_argument("--docker", action="store_true", help="compare docker push too (slow)")
+    parser.add_argument("--scratch", default="/dev/shm", help="directory on tmpfs")
+    options = parser.parse_args()
+    results: Results = defaultdict(lambda: defaultdict(list))
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.scratch)))
+        host = stack.enter_context(servers.docker_daemon()) if options.docker else ""
+        chosen = [
+            tool
+            for tool in tools(directory, host)
+            if tool.here
+            and (not options.tools or tool.name in options.tools.split(","))
+            and (host or tool.program != "dockerd")
+        ]
+        _large(chosen, directory, options.size, options.repeat, results)
+        _small(chosen, directory, options.many, options.repeat, results)
+    for scenario, rows in results.items():
+        _table(scenario, rows)
+
+
+def _large(chosen: list[Tool], directory: Path, size: int, repeat: int, results: Results) -> None:
+    layers = [(f"layer{number}", size * MIB // 10) for number in range(10)]
+    image = push_images.make(directory / "large", layers)
+    changed = push_images.make(directory / "changed", [*layers[:9], ("new", size * MIB // 10)])
+    for _ in range(repeat):
+        for tool in chosen:
+            with _registry(directory) as registry:
+                for scenario, pushed in [
+                    (f"{size} MiB in 10 layers, cold", image),
+                    ("the same again, unchanged", image),
+                    ("one layer changed", changed),
+                ]:
+                    results[scenario][tool.name].append(_push(tool, pushed, registry, "large"))
+
+
+def _small(chosen: list[Tool], directory: Path, many: int, repeat: int, results: Results) -> None:
+    images = [
+        push_images.make(
+            directory / f"small{number}", [("base", 64 * 1024), (f"own{number}", 16 * 1024)]
+        )
+        for number in range(many)
+    ]
+    for _ in range(repeat):
+        for tool in chosen:
+            with _registry(directory) as registry:
+                for scenario in (f"{many} small images, cold", f"{many} small images, unchanged"):
+                    results[scenario][tool.name].append(_push_all(tool, images, registry))
+
+
+def _push(tool: Tool, image: Image, registry: str, repository: str) -> tuple[float, float]:
+    if tool.prepare is not None:
+        subprocess.run(tool.prepare(image, registry, repository), check=True)
+    return _run(tool, tool.one(image, registry, repository))
+
+
+def _push_all(tool: Tool, images: list[Image], registry: str) -> tuple[float, float]:
+    """All images: in one run where the tool can, else one after the other."""
+    jobs = [(image, registry, image.directory.name) for image in images]
+    if tool.many is not None:
+        return _run(tool, tool.many(jobs))
+    runs = [_push(tool, *job) for job in jobs]
+    return sum(seconds for seconds, _ in runs), max(peak for _, peak in runs)
+
+
+def _run(tool: Tool, command: list[str]) -> tuple[float, float]:
+    """Seconds and peak MiB of a command that has to succeed."""
+    # Where Bazel put the modules, whatever the way in which this program found them.
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stdin=subprocess.DEVNULL, env=env)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+        if tool.inside:
+            output.seek(0)
+            seconds = float(output.read())
+    return seconds, usage.ru_maxrss / 1024
+
+
+@contextlib.contextmanager
+def _registry(directory: Path) -> Iterator[str]:
+    place = directory / "registry"
+    place.mkdir()
+    try:
+        with servers.docker_registry(place) as registry:
+            yield registry
+    finally:
+        shutil.rmtree(place)
+
+
+def _table(scenario: str, rows: dict[str, list[tuple[float, float]]]) -> None:
+    print(f"\n### {scenario}\n\n| | median s | best s | peak MiB |\n|---|---|---|---|")
+    for name, runs in rows.items():
+        seconds = [seconds for seconds, _ in runs]
+        peak = max(peak for _, peak in runs)
+        print(f"| {name} | {statistics.median(seconds):.3f} | {min(seconds):.3f} | {peak:.0f} |")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
