@@ -99,8 +99,11 @@ for signal in HUP INT QUIT TERM USR1 USR2; do
     trap "forward $signal" "$signal"
 done
 
-bwrap "$@" <&0 &
+# The shell gives a background job no input of its own accord.
+exec 3<&0
+bwrap "$@" <&3 3<&- &
 bwrap=$!
+exec 3<&-
 status=0
 wait "$bwrap" || status=$?
 # A trapped signal ends `wait` early; the job is over only when it is reaped.
