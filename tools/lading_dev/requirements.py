@@ -27,7 +27,7 @@ def main() -> int:
     wheel, *arguments = sys.argv[1:]
     with tempfile.TemporaryDirectory() as scratch:
         uv = unpack_program(Path(wheel), "uv", Path(scratch))
-        command = [uv, "pip", "compile", "--universal", "--python-version=3.11"]
+        command = [str(uv), "pip", "compile", "--universal", "--python-version=3.11"]
         command += ["--generate-hashes", "--no-emit-index-url", "--no-annotate"]
         command += ["--custom-compile-command=bazel run //tools:requirements"]
         command += ["--output-file=requirements.lock", "--quiet", "requirements.in", *arguments]

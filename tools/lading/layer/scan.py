@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     begins, in bytes from the start of the archive; `mtime` is in seconds.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a field, not the method of tuple
     offset: int
     name: bytes
     type: str
@@ -226,7 +226,7 @@ class TarScanner:
         if kind in _WITHOUT_DATA and size:
             raise Fault("tar-link-size", f"type {kind} and {size} bytes of data", at=at)
         if kind not in _REGULAR and kind not in _WITHOUT_DATA:
-            self._report("tar-type", at, f"the type is {ascii(kind)}")
+            self._report("tar-type", at, f"the type is {kind!a}")
         self._left = size
         self._padding = -size % BLOCK
         entry = Entry(
@@ -266,7 +266,7 @@ class TarScanner:
             return header.size
         size = self._number(pax, b"size", -1, at)
         if size < 0:
-            raise Fault("tar-pax", f"the PAX size is {ascii(pax[b'size'][:40])}", at=at)
+            raise Fault("tar-pax", f"the PAX size is {pax[b'size'][:40]!a}", at=at)
         # A size too large for the header is left at zero there, or at the largest that fits.
         overflow = size > _MAX_USTAR_SIZE and header.size in (0, _MAX_USTAR_SIZE)
         if size != header.size and not overflow:
@@ -289,7 +289,7 @@ class TarScanner:
         if text is None:
             return default
         if not text.isdigit() or len(text) > 19:
-            self._report("tar-pax", at, f"{key.decode()} is {ascii(text[:40])}")
+            self._report("tar-pax", at, f"{key.decode()} is {text[:40]!a}")
             return default
         return int(text)
 
@@ -299,7 +299,7 @@ class TarScanner:
             return default
         whole, _, fraction = text.removeprefix(b"-").partition(b".")
         if not whole.isdigit() or len(text) > 40 or (fraction and not fraction.isdigit()):
-            self._report("tar-pax", at, f"mtime is {ascii(text[:40])}")
+            self._report("tar-pax", at, f"mtime is {text[:40]!a}")
             return default
         return float(text)
 

@@ -44,7 +44,7 @@ def parse_header(block: bytes, *, at: str) -> Header:
     except ValueError:
         size = -1
     if not 0 <= size <= _MAX_SIZE:
-        raise Fault("tar-header", f"the size is {ascii(block[124:136])}", at=at)
+        raise Fault("tar-header", f"the size is {block[124:136]!a}", at=at)
     magic = block[257:265]
     posix, gnu = magic[:6] == b"ustar\0", magic == b"ustar  \0"
     name, link = _text(block[:100]), _text(block[157:257])
@@ -57,7 +57,7 @@ def parse_header(block: bytes, *, at: str) -> Header:
             _lenient(block[337:345], "devminor", faults),
         )
     elif magic.rstrip(b"\0"):
-        faults.append(f"the magic is {ascii(magic)}")
+        faults.append(f"the magic is {magic!a}")
     if posix:
         prefix = _text(block[345:500])
         name = prefix + b"/" + name if prefix else name
@@ -91,7 +91,7 @@ def _check_sum(block: bytes, at: str) -> None:
     # Some old writers summed signed bytes; readers accept both.
     high = sum(byte > 127 for byte in block) - sum(byte > 127 for byte in block[148:156])
     if stated != total - 256 * high:
-        raise Fault("tar-header", f"the checksum is {ascii(block[148:156])}, not {total:o}", at=at)
+        raise Fault("tar-header", f"the checksum is {block[148:156]!a}, not {total:o}", at=at)
 
 
 def _text(field: bytes) -> bytes:
@@ -116,5 +116,5 @@ def _lenient(field: bytes, name: str, faults: list[str]) -> int:
     try:
         return _number(field)
     except ValueError:
-        faults.append(f"{name} is {ascii(field)}")
+        faults.append(f"{name} is {field!a}")
         return 0

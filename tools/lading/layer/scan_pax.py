@@ -23,14 +23,14 @@ def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
         space = data.find(b" ", position, position + 20)
         digits = data[position:space] if space > 0 else b""
         if not digits.isdigit() or digits.startswith(b"0"):
-            raise Fault("tar-pax", f"a record starts with {ascii(data[position:][:20])}", at=at)
+            raise Fault("tar-pax", f"a record starts with {data[position:][:20]!a}", at=at)
         end = position + int(digits)
         record = data[space + 1 : end]
         key, equals, value = record[:-1].partition(b"=")
         if end > len(data) or not record.endswith(b"\n") or not equals or not key:
-            raise Fault("tar-pax", f"the record {ascii(record[:40])} is malformed", at=at)
+            raise Fault("tar-pax", f"the record {record[:40]!a} is malformed", at=at)
         if key in seen and key not in _REPEATED:
-            raise Fault("tar-pax", f"{ascii(key[:40])} occurs twice", at=at)
+            raise Fault("tar-pax", f"{key[:40]!a} occurs twice", at=at)
         seen.add(key)
         if b"\0" in value and key in (b"path", b"linkpath", b"size", b"uname", b"gname"):
             raise Fault("tar-pax", f"{key.decode()} holds a NUL", at=at)

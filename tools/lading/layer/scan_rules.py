@@ -31,13 +31,12 @@ class LayerRules:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._kinds: dict[bytes, int] = {}
-        self._hidden: dict[bytes, str] = {}
-        self._parent = b""  # the last parent known to be a directory
+        self._populated: set[bytes] = set()  # directories with something that is no whiteout
+        self._parent: bytes | None = None  # the last parent known to be a directory
 
     def check(self, entry: Entry) -> None:
         """Notes every fault of `entry`, given the entries before it."""
         name = entry.name
-        at = ""
         if not self._check_name(name, entry):
             return
         path = clean_name(name)
@@ -51,15 +50,17 @@ class LayerRules:
             self._check_parents(parent, entry)
         if base.startswith(_WHITEOUT):
             self._check_whiteout(parent, base, entry)
-        elif path in self._hidden:
-            del self._hidden[path]
+        else:
+            self._populated.add(parent)
         known = self._kinds.get(path)
         if known is not None and known != _IMPLIED:
-            at = at or entry_at(entry.index, name)
-            self._report("tar-duplicate", at, "the path occurs a second time")
+            self._report(
+                "tar-duplicate", entry_at(entry.index, name), "the path occurs a second time"
+            )
         elif known == _IMPLIED and kind != _DIRECTORY:
-            at = entry_at(entry.index, name)
-            self._report("tar-through-link", at, "entries below it come before it")
+            self._report(
+                "tar-through-link", entry_at(entry.index, name), "entries below it come before it"
+            )
         if entry.type == "1":
             self._check_hard_link(entry)
         self._kinds[path] = kind
@@ -89,10 +90,11 @@ class LayerRules:
         while path:
             kind = self._kinds.setdefault(path, _IMPLIED)
             if kind > _DIRECTORY:
-                what = f"{ascii(path.decode('utf-8', 'backslashreplace'))} is no directory"
+                what = f"{path.decode('utf-8', 'backslashreplace')!a} is no directory"
                 self._report("tar-through-link", entry_at(entry.index, entry.name), what)
                 return
             path = path.rpartition(b"/")[0]
+            self._populated.add(path)
         self._parent = parent
 
     def _check_whiteout(self, parent: bytes, base: bytes, entry: Entry) -> None:
@@ -100,12 +102,12 @@ class LayerRules:
         if entry.type != "0" or entry.size:
             self._report("tar-whiteout", at, f"type {entry.type}, {entry.size} bytes")
         if base == _OPAQUE:
-            if any_below(self._kinds, parent):
+            if parent in self._populated:
                 self._report("tar-whiteout-order", at, "entries of its directory come before it")
             return
         hidden = base.removeprefix(_WHITEOUT)
         if hidden in (b"", b".", b"..") or hidden.startswith(_WHITEOUT):
-            self._report("tar-whiteout-name", at, f"it hides {ascii(hidden.decode('latin-1'))}")
+            self._report("tar-whiteout-name", at, f"it hides {hidden.decode('latin-1')!a}")
             return
         target = parent + b"/" + hidden if parent else hidden
         if target in self._kinds:
