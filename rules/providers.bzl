@@ -9,13 +9,19 @@ LayerInfo = provider(
     },
 )
 
+LayersInfo = provider(
+    doc = "Several layers that belong together, such as those of one program.",
+    fields = {"layers": "list of LayerInfo, lowest first."},
+)
+
 ImageManifestInfo = provider(
     doc = "An image for one platform.",
     fields = {
         "config": "File: the image config.",
         "descriptor": "File: JSON descriptor of the manifest, with its platform.",
         "digest": "File: `sha256:…` of the manifest, without a newline.",
-        "layers": "list of LayerInfo, lowest first, those of the base included.",
+        "layers": "list of LayerInfo, lowest first, those of the base included except what `layouts` hold.",
+        "layouts": "list of File: OCI layout directories of imported bases; their layers are in no `layers`.",
         "manifest": "File: the image manifest.",
         "platform": "struct(os, architecture, variant).",
         "sources": "list of struct(registry, repository): where layers without a blob are fetched.",
@@ -29,6 +35,16 @@ ImageIndexInfo = provider(
         "digest": "File: `sha256:…` of the index, without a newline.",
         "index": "File: the image index.",
         "manifests": "list of ImageManifestInfo, in the order of the index.",
+    },
+)
+
+ProgramInfo = provider(
+    doc = "How a program in an image is started.",
+    fields = {
+        "cmd": "list of strings: default arguments.",
+        "entrypoint": "list of strings: the program's path in the image.",
+        "env": "dict of string to string: its environment.",
+        "working_dir": "string: the directory it starts in; empty for the image's own.",
     },
 )
 

@@ -143,7 +143,7 @@ def _image(ctx, info, lazy):
 
 def _manifest(ctx, info, lazy):
     path = lambda file: runfiles_path(file, ctx.workspace_name)
-    files = [info.descriptor, info.manifest, info.config]
+    files = [info.descriptor, info.manifest, info.config] + info.layouts
     layers = []
     for layer in info.layers:
         files.append(layer.metadata)
@@ -159,6 +159,7 @@ def _manifest(ctx, info, lazy):
         "config": path(info.config),
         "descriptor": path(info.descriptor),
         "layers": layers,
+        "layouts": [path(layout) for layout in info.layouts],
         "manifest": path(info.manifest),
         "sources": [{"registry": source.registry, "repository": source.repository} for source in info.sources],
     }, files

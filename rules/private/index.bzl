@@ -1,12 +1,21 @@
 """image_index: images for several platforms under one name."""
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load(":checks.bzl", "check_keys")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":platforms.bzl", "platform_name")
+load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "has_template", "status_files")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _DOC = """An image for several platforms.
 
 With `platforms`, each image in `manifests` is built once for each platform.
+
+Values of `annotations`, in the attribute and the file, may be templates as in `image_manifest`;
+`{{.base…}}` is the first image.
+
+Output groups: `descriptor`, `digest`, `root_blob`, and made only when asked for, `oci_layout` and
+`oci_tarball`.
 """
 
 def _platforms_transition(_settings, attr):
@@ -20,9 +29,9 @@ _by_platform = transition(
     outputs = ["//command_line_option:platforms"],
 )
 
-_ATTRS = LAYOUT_ATTRS | {
+_ATTRS = LAYOUT_ATTRS | STAMP_ATTRS | {
     "annotations": attr.string_dict(doc = "Annotations of the index."),
-    "annotations_file": attr.label(allow_single_file = True, doc = "More annotations, `KEY=VALUE` lines."),
+    "annotations_file": attr.label(allow_single_file = True, doc = "More annotations, `KEY=VALUE` lines or JSON; they win over `annotations`."),
     "manifests": attr.label_list(
         mandatory = True,
         cfg = _by_platform,
@@ -30,10 +39,14 @@ _ATTRS = LAYOUT_ATTRS | {
         doc = "Images, each for one platform.",
     ),
     "platforms": attr.label_list(providers = [platform_common.PlatformInfo], doc = "Platforms to build every image of `manifests` for."),
+    "subject": attr.label(providers = [[ImageManifestInfo], [ImageIndexInfo]], doc = "Image that this one refers to."),
     "_tool": attr.label(default = "//tools/lading/actions:index", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):
+    check_keys(ctx.attr.annotations, what = "%s, annotations" % ctx.label)
+    if not ctx.attr.manifests:
+        fail("%s, manifests: the list is empty. Name at least one image." % ctx.label)
     name = ctx.label.name
     index = ctx.actions.declare_file(name + ".index.json")
     descriptor = ctx.actions.declare_file(name + ".descriptor.json")
@@ -44,13 +57,28 @@ def _impl(ctx):
     args.add_all([manifest.descriptor for manifest in manifests], format_each = "--manifest_descriptor=%s")
     args.add_all(["--annotation=%s=%s" % pair for pair in ctx.attr.annotations.items()])
     args.add_all(ctx.files.annotations_file, format_each = "--annotations_file=%s")
+    inputs = [manifest.descriptor for manifest in manifests] + ctx.files.annotations_file
+    status = status_files(ctx, ctx.attr.annotations.values(), ctx.files.annotations_file)
+    args.add_all(["--build_setting=%s=%s" % pair for pair in build_setting_values(ctx).items()])
+    args.add_all(status, format_each = "--status_file=%s")
+    args.add("--label=%s" % ctx.label)
+    inputs += status
+    if ctx.files.annotations_file or has_template(ctx.attr.annotations.values()):
+        args.add(manifests[0].manifest, format = "--base_manifest=%s")
+        args.add(manifests[0].config, format = "--base_config=%s")
+        inputs += [manifests[0].manifest, manifests[0].config]
+    if ctx.attr.subject:
+        target = ctx.attr.subject
+        subject = target[ImageManifestInfo if ImageManifestInfo in target else ImageIndexInfo].descriptor
+        args.add(subject, format = "--subject=%s")
+        inputs.append(subject)
     args.add(index, format = "--index=%s")
     args.add(descriptor, format = "--descriptor=%s")
     args.add(digest, format = "--digest=%s")
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
-        inputs = [manifest.descriptor for manifest in manifests] + ctx.files.annotations_file,
+        inputs = inputs,
         outputs = [index, descriptor, digest],
         mnemonic = "ImageIndex",
         progress_message = "Assembling image index %{label}",
@@ -63,6 +91,7 @@ def _impl(ctx):
         OutputGroupInfo(
             descriptor = depset([descriptor]),
             digest = depset([digest]),
+            root_blob = depset([index]),
             **layout_output_groups(ctx, descriptor, documents, manifests)
         ),
     ]
@@ -82,7 +111,7 @@ def _manifests(ctx):
     seen = {}
     for target in _targets(ctx):
         manifest = target[ImageManifestInfo]
-        platform = "/".join([word for word in (manifest.platform.os, manifest.platform.architecture, manifest.platform.variant) if word])
+        platform = platform_name(manifest.platform)
         if platform in seen:
             fail("%s, manifests: %s and %s are both for %s. Keep one of them." % (ctx.label, seen[platform], target.label, platform))
         seen[platform] = target.label

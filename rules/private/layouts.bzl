@@ -16,14 +16,17 @@ def layout_output_groups(ctx, descriptor, documents, manifests):
         manifests: list of ImageManifestInfo.
 
     Returns:
-        dict of output group name to depset; none for an image with layers that are not here.
+        dict of output group name to depset. Where a layer is not here, because its base was pulled
+        without layers, the actions fail and say so.
     """
     layers = {}
+    layouts = {}
     for manifest in manifests:
         for layer in manifest.layers:
-            if not layer.blob:
-                return {}
-            layers[layer.blob.path] = layer
+            if layer.blob:
+                layers[layer.blob.path] = layer
+        for layout in manifest.layouts:
+            layouts[layout.path] = layout
     name = ctx.label.name
     outputs = {
         "docker_archive": ctx.actions.declare_file(name + ".docker.tar"),
@@ -38,11 +41,12 @@ def layout_output_groups(ctx, descriptor, documents, manifests):
         args.add_all(documents, format_each = "--document=%s")
         for layer in layers.values():
             args.add("--blob=%s\t%s" % (layer.blob.path, layer.metadata.path))
+        args.add_all(layouts.values(), format_each = "--layout=%s", expand_directories = False)
         ctx.actions.run(
             executable = ctx.executable._layout_tool,
             arguments = [args],
             inputs = [descriptor] + documents +
-                     [layer.blob for layer in layers.values()] + [layer.metadata for layer in layers.values()],
+                     [layer.blob for layer in layers.values()] + [layer.metadata for layer in layers.values()] + layouts.values(),
             outputs = [output],
             mnemonic = "ImageLayout",
             progress_message = "Writing %s of %%{label}" % format.replace("_", " "),

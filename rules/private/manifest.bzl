@@ -1,8 +1,11 @@
 """image_manifest: layers and a config as an image for one platform."""
 
-load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
+load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInfo")
+load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
-load(":platforms.bzl", "PLATFORM_ATTRS", "target_platform")
+load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
+load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "stamps", "status_files")
+load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "layers_of")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 INHERIT_FROM_BASE = "__lading_inherit_from_base__"
@@ -10,29 +13,61 @@ INHERIT_FROM_BASE = "__lading_inherit_from_base__"
 _DOC = """An image for one platform: layers on an optional base, with a config.
 
 The action reads metadata only, never a layer, so a remote cache moves no blob for it.
+
+Values of `annotations`, `created_timestamp`, `env` and `labels`, in attributes and files, may be
+templates: `{{.NAME}}` is a build setting or, when stamping, a key of the workspace status;
+`{{.base.config.os}}` a field of the base; `{{$PATH}}` a variable of the base's environment.
+
+Output groups: `config`, `descriptor`, `digest`, `manifest` (also `root_blob`), and made only when
+asked for, `docker_archive`, `oci_layout`, `oci_tarball`.
 """
 
-_ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | {
+def _platform_transition_impl(_settings, attr):
+    # An empty dict leaves the configuration alone.
+    return {"//command_line_option:platforms": str(attr.platform)} if attr.platform else {}
+
+_to_platform = transition(
+    implementation = _platform_transition_impl,
+    inputs = [],
+    outputs = ["//command_line_option:platforms"],
+)
+
+_ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | STAMP_ATTRS | TAR_LAYER_ATTRS | {
     "annotations": attr.string_dict(doc = "Annotations of the manifest."),
-    "annotations_file": attr.label(allow_single_file = True, doc = "More annotations, `KEY=VALUE` lines."),
-    "artifact_type": attr.string(doc = "The manifest's `artifactType`."),
+    "annotations_file": attr.label(allow_single_file = True, doc = "More annotations, `KEY=VALUE` lines or JSON; they win over `annotations`."),
+    "artifact_type": attr.string(doc = "The manifest's `artifactType`, for what is no image: `application/spdx+json`."),
     "base": attr.label(
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "Image to build on. Of an index, the manifest for the target platform is used.",
     ),
     "cmd": attr.string_list(default = [INHERIT_FROM_BASE], doc = "Default arguments; empty means none. Inherited unless `entrypoint` is set."),
     "config_fragment": attr.label(allow_single_file = [".json"], doc = "JSON merged into the config; maps are merged, not replaced."),
-    "config_media_type": attr.string(doc = "Media type of the config; by default the OCI image config."),
+    "config_media_type": attr.string(doc = """Media type of the config; by default the OCI image config. With any
+other type, `config_fragment` is the config as it is; `application/vnd.oci.empty.v1+json` needs none."""),
     "created": attr.label(allow_single_file = True, doc = "File with the creation time, RFC 3339 or seconds since the epoch."),
-    "created_timestamp": attr.string(doc = "The creation time, RFC 3339 or seconds since the epoch. Left out by default, so that it cannot change a digest."),
+    "created_timestamp": attr.string(doc = """The creation time, RFC 3339 or seconds since the epoch, or a template of one. By default
+that of the base, so that it cannot change a digest."""),
     "entrypoint": attr.string_list(default = [INHERIT_FROM_BASE], doc = "Program to run; empty means none."),
     "env": attr.string_dict(doc = "Environment; `$NAME` and `${NAME}` stand for the base's values."),
-    "env_file": attr.label(allow_single_file = True, doc = "More environment, `KEY=VALUE` lines; `env` wins."),
+    "env_file": attr.label(allow_single_file = True, doc = "More environment, `KEY=VALUE` lines or JSON; it wins over `env`."),
     "exposed_ports": attr.string_list(doc = "Ports the program listens on: `8080/tcp`, `53/udp`."),
-    "label_files": attr.label_list(allow_files = True, doc = "More labels, `KEY=VALUE` lines; `labels` win."),
+    "label_files": attr.label_list(allow_files = True, doc = "More labels, `KEY=VALUE` lines or JSON; they win over `labels`, a later file over an earlier."),
     "labels": attr.string_dict(doc = "Labels of the config."),
-    "layers": attr.label_list(providers = [LayerInfo], doc = "Layers on top of the base, lowest first."),
+    "layers": attr.label_list(
+        allow_files = True,
+        doc = """Layers on top of the base, lowest first: `image_layer` and the like, or tar archives, which are taken byte for
+byte as they are (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`).""",
+    ),
+    "platform": attr.label(
+        providers = [platform_common.PlatformInfo],
+        doc = "Platform to build for, whatever the command line says.",
+    ),
+    "program": attr.label(
+        providers = [ProgramInfo],
+        doc = "What `image_from_binary` makes of a binary: `entrypoint`, `cmd`, `env` and `working_dir` where they are not set here.",
+    ),
     "ports": attr.string_list(doc = "The same as `exposed_ports`."),
+    "stamp_created": attr.bool(doc = "Whether the creation time is that of the build, when stamping."),
     "stop_signal": attr.string(default = INHERIT_FROM_BASE, doc = "Signal that asks the program to end, such as `SIGTERM`."),
     "subject": attr.label(providers = [[ImageManifestInfo], [ImageIndexInfo]], doc = "Image that this one refers to."),
     "user": attr.string(default = INHERIT_FROM_BASE, doc = "User, `name`, `uid` or `user:group`; empty means root."),
@@ -53,9 +88,10 @@ def _impl(ctx):
         digest = ctx.actions.declare_file(name + ".digest"),
     )
     spec = ctx.actions.declare_file(name + ".spec.json")
-    ctx.actions.write(spec, json.encode(_spec(ctx, platform)))
+    value = _spec(ctx, platform)
+    ctx.actions.write(spec, json.encode(value))
 
-    layers = [layer[LayerInfo] for layer in ctx.attr.layers]
+    layers = layers_of(ctx, ctx.attr.layers)
     args = action_args(ctx)
     inputs = [spec] + [layer.metadata for layer in layers]
     args.add(spec, format = "--spec=%s")
@@ -68,12 +104,15 @@ def _impl(ctx):
         subject = _descriptor(ctx.attr.subject)
         args.add(subject, format = "--subject=%s")
         inputs.append(subject)
+    pair_files = ctx.files.annotations_file + ctx.files.env_file + ctx.files.label_files + ctx.files.created
+    texts = value.get("annotations", {}).values() + value.get("env", {}).values() + value.get("labels", {}).values()
     for flag, files in {
         "annotations_file": ctx.files.annotations_file,
         "config_fragment": ctx.files.config_fragment,
         "created_file": ctx.files.created,
         "env_file": ctx.files.env_file,
         "label_file": ctx.files.label_files,
+        "status_file": status_files(ctx, texts + [value.get("created", "")], pair_files),
     }.items():
         args.add_all(files, format_each = "--" + flag + "=%s")
         inputs += files
@@ -96,6 +135,7 @@ def _impl(ctx):
         descriptor = outputs.descriptor,
         digest = outputs.digest,
         layers = (base.layers if base else []) + layers,
+        layouts = base.layouts if base else [],
         manifest = outputs.manifest,
         platform = platform,
         sources = base.sources if base else [],
@@ -110,6 +150,7 @@ def _impl(ctx):
             descriptor = depset([outputs.descriptor]),
             digest = depset([outputs.digest]),
             manifest = depset([outputs.manifest]),
+            root_blob = depset([outputs.manifest]),
             **layout_output_groups(ctx, outputs.descriptor, [outputs.manifest, outputs.config], [info])
         ),
     ]
@@ -121,16 +162,20 @@ def _base_manifest(ctx, platform):
         candidates = [ctx.attr.base[ImageManifestInfo]]
     else:
         candidates = ctx.attr.base[ImageIndexInfo].manifests
-    for base in candidates:
-        if (base.platform.os, base.platform.architecture) == (platform.os, platform.architecture):
+    fitting = [base for base in candidates if (base.platform.os, base.platform.architecture) == (platform.os, platform.architecture)]
+    for base in fitting:
+        if base.platform.variant == platform.variant:
             return base
-    fail("%s, base: %s is for %s, but %s is built for %s/%s. Name a base for that platform, or build with --platforms." % (
+
+    # No variant is as good as the usual one; whether v6 runs on v7 is for the action to say.
+    if fitting:
+        return fitting[0]
+    fail("%s, base: %s is for %s, but %s is built for %s. Name a base for that platform, or build with --platforms." % (
         ctx.label,
         ctx.attr.base.label,
-        ", ".join(["%s/%s" % (base.platform.os, base.platform.architecture) for base in candidates]),
+        ", ".join([platform_name(base.platform) for base in candidates]),
         ctx.label,
-        platform.os,
-        platform.architecture,
+        platform_name(platform),
     ))
 
 def _descriptor(target):
@@ -139,28 +184,63 @@ def _descriptor(target):
     return target[ImageIndexInfo].descriptor
 
 def _spec(ctx, platform):
+    exposed_ports = _either(ctx, "exposed_ports", "ports", [])
+    working_dir = _either(ctx, "working_dir", "workdir", INHERIT_FROM_BASE)
+    program = ctx.attr.program[ProgramInfo] if ctx.attr.program else None
     spec = {
         "annotations": ctx.attr.annotations,
         "artifact_type": ctx.attr.artifact_type,
+        "build_settings": build_setting_values(ctx),
         "config_media_type": ctx.attr.config_media_type,
-        "created": ctx.attr.created_timestamp,
-        "env": ctx.attr.env,
-        "exposed_ports": _either(ctx, "exposed_ports", "ports", []),
+        "created": _created(ctx),
+        "env": ((program.env if program else {}) | ctx.attr.env),
+        "exposed_ports": exposed_ports,
         "labels": ctx.attr.labels,
         "volumes": ctx.attr.volumes,
     }
     spec = {key: value for key, value in spec.items() if value}
+    spec["label"] = _name(ctx.label)
     spec["platform"] = {"architecture": platform.architecture, "os": platform.os, "variant": platform.variant}
-    for key, value in {
-        "cmd": ctx.attr.cmd,
-        "entrypoint": ctx.attr.entrypoint,
-        "stop_signal": ctx.attr.stop_signal,
-        "user": ctx.attr.user,
-        "working_dir": _either(ctx, "working_dir", "workdir", INHERIT_FROM_BASE),
-    }.items():
+    for key, value, default in [
+        ("cmd", ctx.attr.cmd, program.cmd if program else None),
+        ("entrypoint", ctx.attr.entrypoint, program.entrypoint if program else None),
+        ("stop_signal", ctx.attr.stop_signal, None),
+        ("user", ctx.attr.user, None),
+        ("working_dir", working_dir, program.working_dir if program else None),
+    ]:
         if value not in (INHERIT_FROM_BASE, [INHERIT_FROM_BASE]):
             spec[key] = value
+        elif default and not (key == "cmd" and ctx.attr.entrypoint != [INHERIT_FROM_BASE]):
+            spec[key] = default
+    _check(ctx, spec, platform)
     return spec
+
+def _check(ctx, spec, platform):
+    where = "%s, " % ctx.label
+    check_directories(spec.get("volumes", []), platform.os, what = where + "volumes")
+    check_env(spec.get("env", {}), what = where + "env")
+    check_keys(spec.get("annotations", {}), what = where + "annotations")
+    check_keys(spec.get("labels", {}), what = where + "labels")
+    check_ports(spec.get("exposed_ports", []), what = where + "exposed_ports")
+    check_signal(spec.get("stop_signal", ""), what = where + "stop_signal")
+    check_user(spec.get("user", ""), what = where + "user")
+    if spec.get("working_dir"):
+        check_directories([spec["working_dir"]], platform.os, what = where + "working_dir")
+    for key in ("cmd", "entrypoint"):
+        if INHERIT_FROM_BASE in spec.get(key, []):
+            fail("%s%s: INHERIT_FROM_BASE stands alone or not at all." % (where, key))
+
+def _created(ctx):
+    given = [name for name in ("created", "created_timestamp", "stamp_created") if getattr(ctx.attr, name)]
+    if len(given) > 1:
+        fail("%s: %s and %s are both set, and each is the creation time. Keep one of them." % (ctx.label, given[0], given[1]))
+    if ctx.attr.stamp_created:
+        return "{{.BUILD_TIMESTAMP}}" if stamps(ctx) else ""
+    return ctx.attr.created_timestamp
+
+def _name(label):
+    text = str(label)
+    return text[2:] if text.startswith("@@//") else text
 
 def _either(ctx, name, alias, unset):
     first, second = getattr(ctx.attr, name), getattr(ctx.attr, alias)
@@ -171,6 +251,7 @@ def _either(ctx, name, alias, unset):
 image_manifest = rule(
     implementation = _impl,
     attrs = _ATTRS,
+    cfg = _to_platform,
     doc = _DOC,
     provides = [ImageManifestInfo],
 )

@@ -13,7 +13,7 @@ OS = {
 
 ARCHITECTURES = {
     "@platforms//cpu:aarch64": ("arm64", "v8"),
-    "@platforms//cpu:armv6-m": ("arm", "v6"),
+    "@platforms//cpu:aarch32": ("arm", "v7"),
     "@platforms//cpu:armv7": ("arm", "v7"),
     "@platforms//cpu:i386": ("386", ""),
     "@platforms//cpu:mips64": ("mips64", ""),
@@ -24,12 +24,28 @@ ARCHITECTURES = {
     "@platforms//cpu:x86_64": ("amd64", ""),
 }
 
+# Variants that a platform names with a constraint of rules/platforms, by architecture. The
+# specification has v5 to v8 for arm and v8 for arm64; Go, and so every engine, has the others.
+VARIANTS = {
+    "//rules/platforms:amd64_v1": "amd64/v1",
+    "//rules/platforms:amd64_v2": "amd64/v2",
+    "//rules/platforms:amd64_v3": "amd64/v3",
+    "//rules/platforms:amd64_v4": "amd64/v4",
+    "//rules/platforms:arm64_v8": "arm64/v8",
+    "//rules/platforms:arm64_v9": "arm64/v9",
+    "//rules/platforms:arm_v5": "arm/v5",
+    "//rules/platforms:arm_v6": "arm/v6",
+    "//rules/platforms:arm_v7": "arm/v7",
+    "//rules/platforms:arm_v8": "arm/v8",
+}
+
 PLATFORM_ATTRS = {
     "_os_constraints": attr.label_keyed_string_dict(default = OS, providers = [platform_common.ConstraintValueInfo]),
     "_cpu_constraints": attr.label_keyed_string_dict(
         default = {label: "/".join(pair) for label, pair in ARCHITECTURES.items()},
         providers = [platform_common.ConstraintValueInfo],
     ),
+    "_variant_constraints": attr.label_keyed_string_dict(default = VARIANTS, providers = [platform_common.ConstraintValueInfo]),
 }
 
 def target_platform(ctx):
@@ -50,7 +66,23 @@ def target_platform(ctx):
             ", ".join(sorted(OS if not os else ARCHITECTURES)),
         ))
     architecture, _, variant = cpu.partition("/")
+    named = _matching(ctx, ctx.attr._variant_constraints)
+    if named:
+        for_architecture, _, variant = named.partition("/")
+        if for_architecture != architecture:
+            fail("%s: the target platform is for %s, but its variant is %s. Remove one of the two constraints." % (ctx.label, architecture, named))
     return struct(os = os, architecture = architecture, variant = variant)
+
+def platform_name(platform):
+    """`os/architecture[/variant]`.
+
+    Args:
+        platform: struct(os, architecture, variant).
+
+    Returns:
+        string.
+    """
+    return "/".join([word for word in (platform.os, platform.architecture, platform.variant) if word])
 
 def _matching(ctx, constraints):
     for target, name in constraints.items():

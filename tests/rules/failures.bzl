@@ -31,3 +31,19 @@ def failure_test(name, *, rule, target, message, **kwargs):
         message = message,
         target_under_test = ":" + target,
     )
+
+def attribute_failure_tests(*, rule, cases):
+    """Declares a failure test for each value that an attribute must not have.
+
+    Args:
+        rule: the rule or macro that makes the targets.
+        cases: list of (name of the target, attribute, value, what has to be said about it).
+    """
+    for name, attribute, value, message in cases:
+        failure_test(
+            name = name + "_test",
+            message = "//%s:%s, %s: %s" % (native.package_name(), name, attribute, message),
+            rule = rule,
+            target = name,
+            **{attribute: value}
+        )

@@ -81,3 +81,23 @@ def _index_platforms_impl(ctx):
     return analysistest.end(env)
 
 index_platforms_test = analysistest.make(_index_platforms_impl)
+
+def _manifest_platform_impl(ctx):
+    env = analysistest.begin(ctx)
+    platform = analysistest.target_under_test(env)[ImageManifestInfo].platform
+    asserts.equals(env, struct(architecture = ctx.attr.architecture, os = ctx.attr.os, variant = ctx.attr.variant), platform)
+    return analysistest.end(env)
+
+manifest_platform_test = analysistest.make(
+    _manifest_platform_impl,
+    attrs = {name: attr.string() for name in ("architecture", "os", "variant")},
+)
+
+def _status_files_impl(ctx):
+    env = analysistest.begin(ctx)
+    [action] = _actions(env, "ImageManifest")
+    read = sorted([file.basename for file in action.inputs.to_list() if file.basename.endswith("-status.txt")])
+    asserts.equals(env, ["stable-status.txt", "volatile-status.txt"] if ctx.attr.reads else [], read)
+    return analysistest.end(env)
+
+status_files_test = analysistest.make(_status_files_impl, attrs = {"reads": attr.bool()})

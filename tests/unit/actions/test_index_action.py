@@ -47,7 +47,7 @@ def test_annotations_come_from_flags_files_and_templates(bench: Bench) -> None:
         "--build_setting=stage=dev",
         bench.flag("status_file", "STABLE_V 1"),
     )
-    assert list(value["annotations"].items()) == [("a", "dev"), ("b", "1=x"), ("c", "file")]
+    assert list(value["annotations"].items()) == [("a", "file"), ("b", "1=x"), ("c", "file")]
 
 
 def test_a_subject(bench: Bench) -> None:

@@ -116,7 +116,7 @@ def test_the_layers_of_the_base_are_below(bench: Bench) -> None:
     assert len(config["history"]) == len(config["rootfs"]["diff_ids"]) == 2
 
 
-def test_files_of_pairs_are_read_and_attributes_win(bench: Bench) -> None:
+def test_files_of_pairs_win_over_attributes_and_later_files_over_earlier(bench: Bench) -> None:
     config = bench.manifest(
         "image",
         {
@@ -129,9 +129,9 @@ def test_files_of_pairs_are_read_and_attributes_win(bench: Bench) -> None:
         bench.flag("env_file", "A=file\nB=file"),
         bench.flag("annotations_file", "x=file\ny=file"),
     )
-    assert config["config"]["Labels"] == {"a": "attribute", "b": "two", "c": "one"}
-    assert config["config"]["Env"] == ["A=attribute", "B=file"]
-    assert bench.json("image.manifest.json")["annotations"] == {"x": "attribute", "y": "file"}
+    assert config["config"]["Labels"] == {"a": "one", "b": "two", "c": "one"}
+    assert config["config"]["Env"] == ["A=file", "B=file"]
+    assert bench.json("image.manifest.json")["annotations"] == {"x": "file", "y": "file"}
 
 
 def test_a_fragment_is_merged(bench: Bench) -> None:

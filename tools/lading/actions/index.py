@@ -11,7 +11,7 @@ from lading.oci import document, index, manifest, media_types, parts
 __all__ = ["run"]
 
 _OUTPUTS = ("index", "descriptor", "digest")
-_SINGLE = ("label", "annotations_file", "subject", *_OUTPUTS)
+_SINGLE = ("label", "annotations_file", "subject", "base_manifest", "base_config", *_OUTPUTS)
 _REPEATED = ("manifest_descriptor", "annotation", "build_setting", "status_file")
 
 
@@ -21,7 +21,8 @@ def run(request: worker.Request) -> None:
     Args:
         request: its arguments are `--manifest_descriptor=PATH` for each image in order,
             `--annotation=K=V`, `--annotations_file=`, `--subject=`, `--build_setting=NAME=VALUE`,
-            `--status_file=`, `--label=` for messages, and the outputs `--index=`,
+            `--status_file=`, `--base_manifest=` and `--base_config=` for what `.base` is in
+            templates, `--label=` for messages, and the outputs `--index=`,
             `--descriptor=` and `--digest=`.
 
     Raises:
@@ -32,7 +33,8 @@ def run(request: worker.Request) -> None:
         if name not in one:
             raise UsageError(f"--{name} is missing")
     what = one.get("label") or one["index"]
-    expand = values.expander(_map(many["build_setting"]), many["status_file"], None)
+    base = values.base(one.get("base_manifest"), one.get("base_config"), what)
+    expand = values.expander(_map(many["build_setting"]), many["status_file"], base)
     files = [one["annotations_file"]] if "annotations_file" in one else []
     annotations = values.pairs(_map(many["annotation"]), files, expand, f"{what}, annotations")
     data = index.assemble(

@@ -47,8 +47,8 @@ def run(request: worker.Request) -> None:
         request: its arguments are `--format=oci_layout` (the default), `oci_tarball` or
             `docker_archive`, `--output=PATH`, `--descriptor=PATH` of the image, `--document=PATH`
             for each index, manifest and config, `--blob=PATH<TAB>JSON` for each layer with its
-            metadata or descriptor, and `--name=REPOSITORY:TAG`, repeatable, for what a docker
-            archive calls the image.
+            metadata or descriptor, `--layout=DIR` for each directory with more blobs, and
+            `--name=REPOSITORY:TAG`, repeatable, for what a docker archive calls the image.
 
     Raises:
         NotFoundError: a part of the image is not among the inputs.
@@ -58,7 +58,7 @@ def run(request: worker.Request) -> None:
     one, many = flags.parse(
         request.arguments,
         single=("format", "output", "descriptor"),
-        repeated=("document", "blob", "name"),
+        repeated=("document", "blob", "layout", "name"),
     )
     write = _FORMATS.get(one.get("format", "oci_layout"))
     if write is None or "output" not in one or "descriptor" not in one:
@@ -67,7 +67,8 @@ def run(request: worker.Request) -> None:
             fix=f"formats are {', '.join(_FORMATS)}",
         )
     root = _descriptor(one["descriptor"])
-    content = FilesContent(dict(chain(_documents(many["document"]), _blobs(many["blob"]))))
+    layouts = chain.from_iterable(layout.blob_files(Path(path)) for path in many["layout"])
+    content = FilesContent(dict(chain(layouts, _documents(many["document"]), _blobs(many["blob"]))))
     output = Path(one["output"])
     try:
         write(output, root, content, many["name"])
@@ -167,7 +168,7 @@ def _open(content: FilesContent, descriptor: Descriptor) -> BinaryIO:
     except NotFoundError:
         raise NotFoundError(
             f"the layer {descriptor.digest} of the image is not among the inputs",
-            fix="layers of a base that was pulled without them come with `eager = True`",
+            fix='set layer_handling = "eager" where its base is pulled: it has no layers here',
         ) from None
 
 

@@ -51,7 +51,7 @@ def _assemble(
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """The bytes of manifest, config, descriptor and digest file."""
     described: Mapping[str, Any]
-    base = _base(one, what)
+    base = values.base(one.get("base_manifest"), one.get("base_config"), what)
     layers = [parts.read_layer(flags.read(path), what=path) for path in many["layer"]]
     platform = {key: value for key, value in spec.get("platform", {}).items() if value}
     expand = values.expander(spec.get("build_settings", {}), many["status_file"], base)
@@ -97,16 +97,6 @@ def _assemble(
         document_, platform=platform or None, artifact_type=artifact_type
     )
     return document_, image_config, document.dumps(descriptor), descriptor["digest"].encode()
-
-
-def _base(one: Mapping[str, str], what: str) -> parts.Base | None:
-    if ("base_manifest" in one) != ("base_config" in one):
-        raise UsageError("--base_manifest and --base_config go together")
-    if "base_manifest" not in one:
-        return None
-    return parts.read_base(
-        flags.read(one["base_manifest"]), flags.read(one["base_config"]), what=f"{what}, base"
-    )
 
 
 def _fragment(one: Mapping[str, str], what: str) -> Mapping[str, Any]:

@@ -6,16 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lading.actions import flags
+from lading.errors import UsageError
 from lading.oci import document, key_value, parts
 
-__all__ = ["Expand", "descriptor", "expander", "pairs"]
+__all__ = ["Expand", "base", "descriptor", "expander", "pairs"]
 
 Expand = Callable[[str, str], str]
 """Fills in the templates of a text; the second argument names it in an error."""
 
 
+def base(manifest: str | None, config: str | None, what: str) -> parts.Base | None:
+    """Reads the image to build on from its two documents, or None where there is none.
+
+    Raises UsageError for one without the other, and what `parts.read_base` does.
+    """
+    if (manifest is None) != (config is None):
+        raise UsageError("--base_manifest and --base_config go together")
+    if manifest is None or config is None:
+        return None
+    return parts.read_base(flags.read(manifest), flags.read(config), what=f"{what}, base")
+
+
 def expander(
-    settings: Mapping[str, str], status_files: Sequence[str], base: parts.Base | None
+    settings: Mapping[str, str], status_files: Sequence[str], on: parts.Base | None
 ) -> Expand:
     """A function that fills in templates.
 
@@ -24,7 +37,7 @@ def expander(
     Args:
         settings: build settings by their name in templates.
         status_files: workspace status files; a later one wins, and all win over `settings`.
-        base: what `.base` and `$NAME` stand for.
+        on: the base: what `.base` and `$NAME` stand for.
     """
     variables: dict[str, Any] = {}
 
@@ -37,8 +50,8 @@ def expander(
             variables.update(settings)
             for path in status_files:
                 variables.update(stamp.read_status(flags.read(path), what=path))
-            if base:
-                variables.update(stamp.base_variables(base))
+            if on:
+                variables.update(stamp.base_variables(on))
         return stamp.expand(text, variables, what=where)
 
     return expand
@@ -47,14 +60,13 @@ def expander(
 def pairs(
     own: Mapping[str, str], paths: Sequence[str], expand: Expand, what: str
 ) -> dict[str, str]:
-    """The pairs of an attribute and of its files: a later file wins, the attribute over all.
+    """The pairs of an attribute and of its files: files win over it, a later one over an earlier.
 
     Raises InputError for a malformed file or template.
     """
-    result: dict[str, str] = {}
+    result = dict(own)
     for path in paths:
         result |= key_value.parse(flags.read(path), what=f"{what}: {path}")
-    result |= own
     return {key: expand(value, f"{what}[{key!r}]") for key, value in result.items()}
 
 

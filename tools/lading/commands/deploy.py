@@ -14,7 +14,7 @@ from typing import Any
 
 from lading.commands.outputs import Outputs
 from lading.errors import InputError, NotFoundError
-from lading.oci import document
+from lading.oci import document, layout
 from lading.oci.content import FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -123,6 +123,8 @@ def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, P
         if "blob" in layer:
             metadata = json.loads(_bytes(runfiles / layer["metadata"]))
             yield Digest.parse(metadata["digest"]), runfiles / layer["blob"]
+    for directory in image.get("layouts", []):
+        yield from layout.blob_files(runfiles / directory)
 
 
 def _outputs(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:

@@ -6,8 +6,9 @@ platform); writing is strict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from lading.errors import CorruptError, InputError, NotFoundError
@@ -21,6 +22,7 @@ __all__ = [
     "MARKER_FILE",
     "REF_NAME",
     "LayoutIndex",
+    "blob_files",
     "blob_name",
     "check_marker",
 ]
@@ -36,6 +38,22 @@ REF_NAME = "org.opencontainers.image.ref.name"
 def blob_name(digest: Digest) -> str:
     """Where a layout keeps the content of `digest`, relative to its directory."""
     return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def blob_files(directory: Path) -> Iterator[tuple[Digest, Path]]:
+    """Every blob of the layout in `directory`, sorted; files with other names are passed over.
+
+    Raises NotFoundError when there is no such layout.
+    """
+    if not (directory / "blobs").is_dir():
+        raise NotFoundError(f"{directory} is no OCI layout: it has no directory blobs")
+    for algorithm in sorted((directory / "blobs").iterdir()):
+        for path in sorted(algorithm.iterdir()):
+            try:
+                digest = Digest.parse(f"{algorithm.name}:{path.name}")
+            except InputError:
+                continue
+            yield digest, path
 
 
 def check_marker(data: bytes, *, what: str) -> None:

@@ -1,0 +1,74 @@
+"""The LayerDescribe action: archives of other rules as layers, byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from lading.actions import describe, worker
+from lading.errors import CorruptError, InputError, LadingError
+
+
+def _tar() -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        info = tarfile.TarInfo("etc/hello")
+        info.size = 5
+        archive.addfile(info, io.BytesIO(b"hello"))
+    return stream.getvalue()
+
+
+TAR = _tar()
+FORMS = {
+    "application/vnd.oci.image.layer.v1.tar": TAR,
+    "application/vnd.oci.image.layer.v1.tar+gzip": gzip.compress(TAR, mtime=0),
+    "application/vnd.oci.image.layer.v1.tar+zstd": zstandard.compress(TAR),
+}
+
+
+def _sha256(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@pytest.mark.parametrize("media_type", FORMS)
+def test_an_archive_is_described_as_it_is(tmp_path: Path, media_type: str) -> None:
+    blob, metadata = tmp_path / "layer", tmp_path / "metadata.json"
+    blob.write_bytes(FORMS[media_type])
+    describe.run(worker.Request([f"--blob={blob}", f"--metadata={metadata}"]))
+    value = json.loads(metadata.read_bytes())
+    assert value.pop("history")["created_by"] == "lading image_layer"
+    assert value == {
+        "mediaType": media_type,
+        "digest": _sha256(FORMS[media_type]),
+        "size": len(FORMS[media_type]),
+        "diff_id": _sha256(TAR),
+        "uncompressed_size": len(TAR),
+        "annotations": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        pytest.param(lzma.compress(TAR), InputError, id="a compression that layers do not have"),
+        pytest.param(gzip.compress(TAR)[:-4], CorruptError, id="cut off"),
+        pytest.param(gzip.compress(TAR) + b"more", CorruptError, id="followed by something"),
+        pytest.param(TAR[:700], LadingError, id="cut off at a header"),
+        pytest.param(b"no archive at all" * 100, LadingError, id="no archive"),
+    ],
+)
+def test_a_faulty_archive_is_refused(tmp_path: Path, data: bytes, error: type[LadingError]) -> None:
+    blob, metadata = tmp_path / "layer", tmp_path / "metadata.json"
+    blob.write_bytes(data)
+    with pytest.raises(error) as caught:
+        describe.run(worker.Request([f"--blob={blob}", f"--metadata={metadata}"]))
+    assert str(blob) in str(caught.value)
+    assert not metadata.exists()

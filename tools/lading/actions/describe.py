@@ -1,0 +1,109 @@
+"""The LayerDescribe action: what has to be known about an archive that becomes a layer as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+from lading.actions import flags, worker
+from lading.errors import InputError, UsageError
+from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.reading import open_file
+from lading.layer.scan import StreamSource, TarScanner
+from lading.layer.scan_codec import CHUNK, sniff
+from lading.oci import media_types
+
+__all__ = ["describe", "run"]
+
+_TYPES = {
+    "gzip": media_types.LAYER_GZIP,
+    "none": media_types.LAYER,
+    "zstd": media_types.LAYER_ZSTD,
+}
+
+
+def run(request: worker.Request) -> None:
+    """Describes one archive.
+
+    Args:
+        request: its arguments are `--blob=PATH` and `--metadata=PATH`, the output.
+
+    Raises:
+        LadingError: the archive cannot be read, is damaged, or no layer.
+    """
+    one, _ = flags.parse(request.arguments, single=("blob", "metadata"))
+    if "blob" not in one or "metadata" not in one:
+        raise UsageError("--blob or --metadata is missing")
+    value = json.dumps(describe(one["blob"]), ensure_ascii=False, separators=(",", ":"))
+    flags.write(one["metadata"], value.encode() + b"\n")
+
+
+def describe(path: str) -> dict[str, object]:
+    """The metadata of the archive at `path`, as a layer action writes it.
+
+    The archive is read to its end: a damaged one fails here, not when a container starts.
+
+    Raises:
+        InputError: a compression that no layer has, or a faulty archive.
+        CorruptError: the compressed stream is damaged.
+    """
+    fd, size = open_file(path)
+    try:
+        kind = sniff(os.pread(fd, 16, 0))
+        if kind not in _TYPES:
+            raise InputError(
+                f"{path} is compressed with {kind}, which no image layer can be",
+                fix="pack it anew: image_layer(tars = […])",
+            )
+        blob = _Hashed(file_chunks(fd, 0, size, what=path))
+        plain = _Hashed(uncompressed(blob, size, what=path))
+        _scan(plain, path)
+        for _ in plain:
+            pass
+    finally:
+        os.close(fd)
+    return {
+        "mediaType": _TYPES[kind],
+        "digest": f"sha256:{blob.hash.hexdigest()}",
+        "size": size,
+        "diff_id": f"sha256:{plain.hash.hexdigest()}",
+        "uncompressed_size": plain.size,
+        "annotations": {},
+        "history": {"created": "1970-01-01T00:00:00Z", "created_by": "lading image_layer"},
+    }
+
+
+class _Hashed(Iterator[bytes]):
+    """Passes chunks on, hashed and counted."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.hash = hashlib.sha256()
+        self.size = 0
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self.hash.update(chunk)
+        self.size += len(chunk)
+        return chunk
+
+
+def _scan(chunks: Iterator[bytes], path: str) -> None:
+    def refuse(_rule: str, place: str, fault: str) -> NoReturn:
+        raise InputError(
+            f"{path}: {place}: {fault}",
+            fix="pack it anew: image_layer(tars = […]) writes a clean one",
+        )
+
+    source = StreamSource(chunks)
+    for _ in TarScanner(source, refuse):
+        pass
+    while source.skip(CHUNK):
+        pass
+
+
+if __name__ == "__main__":
+    worker.main(run)
