@@ -75,11 +75,20 @@ def _send_stream(
         started = time.monotonic()
         if poll is not None and _answered(poll, limits):
             return False
-        sock.sendall(data)
+        _send_all(sock, memoryview(data), body)
         pace.count(len(data), time.monotonic() - started)
         left -= len(data)
-        body.advance(len(data))
     return True
+
+
+def _send_all(sock: socket.socket, data: memoryview, body: StreamBody) -> None:
+    """What `sendall` does, but of a send that breaks off it is known how much had left."""
+    sent = 0
+    try:
+        while sent < len(data):
+            sent += sock.send(data[sent:])
+    finally:
+        body.advance(sent)
 
 
 def _poller(sock: socket.socket) -> Callable[[float], list[tuple[int, int]]]:
