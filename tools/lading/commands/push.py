@@ -21,6 +21,7 @@ from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.content import walk
 from lading.oci.reference import check_repository, check_tag
+from lading.registry.push import Job, Pusher
 from lading.store import sizes
 from lading.store.root import store_root
 
@@ -121,8 +122,6 @@ def _to_registry(
     tags: list[str],
     values: flags.FlagValues,
 ) -> _Result:
-    from lading.registry.push import Job, Pusher
-
     session = connection.connect(values)
     target = session.repository(registry, repository)
     sources = [session.repository(item.registry, item.repository) for item in image.sources]
