@@ -1,17 +1,17 @@
-"""A line on the terminal that says how far a transfer is."""
+"""A bar on the terminal that says how far a transfer is."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from lading.store import sizes
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["Meter"]
 
-#: Seconds between two changes of the line, and until it shows at all.
-_PERIOD = 0.1
+#: Seconds until the bar shows at all: what is done sooner needs none.
 _PATIENCE = 0.5
 
 
@@ -20,26 +20,50 @@ class Meter:
 
     def __init__(self, what: str, stream: TextIO | None = None) -> None:
         self._what, self._stream = what, stream or sys.stderr
-        self._shown = 0
-        self._next = time.monotonic() + _PATIENCE
+        self._from = time.monotonic() + _PATIENCE
         self._live = self._stream.isatty()
+        self._bar: tuple[Progress, TaskID] | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if not self._live or now < self._next:
+        if not self._live:
             return
-        self._next = now + _PERIOD
-        line = f"lading: {self._what} {sizes.human(done)} of {sizes.human(total)}"
-        self._stream.write("\r" + line.ljust(self._shown))
-        self._stream.flush()
-        self._shown = len(line)
+        if self._bar is None:
+            if time.monotonic() < self._from:
+                return
+            self._bar = self._start()
+        progress, task = self._bar
+        progress.update(task, completed=done, total=total)
+
+    def _start(self) -> tuple[Progress, TaskID]:
+        # Imported here: it takes longer than many a transfer.
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        progress = Progress(
+            TextColumn("lading: {task.description}", markup=False),
+            BarColumn(bar_width=30),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=self._stream),
+            transient=True,
+        )
+        task = progress.add_task(self._what, total=None)
+        progress.start()
+        return progress, task
 
     def close(self) -> None:
-        """Removes the line."""
-        if self._shown:
-            self._stream.write("\r" + " " * self._shown + "\r")
-            self._stream.flush()
-            self._shown = 0
+        """Removes the bar."""
+        if self._bar:
+            self._bar[0].stop()
+            self._bar = None
 
     def __enter__(self) -> Self:
         return self
