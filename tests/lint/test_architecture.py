@@ -1,0 +1,102 @@
+"""The plan of the house holds in the code: floors, one idea a file, no host names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lint.workspace import files, root
+
+# Lowest first: a module imports its own floor and those before it.
+_FLOORS = [
+    "errors",
+    "oci",
+    "layer",
+    "debian",
+    "cas",
+    "registry",
+    "store",
+    "engine",
+    "actions",
+    "commands",
+]
+_LONGEST = 400  # lines; a file is one idea, usually under 300. Tests are lists, and may be longer.
+_LONGEST_TEST = 500
+_HOSTS = re.compile(
+    r"\b(?:docker|ghcr|quay|gcr|npmjs|pypi|pythonhosted|debian|ubuntu)\.(?:io|org|com|dev)\b"
+    r"|\b(?:bcr|registry)\.bazel\.build\b"
+)
+
+
+def _modules() -> list[Path]:
+    found = list(files(".py"))
+    return [path for path in found if path.is_relative_to(root() / "tools/lading")]
+
+
+def _floor(module: str) -> int | None:
+    """The floor of a dotted module name; None where it is none of lading's."""
+    match = re.match(r"lading\.(\w+)", module)
+    if match is None or match[1] == "__init__":
+        return None
+    assert match[1] in _FLOORS, f"the folder {match[1]} is on no floor: add it to _FLOORS"
+    return _FLOORS.index(match[1])
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            if node.module == "lading":
+                yield from ((node.lineno, f"lading.{alias.name}") for alias in node.names)
+            else:
+                yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+
+
+def test_no_floor_imports_a_higher_one() -> None:
+    wrong = []
+    for path in _modules():
+        module = ".".join(path.relative_to(root() / "tools").with_suffix("").parts)
+        own = _floor(module)
+        if own is None:
+            continue
+        for line, imported in _imports(path):
+            other = _floor(imported)
+            if other is not None and other > own:
+                wrong.append(f"{path.relative_to(root())}:{line} imports {imported}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_floors_are_those_there_are() -> None:
+    there = {path.parent.name for path in _modules()} - {"lading"}
+    assert there <= set(_FLOORS)
+
+
+@pytest.mark.parametrize("suffix", [".py", ".bzl", ".sh"])
+def test_a_file_is_one_idea(suffix: str) -> None:
+    lengths = {
+        str(path.relative_to(root())): path.read_bytes().count(b"\n") for path in files(suffix)
+    }
+    assert lengths
+    assert not {
+        name: lines
+        for name, lines in lengths.items()
+        if lines > (_LONGEST_TEST if name.startswith("tests/") else _LONGEST)
+    }
+
+
+def test_no_registry_is_named() -> None:
+    wrong = []
+    for path in files(""):
+        if path == Path(__file__).resolve():
+            continue
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            found = _HOSTS.search(line.decode("utf-8", "replace"))
+            if found and line.strip() != b"docker.io":  # the name of a Debian package
+                wrong.append(f"{path.relative_to(root())}:{number}: {found[0]}")
+    assert not wrong, "\n".join(wrong)
