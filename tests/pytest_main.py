@@ -30,6 +30,16 @@ class Shard:
         items[:] = mine
 
 
+def _let_examples_take_their_time() -> None:
+    """Switches off hypothesis' deadline of 200 ms, which a busy machine exceeds."""
+    try:
+        from hypothesis import settings
+    except ImportError:  # the target does not depend on it
+        return
+    settings.register_profile("bazel", deadline=None)
+    settings.load_profile("bazel")
+
+
 def main() -> int:
     """Runs pytest; a target in which no test is found has failed."""
     workspace = pathlib.Path.cwd()
@@ -48,6 +58,7 @@ def main() -> int:
         arguments += ["-k", expression]
     if environment.get("TESTBRIDGE_TEST_RUNNER_FAIL_FAST") == "1":
         arguments.append("-x")
+    _let_examples_take_their_time()
     plugins: list[object] = []
     total = int(environment.get("TEST_TOTAL_SHARDS", "1"))
     if total > 1:
