@@ -86,7 +86,7 @@ def operation_spec(ctx, operation, strategy):
     value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
     if operation.tag_file:
         files.append(operation.tag_file)
-        value["tag_files"] = [runfiles_path(operation.tag_file, ctx.workspace_name)]
+        value["tag_files"] = [_place(ctx, operation.tag_file)]
     return value, files
 
 def launcher(ctx, tool, spec, files):
@@ -113,7 +113,10 @@ def launcher(ctx, tool, spec, files):
             "%{tool}": runfiles_path(tool[DefaultInfo].files_to_run.executable, ctx.workspace_name),
         },
     )
-    runfiles = ctx.runfiles(files = [spec_file] + files).merge(tool[DefaultInfo].default_runfiles)
+    runfiles = ctx.runfiles(
+        files = [spec_file],
+        symlinks = {_symlink(file): file for file in files},
+    ).merge(tool[DefaultInfo].default_runfiles)
     return DefaultInfo(executable = executable, files = depset([executable]), runfiles = runfiles)
 
 def remote_spec(ctx):
@@ -126,6 +129,17 @@ def remote_spec(ctx):
     found = {name: setting[BuildSettingInfo].value for name, setting in values.items()}
     return {name: value for name, value in found.items() if value}
 
+def _place(ctx, file):
+    """Where the launcher finds `file` below the runfiles directory.
+
+    A runfiles path leaves out the configuration, in which the images of an index differ and the
+    names of their files do not. So these files are symlinks, named for their execution path.
+    """
+    return ctx.workspace_name + "/" + _symlink(file)
+
+def _symlink(file):
+    return "lading.files/" + file.path
+
 def _image(ctx, info, lazy):
     if hasattr(info, "config"):
         return _manifest(ctx, info, lazy)
@@ -136,13 +150,13 @@ def _image(ctx, info, lazy):
         manifests.append(value)
         files += more
     return {
-        "descriptor": runfiles_path(info.descriptor, ctx.workspace_name),
-        "index": runfiles_path(info.index, ctx.workspace_name),
+        "descriptor": _place(ctx, info.descriptor),
+        "index": _place(ctx, info.index),
         "manifests": manifests,
     }, files
 
 def _manifest(ctx, info, lazy):
-    path = lambda file: runfiles_path(file, ctx.workspace_name)
+    path = lambda file: _place(ctx, file)
     files = [info.descriptor, info.manifest, info.config] + info.layouts
     layers = []
     for layer in info.layers:

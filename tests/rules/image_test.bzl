@@ -45,10 +45,15 @@ def _action_count_impl(ctx):
 
 action_count_test = analysistest.make(_action_count_impl)
 
+def _runfiles_names(env):
+    runfiles = analysistest.target_under_test(env)[DefaultInfo].default_runfiles
+    names = [file.basename for file in runfiles.files.to_list()]
+    names += [link.path.split("/")[-1] for link in runfiles.symlinks.to_list()]
+    return names
+
 def _push_runfiles_impl(ctx):
     env = analysistest.begin(ctx)
-    files = analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()
-    names = {file.basename: None for file in files}
+    names = _runfiles_names(env)
     for name in ("layer.tar.gz", "layer.metadata.json", "image.config.json", "image.manifest.json", "push.deploy.json"):
         asserts.true(env, name in names, name + " is in the runfiles")
     return analysistest.end(env)
@@ -57,8 +62,7 @@ push_runfiles_test = analysistest.make(_push_runfiles_impl)
 
 def _lazy_runfiles_impl(ctx):
     env = analysistest.begin(ctx)
-    files = analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()
-    names = {file.basename: None for file in files}
+    names = _runfiles_names(env)
     asserts.true(env, "layer.metadata.json" in names, "layer.metadata.json is in the runfiles")
     asserts.false(env, "layer.tar.gz" in names, "layer.tar.gz is not in the runfiles")
     return analysistest.end(env)

@@ -134,6 +134,17 @@ def test_only_takes_one_kind(
     assert [operation["kind"] for operation in result["operations"]] == ["push"]
 
 
+def test_registry_of_all_pushes_can_be_another(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operations = [
+        specs.operation(ONE, tmp_path, registry="example.com", repository="one", tags=["v1"])
+    ]
+    flags = specs.write(tmp_path, {"label": "//:all", "operations": operations})
+    result = _run(capsys, f"--registry={server.address}", *flags)
+    assert result["operations"][0]["destination"] == f"{server.address}/one"
+
+
 def test_references_are_printed_in_order(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

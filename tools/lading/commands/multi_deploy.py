@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,12 @@ def _flags() -> flags.FlagValues:
         "only", None, ["push", "load"], "Do operations of this kind only.", flag_values=values
     )
     flags.DEFINE_string(
+        "registry",
+        None,
+        "Registry of every push; empty for the embedded default.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
         "chunk", "0", "Send blobs in chunks of so many bytes (4M); 0: whole.", flag_values=values
     )
     flags.DEFINE_string(
@@ -75,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
     if not values.spec or not values.runfiles:
         raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…")
     images = [
-        (kind, image)
+        (kind, image if kind != "push" else _redirected(image, values))
         for kind, image in deploy.read_all(Path(values.spec), Path(values.runfiles))
         if values.only in (None, kind)
     ]
@@ -95,6 +101,10 @@ def main(argv: Sequence[str]) -> int:
     _report(operations, session, values)
     session.close()
     return 0
+
+
+def _redirected(image: Deploy, values: flags.FlagValues) -> Deploy:
+    return image if values.registry is None else replace(image, registry=values.registry)
 
 
 def _push(session: Session, operations: list[_Operation], values: flags.FlagValues) -> None:

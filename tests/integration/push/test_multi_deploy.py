@@ -1,0 +1,70 @@
+"""Many pushes and a load as one command, with a real registry and a real Docker daemon."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.harness import programs, servers
+from tests.integration.harness.launchers import launch
+
+ALL = "tests/integration/push/all"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with servers.docker_registry(tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
+def test_pushes_share_their_layers_and_skopeo_reads_them_all(registry: str, tmp_path: Path) -> None:
+    programs.need("skopeo")
+    result = launch(ALL, "--only=push", f"--registry={registry}")
+
+    one, two, both = result["operations"]
+    assert one["sent"] + two["sent"] + both["sent"] > 0
+    # The layer that all of them have is sent once, and mounted in the other two repositories.
+    shared = _largest_layer(registry, "team/one")
+    assert one["mounted"] + two["mounted"] + both["mounted"] >= 2
+    assert sum(operation["sentBytes"] for operation in result["operations"]) < 2 * shared
+    for operation in result["operations"]:
+        tag = operation["references"][0].partition("@")[0]
+        programs.run(
+            [
+                "skopeo", "copy", "--all", "--src-tls-verify=false",
+                f"docker://{tag}", f"oci:{tmp_path}/{tag.rpartition('/')[2].replace(':', '-')}",
+            ]
+        )  # fmt: skip
+
+    again = launch(ALL, "--only=push", f"--registry={registry}")
+    assert again["requests"] == 3
+    assert not any(operation["changed"] for operation in again["operations"])
+
+
+def test_image_is_pushed_and_loaded_by_one_command(registry: str) -> None:
+    with servers.docker_daemon() as host:
+        result = launch(ALL, f"--registry={registry}", f"--host={host}")
+        loaded = result["operations"][-1]
+        docker = ["docker", "--host", host]
+        try:
+            inspected = programs.run(
+                [*docker, "image", "inspect", "--format", "{{.Id}}", loaded["references"][0]]
+            )
+        finally:
+            programs.run([*docker, "rmi", "--force", *loaded["references"]])
+    assert loaded["kind"] == "load"
+    assert inspected.strip() == loaded["id"]
+
+
+def _largest_layer(registry: str, repository: str) -> int:
+    request = urllib.request.Request(
+        f"http://{registry}/v2/{repository}/manifests/v1",
+        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        sizes: list[int] = [layer["size"] for layer in json.load(response)["layers"]]
+    return max(sizes)
