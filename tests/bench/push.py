@@ -10,23 +10,32 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import multiprocessing
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests.bench import push_images
 from tests.bench.push_images import MIB, Image
 from tests.bench.push_tools import Tool, tools
 from tests.integration.harness import servers
+
+#: Runs a program and adds its seconds and peak MiB to stderr. A process of its own, because the
+#: peak of a program counts from that of the process which started it.
+_MEASURE = (
+    "import os, sys, time\n"
+    "started = time.perf_counter()\n"
+    "pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)\n"
+    "_, status, usage = os.wait4(pid, 0)\n"
+    "seconds = time.perf_counter() - started\n"
+    "sys.stderr.write(f'\\0{seconds} {usage.ru_maxrss / 1024}')\n"
+    "sys.exit(os.waitstatus_to_exitcode(status))\n"
+)
 
 #: Seconds and peak MiB of every run, by scenario and tool.
 Results = defaultdict[str, defaultdict[str, list[tuple[float, float]]]]
@@ -66,8 +75,8 @@ def main() -> None:
 
 def _large(chosen: list[Tool], directory: Path, size: int, repeat: int, results: Results) -> None:
     layers = [(f"layer{number}", size * MIB // 10) for number in range(10)]
-    image = _made(directory / "large", layers)
-    changed = _made(directory / "changed", [*layers[:9], ("new", size * MIB // 10)])
+    image = push_images.make(directory / "large", layers)
+    changed = push_images.make(directory / "changed", [*layers[:9], ("new", size * MIB // 10)])
     # The first round warms up.
     for number in range(repeat + 1):
         for tool in chosen:
@@ -111,26 +120,21 @@ def _push_all(tool: Tool, images: list[Image], registry: str) -> tuple[float, fl
     return sum(seconds for seconds, _ in runs), max(peak for _, peak in runs)
 
 
-def _made(directory: Path, layers: list[tuple[str, int]]) -> Image:
-    """An image, made by another process: a child's peak memory counts from its parent's."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(push_images.make, directory, layers).result()
-
-
 def _run(tool: Tool, command: list[str]) -> tuple[float, float]:
     """Seconds and peak MiB of a command that has to succeed."""
-    with tempfile.TemporaryFile() as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stdin=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-        if tool.inside:
-            output.seek(0)
-            seconds = float(output.read())
-    return seconds, usage.ru_maxrss / 1024
+    result = subprocess.run(
+        [sys.executable, "-S", "-E", "-c", _MEASURE, *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {result.returncode}\n{result.stderr}")
+    seconds, peak = map(float, result.stderr.rpartition("\0")[2].split())
+    if tool.inside:
+        seconds = float(result.stdout)
+    return seconds, peak
 
 
 @contextlib.contextmanager
