@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 _SINGLE = frozenset({
     "annotations_file", "compression", "create_parent_directories", "default_metadata", "level",
-    "media_type", "metadata", "mtree", "mtree_of", "output", "profile", "threads",
+    "media_type", "metadata", "mtree", "mtree_of", "output", "profile", "recipe", "threads",
 })  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def run(request: worker.Request) -> None:
             problem = "given twice" if name in flags else "unknown or has no value"
             raise UsageError(f"--{name:.80} is {problem}")
     output = flags.get("output", "")
-    if not output:
+    if not output and "recipe" not in flags:
         raise UsageError("--output is missing")
     if "mtree_of" in flags:
         _describe(flags["mtree_of"], output)
@@ -53,6 +53,7 @@ def run(request: worker.Request) -> None:
             output,
             sources,
             metadata=flags.get("metadata", ""),
+            recipe=flags.get("recipe", ""),
             compression=Compression(
                 flags.get("compression", "gzip"),
                 flags.get("profile", "fast"),

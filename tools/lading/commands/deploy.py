@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lading.commands.outputs import Outputs
+from lading.commands.recipes import Recipes
 from lading.errors import InputError, NotFoundError
 from lading.oci import document, layout
 from lading.oci.content import FilesContent
@@ -47,6 +48,8 @@ class Deploy:
     registry: str
     repository: str
     tags: tuple[str, ...]
+    #: Layers that do not exist as files, and can be made while they are sent.
+    recipes: Recipes = field(default_factory=lambda: Recipes({}, Path()))
     #: Outputs of the build that are no runfiles, because the target is lazy.
     outputs: Outputs = field(default_factory=lambda: Outputs({}))
     sources: tuple[Source, ...] = ()
@@ -93,6 +96,7 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
         registry=value.get("registry", ""),
         repository=value.get("repository", ""),
         tags=tuple(dict.fromkeys(check_tag(tag) for tag in tags)),
+        recipes=Recipes(dict(_recipes(image, runfiles)), _execution_root(runfiles)),
         outputs=Outputs(dict(_outputs(image, runfiles))),
         sources=tuple(Source(*pair) for pair in sources),
         remote=value.get("remote", {}),
@@ -135,6 +139,16 @@ def _outputs(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest,
         if "output" in layer:
             metadata = json.loads(_bytes(runfiles / layer["metadata"]))
             yield Digest.parse(metadata["digest"]), _execution_root(runfiles) / layer["output"]
+
+
+def _recipes(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
+    """The recipes of compact layers."""
+    for manifest in image.get("manifests", []):
+        yield from _recipes(manifest, runfiles)
+    for layer in image.get("layers", []):
+        if "recipe" in layer:
+            metadata = json.loads(_bytes(runfiles / layer["metadata"]))
+            yield Digest.parse(metadata["digest"]), runfiles / layer["recipe"]
 
 
 def _execution_root(runfiles: Path) -> Path:

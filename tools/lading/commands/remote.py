@@ -75,6 +75,8 @@ class Remote:
         places: list[tuple[str, Content]] = [("the target's files", image.content)]
         if image.outputs:
             places.append(("bazel-out", image.outputs))
+        if image.recipes:
+            places.append(("the layers' recipes", image.recipes))
         places += self._places
         if session is not None:
             for source in image.sources:

@@ -7,7 +7,7 @@ from lading.layer.compress import Compression
 from lading.layer.frames import Cutter
 from lading.layer.lay import lay
 from lading.layer.metadata import layer_metadata
-from lading.layer.outputs import Output, write_output
+from lading.layer.outputs import Nowhere, Output, write_output
 from lading.layer.reading import DirectoryError
 from lading.layer.spool import Spool
 from lading.layer.writer import Blob, write_blob
@@ -16,19 +16,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["LayerRequest", "build_layer"]
+__all__ = ["LayerRequest", "build_layer", "write_layer"]
 
 
 class LayerRequest:
     """What to build; see `collect` for `sources` and `default_metadata`.
 
-    `metadata` and `mtree` are paths of outputs, empty for none. `threads` 0 means one for each
-    processor.
+    `output`, `metadata` and `recipe` are paths of outputs, empty for none. `threads` 0 means one
+    for each processor.
     """
 
     __slots__ = (
         "annotations", "checkpoint", "compression", "create_parent_directories",
-        "default_metadata", "inputs", "media_type", "metadata", "output", "sources", "threads",
+        "default_metadata", "inputs", "media_type", "metadata", "output", "recipe", "sources",
+        "threads",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +38,7 @@ class LayerRequest:
         sources: Sequence[str],
         *,
         metadata: str = "",
+        recipe: str = "",
         compression: Compression | None = None,
         annotations: Mapping[str, str] | None = None,
         media_type: str = "",
@@ -49,6 +51,7 @@ class LayerRequest:
         self.output = output
         self.sources = sources
         self.metadata = metadata
+        self.recipe = recipe
         self.compression = compression or Compression("gzip")
         self.annotations = annotations or {}
         self.media_type = media_type or self.compression.media_type
@@ -71,9 +74,21 @@ def build_layer(request: LayerRequest) -> Blob:
         return _build(request, expect_directories=True)
 
 
-def _build(request: LayerRequest, *, expect_directories: bool) -> Blob:
-    directory = request.output.rpartition("/")[0]
-    with Spool(directory) as spool, Output(request.output) as output:
+def write_layer(
+    request: LayerRequest, fd: int, *, scratch: str, expect_directories: bool = True
+) -> Blob:
+    """Writes the blob of `request` to `fd`, which may be a pipe, and no other output.
+
+    Args:
+        request: what to build.
+        fd: open for writing.
+        scratch: directory that archives are unpacked in.
+        expect_directories: see `collect`.
+
+    Raises:
+        LadingError: see `collect`, `lay` and `write_blob`.
+    """
+    with Spool(scratch) as spool:
         entries = collect(
             request.sources,
             spool=spool,
@@ -82,15 +97,27 @@ def _build(request: LayerRequest, *, expect_directories: bool) -> Blob:
             expect_directories=expect_directories,
         )
         cutter = Cutter(request.compression.target)
-        blob = write_blob(
-            output.fd,
+        return write_blob(
+            fd,
             lambda take: lay(entries, cutter, take),
             request.compression,
             cutter.capacity,
             threads=request.threads,
             checkpoint=request.checkpoint,
         )
+
+
+def _build(request: LayerRequest, *, expect_directories: bool) -> Blob:
+    scratch = (request.output or request.metadata).rpartition("/")[0]
+    with Output(request.output) if request.output else Nowhere() as output:
+        blob = write_layer(
+            request, output.fd, scratch=scratch, expect_directories=expect_directories
+        )
         if request.metadata:
             document = layer_metadata(blob, request.media_type, request.annotations)
             write_output(request.metadata, document)
+        if request.recipe:
+            from lading.layer.recipe import dumps
+
+            write_output(request.recipe, dumps(request))
     return blob

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Output", "write_output"]
+__all__ = ["Nowhere", "Output", "write_output"]
 
 
 class Output:
@@ -53,6 +53,21 @@ class Output:
             os.unlink(self._temporary)
             raise StorageError(f"{self._path} cannot be written: {failure.strerror}") from None
         os.unlink(self._temporary)
+
+
+class Nowhere:
+    """In place of an `Output` whose bytes nobody wants, only their digest; a context manager."""
+
+    __slots__ = ("fd",)
+
+    def __enter__(self) -> Self:
+        self.fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        os.close(self.fd)
 
 
 def write_output(path: str, data: bytes) -> None:
