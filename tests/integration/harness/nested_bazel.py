@@ -27,6 +27,7 @@ class NestedBazel:
     output_base: Path
     env: Mapping[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
+    program: str = "bazel"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs Bazel and returns what it did, whatever its exit code."""
@@ -38,7 +39,7 @@ class NestedBazel:
         }
         outer["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
         return subprocess.run(
-            [*self.prefix, "bazel", f"--output_base={self.output_base}", *arguments],
+            [*self.prefix, self.program, f"--output_base={self.output_base}", *arguments],
             cwd=self.directory,
             env={**outer, **self.env},
             stdin=subprocess.DEVNULL,
@@ -64,11 +65,18 @@ def workspace() -> Path:
 
 @contextlib.contextmanager
 def nested_bazel(
-    output_base: Path, *, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+    output_base: Path,
+    *,
+    directory: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[NestedBazel]:
-    """Yields a Bazel for this workspace; its server and its outputs are gone afterwards."""
+    """Yields a Bazel for `directory`, by default this workspace.
+
+    Its server and its outputs are gone afterwards.
+    """
     programs.need("bazel")
-    bazel = NestedBazel(workspace(), output_base, env or {}, prefix)
+    bazel = NestedBazel(directory or workspace(), output_base, env or {}, prefix)
     try:
         yield bazel
     finally:
