@@ -1,5 +1,7 @@
 """image(): one call for an image and everything a team does with it."""
 
+load(":binary.bzl", "layer_from_binary")
+load(":index.bzl", "image_index")
 load(":load.bzl", "image_load")
 load(":manifest.bzl", "image_manifest")
 load(":push.bzl", "image_push")
@@ -44,3 +46,59 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         tag_list = tags_to_push or ["latest"],
         **common
     )
+
+# What an index has of its own; the rest describes the images in it.
+_INDEX_ATTRIBUTES = ["annotations", "annotations_file", "build_settings", "stamp", "subject"]
+
+# Attributes of layer_from_binary that are not its binary.
+_LAYER_ATTRIBUTES = ["compress", "default_metadata", "include_runfiles", "interpreter", "layer_budget", "path", "plan"]
+
+def image_from_binary(name, *, binary, base = None, platforms = [], kind = "auto", layers = [], visibility = None, tags = None, testonly = None, **kwargs):
+    """Declares the image of a program: any `*_binary` target.
+
+    The image starts the program at its path, with the binary's `args` and `env`, in the directory of
+    its runfiles. Makes `NAME`, and `NAME.layer`, a `layer_from_binary`; for several platforms `NAME`
+    is an `image_index` and `NAME.manifest` what it builds for each.
+
+    Args:
+        name: string, name of the image.
+        binary: label, the program.
+        base: label, the image to build on.
+        platforms: list of labels, the platforms to build for; by default the one being built for.
+        kind: string, `manifest`, `index`, or `auto`: an index for two platforms and more.
+        layers: list of labels, layers below those of the program.
+        visibility: list of labels, for all targets.
+        tags: list of strings, Bazel tags for all targets.
+        testonly: bool, for all targets.
+        **kwargs: `compress`, `default_metadata`, `include_runfiles`, `interpreter`, `layer_budget`, `path`
+            and `plan` of `layer_from_binary`, and every attribute of `image_manifest`.
+    """
+    if kind not in ("auto", "index", "manifest"):
+        fail("image_from_binary(name = %r): kind %r is not auto, index or manifest" % (name, kind))
+    if kind == "manifest" and len(platforms) > 1:
+        fail("image_from_binary(name = %r): a manifest is for one platform, and %d are given" % (name, len(platforms)))
+    common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+    layer = {key: value for key, value in kwargs.items() if key in _LAYER_ATTRIBUTES}
+    image = {key: value for key, value in kwargs.items() if key not in _LAYER_ATTRIBUTES}
+    layer_from_binary(
+        name = name + ".layer",
+        binary = binary,
+        **(common | layer)
+    )
+    is_index = kind == "index" or len(platforms) > 1
+    if platforms and not is_index:
+        image["platform"] = platforms[0]
+    image_manifest(
+        name = name + ".manifest" if is_index else name,
+        base = base,
+        layers = layers + [":%s.layer" % name],
+        program = ":%s.layer" % name,
+        **(common | image)
+    )
+    if is_index:
+        image_index(
+            name = name,
+            manifests = [":%s.manifest" % name],
+            platforms = platforms,
+            **(common | {key: value for key, value in image.items() if key in _INDEX_ATTRIBUTES})
+        )

@@ -87,17 +87,19 @@ def _impl(ctx):
         args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), target))
     return layer_action(ctx, args, depset(ctx.files.debs + ctx.files.tars, transitive = inputs))
 
-def layer_action(ctx, args, inputs):
+def layer_action(ctx, args, inputs, *, name = None):
     """Declares the LayerTar action and returns the providers of a layer.
 
     Args:
         ctx: the context of a rule that has LAYER_ATTRS.
         args: Args made by `action_args`, holding the layer's sources.
         inputs: depset of File, everything that the sources name.
+        name: string, what the outputs are called; by default as the target.
 
     Returns:
         list of providers.
     """
+    name = name or ctx.label.name
     compression = ctx.attr.compress
     if compression == "auto":
         compression = ctx.attr._compress[BuildSettingInfo].value
@@ -106,8 +108,8 @@ def layer_action(ctx, args, inputs):
         profile = "small" if ctx.var["COMPILATION_MODE"] == "opt" else "fast"
     level = ctx.attr._compression_level[BuildSettingInfo].value
     media_suffix, extension = _SUFFIX[compression]
-    blob = ctx.actions.declare_file(ctx.label.name + extension)
-    metadata = ctx.actions.declare_file(ctx.label.name + ".metadata.json")
+    blob = ctx.actions.declare_file(name + extension)
+    metadata = ctx.actions.declare_file(name + ".metadata.json")
 
     args.add(blob, format = "--output=%s")
     args.add(metadata, format = "--metadata=%s")
@@ -122,7 +124,7 @@ def layer_action(ctx, args, inputs):
         progress_message = "Building layer %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
-    mtree = ctx.actions.declare_file(ctx.label.name + ".mtree")
+    mtree = ctx.actions.declare_file(name + ".mtree")
     _mtree_action(ctx, blob, mtree)
     return [
         DefaultInfo(files = depset([blob, metadata])),
@@ -149,7 +151,7 @@ def _add_options(ctx, args, compression, profile, level):
         args.add("--annotation=%s=%s" % (key, value))
     if ctx.file.annotations_file:
         args.add(ctx.file.annotations_file, format = "--annotations_file=%s")
-    for path, metadata in ctx.attr.file_metadata.items():
+    for path, metadata in getattr(ctx.attr, "file_metadata", {}).items():
         args.add("M\t%s\t%s" % (image_path(path, what = "%s, file_metadata" % ctx.label), metadata))
 
 def _mtree_action(ctx, blob, mtree):

@@ -6,7 +6,17 @@ Lines are made by `map_each` functions, so they cost nothing in the analysis pha
 
 load(":paths.bzl", "runfiles_path")
 
-def _line(file, destination):
+def source_line(file, destination):
+    """The line that puts `file` at `destination`.
+
+    Args:
+        file: File.
+        destination: string, a path made by `image_path`.
+
+    Returns:
+        string.
+    """
+
     # File.is_symlink tells an unresolved symlink; Bazel 7 does not have it.
     if file.is_directory:
         kind = "T"
@@ -24,12 +34,12 @@ def add_file(args, file, destination):
         file: File.
         destination: string, a path made by `image_path`.
     """
-    args.add_all([file], map_each = lambda f: _line(f, destination), allow_closure = True, expand_directories = False)
+    args.add_all([file], map_each = lambda f: source_line(f, destination), allow_closure = True, expand_directories = False)
 
 def _add_flattened(args, files, prefix):
     args.add_all(
         files,
-        map_each = lambda f: _line(f, prefix + "/" + f.basename),
+        map_each = lambda f: source_line(f, prefix + "/" + f.basename),
         allow_closure = True,
         expand_directories = False,
     )
@@ -41,7 +51,7 @@ def _add_package_relative(args, files, prefix, package):
             path = path.split("/", 2)[2]
         if package and path.startswith(package + "/"):
             path = path[len(package) + 1:]
-        return _line(file, prefix + "/" + path)
+        return source_line(file, prefix + "/" + path)
 
     args.add_all(files, map_each = line, allow_closure = True, expand_directories = False)
 
@@ -54,13 +64,13 @@ def _add_runfiles(args, info, destination, workspace_name):
         return []
 
     def file_line(file):
-        return _line(file, prefix + runfiles_path(file, workspace_name))
+        return source_line(file, prefix + runfiles_path(file, workspace_name))
 
     def symlink_line(entry):
-        return _line(entry.target_file, prefix + workspace_name + "/" + entry.path)
+        return source_line(entry.target_file, prefix + workspace_name + "/" + entry.path)
 
     def root_symlink_line(entry):
-        return _line(entry.target_file, prefix + entry.path)
+        return source_line(entry.target_file, prefix + entry.path)
 
     def empty_line(path):
         return "E\t" + prefix + (path[3:] if path.startswith("../") else workspace_name + "/" + path)

@@ -1,0 +1,187 @@
+"""Programs in images: the layers of a binary with its runfiles, and how it is started."""
+
+load("//rules:providers.bzl", "LayersInfo", "ProgramInfo")
+load(":layer.bzl", "LAYER_ATTRS", "layer_action")
+load(":paths.bzl", "image_path", "runfiles_path")
+load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "repository_of", "runfiles_layer")
+load(":sharing.bzl", "LayerPlanInfo")
+load(":sources.bzl", "add_file", "source_line")
+load(":worker.bzl", "action_args")
+
+BinaryInfo = provider(
+    doc = "What a `*_binary` target says about running it.",
+    fields = {
+        "args": "list of strings.",
+        "env": "dict of string to string.",
+    },
+)
+
+def _binary_aspect_impl(target, ctx):
+    attributes = ctx.rule.attr
+    data = getattr(attributes, "data", [])
+    args = []
+    for arg in getattr(attributes, "args", []):
+        args += _words(ctx.expand_location(arg, data) if "$(" in arg else arg)
+    if RunEnvironmentInfo in target:
+        env = target[RunEnvironmentInfo].environment
+    else:
+        env = getattr(attributes, "env", {})
+        env = env if type(env) == "dict" else {}
+    env = {name: ctx.expand_location(value, data) if "$(" in value else value for name, value in env.items()}
+    return [BinaryInfo(args = args, env = env)]
+
+def _words(text):
+    """Splits as a shell does, as far as quotes and blanks go: Bazel does the same with `args`."""
+    words = []
+    word, quote, seen = "", "", False
+    for character in text.elems():
+        if quote:
+            if character == quote:
+                quote = ""
+            else:
+                word += character
+        elif character in "'\"":
+            quote, seen = character, True
+        elif character in " \t\n":
+            if word or seen:
+                words.append(word)
+            word, seen = "", False
+        else:
+            word += character
+    return words + ([word] if word or seen else [])
+
+binary_aspect = aspect(
+    implementation = _binary_aspect_impl,
+    doc = "Reads `args` and `env` of a binary.",
+)
+
+_DOC = """The layers of a binary: its dependencies from other repositories, lowest, and its own code.
+
+The program is at `path`. Its runfiles are below `/runfiles`, where `PATH.runfiles` points to, so that
+programs with the same dependencies share the layers that hold them. With a `plan` dependencies that
+other programs have too are in the layers of the plan.
+
+`image_manifest(program = …)` starts the program with its `args` and `env`, in its runfiles.
+"""
+
+_ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
+    "binary": attr.label(
+        mandatory = True,
+        executable = True,
+        cfg = "target",
+        aspects = [binary_aspect],
+        doc = "The program: any `*_binary` target.",
+    ),
+    "include_runfiles": attr.bool(default = True, doc = "Whether the runfiles come along. A static binary needs none."),
+    "interpreter": attr.string_list(doc = "Words before the program's path in the entrypoint: `[\"/usr/bin/python3\"]`, where the image has no `/usr/bin/env`."),
+    "layer_budget": attr.int(
+        default = 4,
+        doc = """Most layers. All but one are for repositories that dependencies come from, those with the most files each in
+one of its own, the others together; 1 puts everything into one layer. With a `plan`, its budget counts.""",
+    ),
+    "path": attr.string(doc = "Path of the program in the image; with a `/` at its end, the directory. By default below the name of its repository and package."),
+    "plan": attr.label(providers = [LayerPlanInfo], doc = "A `layer_plan` that lists the binary."),
+}
+
+def _impl(ctx):
+    what = "%s, path" % ctx.label
+    executable = ctx.executable.binary
+    info = ctx.attr.binary[DefaultInfo]
+    given = ctx.attr.path or "/" + runfiles_path(executable, ctx.workspace_name)
+    if given.endswith("/"):
+        given += executable.basename
+    path = image_path(given, what = what)
+    if ctx.attr.layer_budget < 1 or ctx.attr.layer_budget > 100:
+        fail("%s, layer_budget: %d is not possible. Choose 1 to 100." % (ctx.label, ctx.attr.layer_budget))
+
+    layers = []
+    files = []
+    if ctx.attr.include_runfiles:
+        files = [file for file in info.default_runfiles.files.to_list() if file != executable]
+    if ctx.attr.plan and files:
+        plan = ctx.attr.plan[LayerPlanInfo]
+        if ctx.attr.binary.label not in plan.layers:
+            fail("%s, plan: %s does not list %s. Add it to its binaries." % (ctx.label, ctx.attr.plan.label, ctx.attr.binary.label))
+        layers += plan.layers[ctx.attr.binary.label]
+        files = [file for file in files if file not in plan.files]
+        groups = _split(files, 1)
+    else:
+        groups = _split(files, ctx.attr.layer_budget - 1)
+    if groups:
+        own = {file: None for group in groups for file in group}
+        files = [file for file in files if file not in own]
+        layers += [runfiles_layer(ctx, "%s.%d" % (ctx.label.name, number), group) for number, group in enumerate(groups)]
+    layers.append(_own_layer(ctx, path, info, files))
+
+    blobs = [getattr(layer, "recipe", None) or layer.blob for layer in layers]
+    binary = ctx.attr.binary[BinaryInfo]
+    return [
+        DefaultInfo(files = depset(blobs)),
+        LayersInfo(layers = layers),
+        ProgramInfo(
+            cmd = binary.args,
+            entrypoint = ctx.attr.interpreter + [path],
+            env = binary.env,
+            working_dir = "%s.runfiles/%s" % (path, ctx.workspace_name) if ctx.attr.include_runfiles else "",
+        ),
+        OutputGroupInfo(layer = depset([layer.blob for layer in layers]), metadata = depset([layer.metadata for layer in layers])),
+    ]
+
+def _split(files, most):
+    """Divides what other repositories bring into at most `most` groups of files."""
+    repositories = {}
+    for file in files if most > 0 else []:
+        name = repository_of(file)
+        if name:
+            repositories.setdefault(name, []).append(file)
+
+    # How large a file is, is not known before it is built; their number is.
+    names = sorted(repositories, key = lambda name: (-len(repositories[name]), name))
+    groups = [repositories[name] for name in names[:most - 1 if len(names) > most else most]]
+    joined = [file for name in sorted(names[len(groups):]) for file in repositories[name]]
+    if joined:
+        groups.append(joined)
+    return groups
+
+def _own_layer(ctx, path, info, files):
+    args = action_args(ctx)
+    executable = ctx.executable.binary
+    add_file(args, executable, path)
+    inputs = [executable] + files
+    if ctx.attr.include_runfiles:
+        workspace_name = ctx.workspace_name
+        args.add("L\t%s.runfiles\t%s" % (path, RUNFILES))
+        args.add("D\t%s/%s" % (RUNFILES, workspace_name))
+        add_runfiles(args, files, workspace_name)
+        runfiles = info.default_runfiles
+
+        # The program itself among its runfiles, where $(rlocationpath) of it points to.
+        own = "%s/%s" % (RUNFILES, runfiles_path(executable, workspace_name))
+        if executable in runfiles.files.to_list():
+            add_file(args, executable, own)
+
+        def symlink_line(entry):
+            return source_line(entry.target_file, "%s/%s/%s" % (RUNFILES, workspace_name, entry.path))
+
+        def root_symlink_line(entry):
+            return source_line(entry.target_file, "%s/%s" % (RUNFILES, entry.path))
+
+        def empty_line(name):
+            return "E\t%s/%s" % (RUNFILES, name[3:] if name.startswith("../") else workspace_name + "/" + name)
+
+        args.add_all(runfiles.symlinks, map_each = symlink_line, allow_closure = True)
+        args.add_all(runfiles.root_symlinks, map_each = root_symlink_line, allow_closure = True)
+        args.add_all(runfiles.empty_filenames, map_each = empty_line, allow_closure = True)
+        inputs += [entry.target_file for entry in runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()]
+        mapping = getattr(info.files_to_run, "repo_mapping_manifest", None)
+        if mapping:
+            add_file(args, mapping, RUNFILES + "/_repo_mapping")
+            inputs.append(mapping)
+    return layer_info(layer_action(ctx, args, depset(inputs), name = ctx.label.name + ".own"))
+
+layer_from_binary = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    provides = [LayersInfo, ProgramInfo],
+)

@@ -1,0 +1,3 @@
+"""What to say."""
+
+TEXT = "hello"
