@@ -4,8 +4,10 @@ LayerInfo = provider(
     doc = "One layer of an image: the compressed blob and what has to be known about it.",
     fields = {
         "blob": "File: the layer blob as it is pushed. None for a layer of a shallow base.",
+        "inputs": "depset of File: what a recipe needs; empty, or absent, without one.",
         "metadata": "File: JSON with mediaType, digest, size, diff_id, uncompressed_size, annotations and history.",
         "media_type": "string: the layer's media type, known before the layer is built.",
+        "recipe": "File: what the layer is made from while it is pushed or loaded; None, or absent, for one that is a file.",
     },
 )
 

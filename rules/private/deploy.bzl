@@ -57,10 +57,10 @@ def deploy_providers(ctx, tool, kind, settings, *, tag_file = None):
         strategy = ctx.attr.strategy,
         tag_file = tag_file,
     )
-    value, files = operation_spec(ctx, operation, ctx.attr.strategy)
+    value, files, inputs = operation_spec(ctx, operation, ctx.attr.strategy)
     spec = value | {"remote": remote_spec(ctx), "version": 1}
     return [
-        launcher(ctx, tool, spec, files),
+        launcher(ctx, tool, spec, files, inputs),
         DeployInfo(operations = [operation]),
     ]
 
@@ -77,19 +77,20 @@ def operation_spec(ctx, operation, strategy):
         strategy: string, one of STRATEGIES.
 
     Returns:
-        A dict of JSON values, and a list of the files it names.
+        A dict of JSON values, a list of the files it names, and a list of depsets of the files
+        that recipes name.
     """
     if strategy == "auto":
         setting = ctx.attr._push_strategy if operation.kind == "push" else ctx.attr._load_strategy
         strategy = setting[BuildSettingInfo].value
-    image, files = _image(ctx, operation.image, lazy = strategy == "lazy")
+    image, files, inputs = _image(ctx, operation.image, lazy = strategy == "lazy")
     value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
     if operation.tag_file:
         files.append(operation.tag_file)
         value["tag_files"] = [_place(ctx, operation.tag_file)]
-    return value, files
+    return value, files, inputs
 
-def launcher(ctx, tool, spec, files):
+def launcher(ctx, tool, spec, files, inputs = []):
     """Declares the specification and the executable that starts `tool` with it.
 
     Args:
@@ -97,6 +98,7 @@ def launcher(ctx, tool, spec, files):
         tool: Target, the py_binary that does the work.
         spec: dict of JSON values.
         files: list of File, what the specification names.
+        inputs: list of depset of File, what has to be there too, under its own path.
 
     Returns:
         DefaultInfo.
@@ -116,6 +118,7 @@ def launcher(ctx, tool, spec, files):
     runfiles = ctx.runfiles(
         files = [spec_file],
         symlinks = {_symlink(file): file for file in files},
+        transitive_files = depset(transitive = inputs),
     ).merge(tool[DefaultInfo].default_runfiles)
     return DefaultInfo(executable = executable, files = depset([executable]), runfiles = runfiles)
 
@@ -144,25 +147,33 @@ def _image(ctx, info, lazy):
     if hasattr(info, "config"):
         return _manifest(ctx, info, lazy)
     files = [info.descriptor, info.index]
+    inputs = []
     manifests = []
     for manifest in info.manifests:
-        value, more = _manifest(ctx, manifest, lazy)
+        value, more_files, more_inputs = _manifest(ctx, manifest, lazy)
         manifests.append(value)
-        files += more
+        files += more_files
+        inputs += more_inputs
     return {
         "descriptor": _place(ctx, info.descriptor),
         "index": _place(ctx, info.index),
         "manifests": manifests,
-    }, files
+    }, files, inputs
 
 def _manifest(ctx, info, lazy):
     path = lambda file: _place(ctx, file)
     files = [info.descriptor, info.manifest, info.config] + info.layouts
+    inputs = []
     layers = []
     for layer in info.layers:
         files.append(layer.metadata)
         value = {"metadata": path(layer.metadata)}
-        if layer.blob and lazy and not layer.blob.is_source:
+        if getattr(layer, "recipe", None):
+            value["recipe"] = path(layer.recipe)
+            value["output"] = layer.blob.path
+            files.append(layer.recipe)
+            inputs.append(layer.inputs)
+        elif layer.blob and lazy and not layer.blob.is_source:
             # Not among the runfiles, so Bazel has no reason to download it.
             value["output"] = layer.blob.path
         elif layer.blob:
@@ -176,4 +187,4 @@ def _manifest(ctx, info, lazy):
         "layouts": [path(layout) for layout in info.layouts],
         "manifest": path(info.manifest),
         "sources": [{"registry": source.registry, "repository": source.repository} for source in info.sources],
-    }, files
+    }, files, inputs

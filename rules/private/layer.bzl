@@ -31,6 +31,7 @@ LAYER_ATTRS = {
     "default_metadata": attr.string(doc = "`file_metadata(…)` for everything without metadata of its own."),
     "file_metadata": attr.string_dict(doc = "Path in the image to `file_metadata(…)`. A path that matches nothing is an error."),
     "media_type": attr.string(doc = "Media type of the layer; by default the OCI type of its compression."),
+    "_compact": attr.label(default = "//rules/settings:compact_layers"),
     "_compress": attr.label(default = "//rules/settings:compress"),
     "_compression_level": attr.label(default = "//rules/settings:compression_level"),
     "_profile": attr.label(default = "//rules/settings:profile"),
@@ -111,30 +112,45 @@ def layer_action(ctx, args, inputs, *, name = None):
     blob = ctx.actions.declare_file(name + extension)
     metadata = ctx.actions.declare_file(name + ".metadata.json")
 
-    args.add(blob, format = "--output=%s")
-    args.add(metadata, format = "--metadata=%s")
     _add_options(ctx, args, compression, profile, level)
     direct = [ctx.file.annotations_file] if ctx.file.annotations_file else []
+    all_inputs = depset(direct, transitive = [inputs])
+    if ctx.attr._compact[BuildSettingInfo].value == "enabled":
+        # Two actions: the blob is made only for whoever wants it as a file.
+        recipe = ctx.actions.declare_file(metadata.basename.replace(".metadata.", ".recipe."), sibling = metadata)
+        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "recipe": recipe})
+        _tar_action(ctx, args, all_inputs, {"output": blob})
+    else:
+        recipe = None
+        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "output": blob})
+    mtree = ctx.actions.declare_file(name + ".mtree")
+    _mtree_action(ctx, blob, mtree)
+    return [
+        DefaultInfo(files = depset([recipe or blob, metadata])),
+        LayerInfo(
+            blob = blob,
+            inputs = inputs if recipe else depset(),
+            media_type = ctx.attr.media_type or _MEDIA_TYPE + media_suffix,
+            metadata = metadata,
+            recipe = recipe,
+        ),
+        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata]), mtree = depset([mtree])),
+    ]
+
+def _tar_action(ctx, args, inputs, outputs):
+    """Declares an action of the layer's tool; `outputs` is a dict of flag to File."""
+    flags = action_args(ctx)
+    for flag, file in outputs.items():
+        flags.add(file, format = "--" + flag + "=%s")
     ctx.actions.run(
         executable = ctx.executable._tool,
-        arguments = [args],
-        inputs = depset(direct, transitive = [inputs]),
-        outputs = [blob, metadata],
+        arguments = [flags, args],
+        inputs = inputs,
+        outputs = outputs.values(),
         mnemonic = "LayerTar",
         progress_message = "Building layer %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
-    mtree = ctx.actions.declare_file(name + ".mtree")
-    _mtree_action(ctx, blob, mtree)
-    return [
-        DefaultInfo(files = depset([blob, metadata])),
-        LayerInfo(
-            blob = blob,
-            media_type = ctx.attr.media_type or _MEDIA_TYPE + media_suffix,
-            metadata = metadata,
-        ),
-        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata]), mtree = depset([mtree])),
-    ]
 
 def _add_options(ctx, args, compression, profile, level):
     args.add(compression, format = "--compression=%s")

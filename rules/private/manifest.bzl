@@ -142,7 +142,8 @@ def _impl(ctx):
     )
     return [
         DefaultInfo(files = depset(
-            [outputs.manifest, outputs.config, outputs.digest] + [layer.blob for layer in layers],
+            [outputs.manifest, outputs.config, outputs.digest] +
+            [getattr(layer, "recipe", None) or layer.blob for layer in layers],
         )),
         info,
         OutputGroupInfo(

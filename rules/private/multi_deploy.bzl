@@ -46,11 +46,13 @@ def _impl(ctx):
         fail("%s: there is nothing to do, no operation is a %s." % (ctx.label, " or a ".join(ctx.attr.deploy_operations) or "kind of any sort"))
     values = []
     files = []
+    inputs = []
     for operation in operations:
         override = ctx.attr.push_strategy if operation.kind == "push" else ctx.attr.load_strategy
-        value, more = operation_spec(ctx, operation, operation.strategy if override == "auto" else override)
+        value, more_files, more_inputs = operation_spec(ctx, operation, operation.strategy if override == "auto" else override)
         values.append(value)
-        files += more
+        files += more_files
+        inputs += more_inputs
     label = str(ctx.label)
     spec = {
         "label": label[2:] if label.startswith("@@//") else label,
@@ -59,7 +61,7 @@ def _impl(ctx):
         "version": 1,
     }
     return [
-        launcher(ctx, ctx.attr._tool, spec, files),
+        launcher(ctx, ctx.attr._tool, spec, files, inputs),
         DeployInfo(operations = operations),
     ]
 
