@@ -126,6 +126,35 @@ def test_layout_is_filled_from_the_remote_cache(
     assert numbers.endswith("\n400000\n")
 
 
+def test_compact_layers_are_made_while_they_are_pushed(
+    bazel: NestedBazel, cache: Casd, registry: str, tmp_path: Path
+) -> None:
+    programs.need("skopeo")
+    where = [f"--registry={registry}", "--repository=compact/one"]
+    compact = bazel.run(
+        "run",
+        "--//rules/settings:compact_layers=enabled",
+        "--noexperimental_convenience_symlinks",
+        "--disk_cache=",
+        f"//{PACKAGE}:one.push",
+        "--",
+        "--json",
+        "--remote_cache=",
+        *where,
+    )
+    assert compact.returncode == 0, compact.stderr
+    result = json.loads(compact.stdout)
+
+    assert result["sent"] == 4
+    assert _layers(bazel) == []
+    source = f"docker://{registry}/compact/one:v1"
+    programs.run(["skopeo", "copy", "--src-tls-verify=false", source, f"oci:{tmp_path}/one:v1"])
+    # The digest is that of layers which are files.
+    again = _run(bazel, cache, "one.push", *where, "--remote_cache=")
+    assert again["digest"] == result["digest"]
+    assert not again["changed"]
+
+
 @pytest.mark.parametrize("caches", [[], ["nowhere"]])
 def test_blob_that_is_nowhere_is_named_with_every_place_and_the_way_out(
     bazel: NestedBazel, cache: Casd, registry: str, caches: list[str]
