@@ -13,8 +13,9 @@ from lading.errors import InputError
 __all__ = ["Nearness", "Origin", "nearness"]
 
 _PORTS = {"http": 80, "https": 443}
-# What a request line may carry; urlsplit itself drops tabs and newlines without a word.
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+# What a request line may carry; urlsplit itself drops tabs and newlines without a word. A
+# backslash means different hosts to different readers.
+_PRINTABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,10 +87,10 @@ def nearness(address: str) -> Nearness:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
-    if ip.is_link_local or ip.is_multicast or ip.is_reserved:
-        return Nearness.LINK_LOCAL
     if ip.is_loopback or ip.is_unspecified:
         return Nearness.LOOPBACK
+    if ip.is_link_local or ip.is_multicast or ip.is_reserved:
+        return Nearness.LINK_LOCAL
     return Nearness.PUBLIC if ip.is_global else Nearness.PRIVATE
 
 

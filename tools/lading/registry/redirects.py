@@ -59,7 +59,8 @@ def _resolve(request: Request, location: str, verb: str) -> tuple[Origin, str]:
     if not location:
         raise UnreachableError(f"{request.origin} {verb} nowhere: the header is missing")
     try:
-        if any(char <= " " or char > "~" for char in location):
+        # Before urljoin, which drops or repairs what Origin.split would refuse.
+        if any(char <= " " or char > "~" or char == "\\" for char in location):
             raise InputError(f"{location!r:.120} is not a URL")
         return Origin.split(urljoin(f"{request.origin}{request.target}", location))
     except (InputError, ValueError) as error:
