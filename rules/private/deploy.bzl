@@ -8,6 +8,7 @@ happens before `bazel run`.
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":paths.bzl", "runfiles_path")
+load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "status_files")
 
 STRATEGIES = ["auto", "eager", "lazy"]
 
@@ -21,7 +22,7 @@ LAUNCHER_ATTRS = {
     "_remote_instance_name": attr.label(default = "//rules/settings:remote_instance_name"),
 }
 
-DEPLOY_ATTRS = LAUNCHER_ATTRS | {
+DEPLOY_ATTRS = LAUNCHER_ATTRS | STAMP_ATTRS | {
     "image": attr.label(
         mandatory = True,
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
@@ -49,11 +50,14 @@ def deploy_providers(ctx, tool, kind, settings, *, tag_file = None):
         list of providers.
     """
     label = str(ctx.label)
+    texts = [settings.get("registry", ""), settings.get("repository", "")] + settings.get("tags", [])
     operation = struct(
+        build_settings = build_setting_values(ctx),
         image = image_info(ctx.attr.image),
         kind = kind,
         label = label[2:] if label.startswith("@@//") else label,
         settings = settings,
+        status_files = status_files(ctx, texts, [tag_file] if tag_file else []),
         strategy = ctx.attr.strategy,
         tag_file = tag_file,
     )
@@ -85,6 +89,12 @@ def operation_spec(ctx, operation, strategy):
         strategy = setting[BuildSettingInfo].value
     image, files, inputs = _image(ctx, operation.image, lazy = strategy == "lazy")
     value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
+    if operation.build_settings:
+        value["build_settings"] = operation.build_settings
+    if operation.status_files:
+        # Read when the command runs: Bazel writes them anew at every build.
+        files += operation.status_files
+        value["status_files"] = [_place(ctx, file) for file in operation.status_files]
     if operation.tag_file:
         files.append(operation.tag_file)
         value["tag_files"] = [_place(ctx, operation.tag_file)]

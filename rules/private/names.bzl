@@ -52,13 +52,13 @@ def tag_error(tag):
     return ""
 
 def check_repository(name, *, what):
-    """Fails unless `name` is a repository name.
+    """Fails unless `name` is a repository name or a template of one.
 
     Args:
         name: string.
         what: string, names target and attribute in the failure.
     """
-    error = repository_error(name)
+    error = "" if "{" in name else repository_error(name)
     if error:
         fail("%s: %r %s. Use lowercase letters and digits, separated by one of . _ __ - and by /." % (what, name, error))
 

@@ -15,7 +15,7 @@ from typing import Any
 from lading.commands.outputs import Outputs
 from lading.commands.recipes import Recipes
 from lading.errors import InputError, NotFoundError
-from lading.oci import document, layout
+from lading.oci import document, layout, stamp
 from lading.oci.content import FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -26,7 +26,8 @@ __all__ = ["Deploy", "Source", "parse", "read", "read_all"]
 _VERSION = 1
 _MAX_SPEC_BYTES = 64 * 1024 * 1024
 _KNOWN = {
-    "image", "kind", "label", "registry", "remote", "repository", "tag_files", "tags", "version"
+    "build_settings", "image", "kind", "label", "registry", "remote", "repository", "status_files",
+    "tag_files", "tags", "version",
 }  # fmt: skip
 
 
@@ -87,15 +88,22 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     image = value["image"]
     tags = [*value.get("tags", [])]
     for path in value.get("tag_files", []):
-        tags += _bytes(runfiles / path).decode().split()
+        tags += _lines(_bytes(runfiles / path).decode())
+    variables = _variables(value, runfiles)
+
+    def expand(text: str, attribute: str) -> str:
+        return stamp.expand(text, variables, what=f"{value['label']}, {attribute}")
+
+    # A condition may leave nothing of a tag.
+    expanded = [found for tag in tags if (found := expand(tag, "tag"))]
     sources = {(item["registry"], item["repository"]): None for item in _sources(image)}
     return Deploy(
         label=value["label"],
         root=_descriptor(runfiles / image["descriptor"]),
         content=FilesContent(dict(_files(image, runfiles))),
-        registry=value.get("registry", ""),
-        repository=value.get("repository", ""),
-        tags=tuple(dict.fromkeys(check_tag(tag) for tag in tags)),
+        registry=expand(value.get("registry", ""), "registry"),
+        repository=expand(value.get("repository", ""), "repository"),
+        tags=tuple(dict.fromkeys(check_tag(tag) for tag in expanded)),
         recipes=Recipes(dict(_recipes(image, runfiles)), _execution_root(runfiles)),
         outputs=Outputs(dict(_outputs(image, runfiles))),
         sources=tuple(Source(*pair) for pair in sources),
@@ -112,6 +120,20 @@ def _load(spec: Path) -> dict[str, Any]:
             fix="build the target again",
         )
     return value
+
+
+def _lines(text: str) -> list[str]:
+    """Tags of a file: one a line, or several separated by blanks where none is a template."""
+    words = (line.strip() for line in text.splitlines())
+    return [tag for word in words for tag in ([word] if "{{" in word else word.split())]
+
+
+def _variables(value: Mapping[str, Any], runfiles: Path) -> dict[str, str]:
+    """What templates know: build settings, and the workspace status as of the last build."""
+    variables: dict[str, str] = dict(value.get("build_settings", {}))
+    for path in value.get("status_files", []):
+        variables |= stamp.read_status(_bytes(runfiles / path), what=path)
+    return variables
 
 
 def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
