@@ -32,7 +32,9 @@ def _members(data: bytes) -> dict[str, bytes]:
 
 def test_the_tar_is_a_docker_archive_and_an_oci_layout_over_the_same_blobs() -> None:
     content, image = _image()
-    data = b"".join(tarball.stream(tarball.members(image, ["app:dev"], tag="dev"), content))
+    data = b"".join(
+        tarball.stream(tarball.members(image, ["app:dev"], {layout.REF_NAME: "dev"}), content)
+    )
     files = _members(data)
     [docker] = json.loads(files["manifest.json"])
     assert docker["RepoTags"] == ["app:dev"]

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from lading.errors import InputError
 from lading.store.naming import Name
 
-__all__ = ["archive_file", "catalog", "images", "index", "inside", "leases", "lock"]
+__all__ = ["archive_file", "catalog", "images", "index", "inside", "leases", "lock", "stamp"]
 
 
 def catalog(root: Path) -> Path:
@@ -49,3 +49,8 @@ def leases(root: Path) -> Path:
 def index(root: Path) -> Path:
     """What was last read from the catalog, in a form that is read faster."""
     return root / ".lading" / "catalog-index.json"
+
+
+def stamp(root: Path, name: str) -> Path:
+    """What was found out when the archive of an image was last verified."""
+    return root / ".lading" / "verified" / f"{name}.json"

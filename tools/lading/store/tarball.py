@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -41,15 +41,17 @@ class Member:
     opener: Callable[[], BinaryIO] | None = None
 
 
-def members(image: Image, names: Sequence[str], *, tag: str = "") -> list[Member]:
+def members(
+    image: Image, names: Sequence[str], annotations: Mapping[str, str] | None = None
+) -> list[Member]:
     """The files of the archive of `image`, in order: documents first, layers last.
 
     Args:
         image: the image.
         names: what `manifest.json` says it is called, as `repository:tag`.
-        tag: what `index.json` says it is called.
+        annotations: what `index.json` says about it, such as its tag.
     """
-    annotations = {**image.manifest.annotations, **({layout.REF_NAME: tag} if tag else {})}
+    annotations = {**image.manifest.annotations, **(annotations or {})}
     root = replace(image.manifest, annotations=annotations, platform=image.platform)
     files = [
         _bytes(layout.MARKER_FILE, layout.MARKER),

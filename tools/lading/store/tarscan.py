@@ -1,0 +1,133 @@
+"""Where the files of an archive are. What two readers could read differently is refused.
+
+The rules are those for layers (lading.layer.scan): cut archives, contradicting sizes
+(CVE-2025-62518), a missing end, something behind it. Duplicate names are refused here.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from lading.errors import CorruptError, LimitError
+from lading.layer.scan import Entry, TarScanner
+from lading.layer.scan_codec import CHUNK, sniff
+
+__all__ = ["TarFile", "scan"]
+
+#: Most entries of an archive: an image has at most a few hundred.
+_MAX_ENTRIES = 20_000
+_UNPACK = {"gzip": "gunzip", "zstd": "unzstd", "xz": "unxz", "bzip2": "bunzip2"}
+
+
+@dataclass(frozen=True, slots=True)
+class TarFile:
+    """A regular file of a tar: its bytes are `size` bytes from `offset`."""
+
+    offset: int
+    size: int
+
+
+def scan(number: int, *, what: str) -> dict[str, TarFile]:
+    """The regular files of the tar that is open as file descriptor `number`, by name.
+
+    Links are followed to the files they name. Names are without a leading `./`.
+
+    Raises:
+        CorruptError: not a tar, cut short, contradictory, with something behind its end.
+        LimitError: more entries than an image can have.
+    """
+    _check_start(os.pread(number, 512, 0), what)
+    files: dict[str, TarFile] = {}
+    links: dict[str, str] = {}
+
+    def report(rule: str, at: str, fault: str) -> NoReturn:
+        if rule in ("tar-truncated", "tar-end"):
+            raise CorruptError(
+                f"{what} is truncated at {at}: {fault}",
+                fix="save the image again, or copy the file again",
+            )
+        raise CorruptError(f"{what} is corrupt at {at}: {fault} ({rule})")
+
+    for entry in TarScanner(_Source(number), report):
+        if entry.index >= _MAX_ENTRIES:
+            raise LimitError(f"{what} has more than {_MAX_ENTRIES} entries")
+        name = _name(entry.name, what)
+        if entry.type == "5":
+            continue
+        if name in files or name in links:
+            raise CorruptError(f"{what} is ambiguous: it holds {name!r:.200} twice")
+        if entry.type == "0":
+            files[name] = TarFile(entry.offset, entry.size)
+        elif entry.type in ("1", "2"):
+            links[name] = _target(name, entry, what)
+        else:
+            raise CorruptError(f"{what} is no image: {name!r:.200} is no file or directory")
+    return {**files, **_followed(links, files, what)}
+
+
+class _Source:
+    """An open file as the scanner's `Source`; what is skipped is not read."""
+
+    def __init__(self, number: int) -> None:
+        self._number, self._place = number, 0
+        self._size = os.fstat(number).st_size
+
+    def read(self, count: int) -> bytes:
+        data = os.pread(self._number, count, self._place)
+        self._place += len(data)
+        return data
+
+    def skip(self, count: int) -> int:
+        passed = max(0, min(count, self._size - self._place))
+        self._place += passed
+        return passed
+
+    def chunks(self, count: int) -> Iterator[bytes]:
+        while count > 0 and (data := self.read(min(count, CHUNK))):
+            count -= len(data)
+            yield data
+
+
+def _check_start(start: bytes, what: str) -> None:
+    if not start:
+        raise CorruptError(f"{what} is empty")
+    kind = sniff(start)
+    if kind != "none":
+        raise CorruptError(
+            f"{what} is compressed as a whole", fix=f"unpack it first: {_UNPACK[kind]} FILE"
+        )
+    if start[257:262] != b"ustar" and start.count(0) != len(start):
+        raise CorruptError(f"{what} is not a tar archive")
+
+
+def _name(name: bytes, what: str) -> str:
+    text = posixpath.normpath(name.decode("utf-8", "backslashreplace"))
+    if text.startswith(("/", "../")) or text == "..":
+        raise CorruptError(f"{what} is no image: the name {text!r:.200} leaves the archive")
+    return text
+
+
+def _target(name: str, entry: Entry, what: str) -> str:
+    """The name that a link leads to; a symbolic one is relative to its own directory."""
+    directory = posixpath.dirname(name) if entry.type == "2" else ""
+    return _name(os.fsencode(posixpath.join(directory, os.fsdecode(entry.link))), what)
+
+
+def _followed(
+    links: Mapping[str, str], files: Mapping[str, TarFile], what: str
+) -> dict[str, TarFile]:
+    """The files that links lead to; old `docker save` writes a repeated layer as a link."""
+    found: dict[str, TarFile] = {}
+    for name, target in links.items():
+        for _ in range(8):
+            if target not in links:
+                break
+            target = links[target]
+        if target not in files:
+            raise CorruptError(f"{what} is corrupt: the link {name!r:.200} leads nowhere")
+        found[name] = files[target]
+    return found
