@@ -1,0 +1,170 @@
+"""What is loaded is what was registered, whole; anything else is refused, each its own way (S1.2)."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lading.errors import CorruptError, NotFoundError
+from lading.store import access, catalog_file, lease, stamp
+from lading.store.archive import Archive
+from tests.unit.store.stores import save_image
+
+_NAME = "capy-ubuntu-24.04-gcc13"
+
+
+def _open(root: Path, name: str = _NAME) -> None:
+    with access.opened(root, name, "test"):
+        pass
+
+
+def _rewrite(path: Path, change: Callable[[tarfile.TarInfo, bytes], bytes | None]) -> None:
+    """Writes the archive again, each file as `change` returns it, without those that are None."""
+    out = io.BytesIO()
+    with tarfile.open(path) as old, tarfile.open(fileobj=out, mode="w") as new:
+        for info in old:
+            stream = old.extractfile(info)
+            data = change(info, stream.read() if stream else b"")
+            if data is not None:
+                info.size = len(data) if info.isreg() else 0
+                new.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    path.write_bytes(out.getvalue())
+
+
+def _damage_layer(path: Path) -> None:
+    _rewrite(
+        path,
+        lambda info, data: b"y" * len(data) if info.isreg() and len(data) > 4000 else data,
+    )
+
+
+def _drop_layer(path: Path) -> None:
+    _rewrite(path, lambda info, data: None if len(data) > 4000 else data)
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _foreign(path: Path) -> None:
+    with tarfile.open(path, "w") as tar:
+        tar.addfile(tarfile.TarInfo("etc/passwd"))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.write_bytes(b""), "is empty"),
+    "cut in a file": (lambda path: os.truncate(path, 2000), "is truncated"),
+    "cut in the middle": (
+        lambda path: os.truncate(path, path.stat().st_size // 2 // 512 * 512),
+        "is truncated",
+    ),
+    "cut at the end": (lambda path: os.truncate(path, path.stat().st_size - 1024), "is truncated"),
+    "no tar": (lambda path: path.write_bytes(b"hello" * 500), "is not a tar archive"),
+    "compressed": (
+        lambda path: path.write_bytes(gzip.compress(path.read_bytes())),
+        "is compressed as a whole",
+    ),
+    "no image": (_foreign, "is a tar, but no image"),
+    "a damaged layer": (_damage_layer, "is corrupt"),
+    "a missing layer": (_drop_layer, "is incomplete"),
+    "a directory": (_directory, "is not a regular file"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_each_kind_of_damage_has_its_own_message(tmp_path: Path, kind: str) -> None:
+    saved = save_image(tmp_path, size=5000)
+    damage, says = DAMAGES[kind]
+    damage(saved.path)
+    with pytest.raises(CorruptError) as caught:
+        _open(tmp_path)
+    assert says in str(caught.value)
+    assert saved.path.name in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_another_image_under_the_name_is_refused(tmp_path: Path) -> None:
+    saved = save_image(tmp_path)
+    other = save_image(tmp_path, "capy-ubuntu-24.04-gcc14", "other")
+    saved.path.write_bytes(other.path.read_bytes())
+    with pytest.raises(CorruptError, match="is not the image that was registered"):
+        _open(tmp_path)
+
+
+def test_a_missing_archive_says_so(tmp_path: Path) -> None:
+    save_image(tmp_path).path.unlink()
+    with pytest.raises(NotFoundError, match="does not exist"):
+        _open(tmp_path)
+
+
+def test_an_unknown_name_is_answered_with_close_ones(tmp_path: Path) -> None:
+    save_image(tmp_path)
+    with pytest.raises(NotFoundError, match=r"did you mean capy-ubuntu-24\.04-gcc13"):
+        _open(tmp_path, "capy-ubuntu-24.04-gcc12")
+
+
+def test_a_byte_changed_behind_an_old_stamp_is_noticed(tmp_path: Path) -> None:
+    """The same size and the same time of modification: the kernel's own time tells."""
+    saved = save_image(tmp_path, size=5000)
+    status = saved.path.stat()
+    data = bytearray(saved.path.read_bytes())
+    place = data.rindex(b"big") + 600  # in the file of zeros
+    data[place] ^= 1
+    with saved.path.open("r+b") as file:
+        file.write(data)
+    os.utime(saved.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(CorruptError):
+        _open(tmp_path)
+
+
+def test_an_archive_that_nobody_touched_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_image(tmp_path)
+    _open(tmp_path)
+    monkeypatch.setattr(
+        "lading.store.archive.verify", lambda *_, **__: pytest.fail("it was read again")
+    )
+    _open(tmp_path)
+
+
+def test_a_lost_stamp_costs_only_time(tmp_path: Path) -> None:
+    save_image(tmp_path)
+    stamp.forget(tmp_path, _NAME)
+    _open(tmp_path)
+
+
+def test_an_open_image_is_leased(tmp_path: Path) -> None:
+    save_image(tmp_path)
+    with access.opened(tmp_path, _NAME, "loading"):
+        [holder] = lease.holders(tmp_path, _NAME)
+        assert (holder.process, holder.purpose) == (os.getpid(), "loading")
+    assert lease.holders(tmp_path, _NAME) == []
+
+
+def test_use_is_counted(tmp_path: Path) -> None:
+    save_image(tmp_path)
+    for _ in range(3):
+        access.note_use(tmp_path, _NAME)
+    [entry] = catalog_file.read(tmp_path).entries
+    assert entry.usage_count == 3
+
+
+def test_an_archive_of_docker_is_read_as_well(tmp_path: Path) -> None:
+    """What `docker save` writes has no index.json and names layers by their diff_id."""
+    saved = save_image(tmp_path)
+
+    def classic(info: tarfile.TarInfo, data: bytes) -> bytes | None:
+        return None if info.name in ("index.json", "oci-layout") else data
+
+    _rewrite(saved.path, classic)
+    with Archive(saved.path) as archive:
+        image = archive.image()
+    assert str(image.config.digest) == saved.entry.image_id

@@ -1,0 +1,61 @@
+"""Leases end with their holder, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from lading.store import lease
+from lading.store.lock import locked
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from lading.store import lease
+with lease.taken(Path(sys.argv[1]), "a", "test"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lease_is_seen_while_it_is_held(tmp_path: Path) -> None:
+    with lease.taken(tmp_path, "a", "building"), lease.taken(tmp_path, "b", "x"):
+        [holder] = lease.holders(tmp_path, "a")
+        assert str(holder).startswith(f"building (process {os.getpid()}, since 2")
+        assert len(lease.holders(tmp_path)) == 2
+    assert lease.holders(tmp_path) == []
+
+
+def test_two_may_hold_one(tmp_path: Path) -> None:
+    with lease.taken(tmp_path, "a", "1"):
+        with lease.taken(tmp_path, "a", "2"):
+            assert len(lease.holders(tmp_path, "a")) == 2
+        assert len(lease.holders(tmp_path, "a")) == 1
+
+
+def test_the_lease_of_a_killed_holder_is_gone_and_reaped(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert [holder.process for holder in lease.holders(tmp_path, "a")] == [process.pid]
+        with locked(tmp_path):
+            assert lease.reap(tmp_path) == []
+        process.send_signal(signal.SIGKILL)
+    assert lease.holders(tmp_path, "a") == []
+    with locked(tmp_path):
+        assert len(lease.reap(tmp_path, dry_run=True)) == 1
+        assert len(lease.reap(tmp_path)) == 1
+        assert lease.reap(tmp_path) == []
+
+
+def test_a_name_that_starts_alike_is_another(tmp_path: Path) -> None:
+    with lease.taken(tmp_path, "capy-ubuntu-24.04-gcc13", "x"):
+        assert lease.holders(tmp_path, "capy-ubuntu-24.04-gcc1") == []
