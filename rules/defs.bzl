@@ -1,6 +1,6 @@
 """Everything that lading offers to BUILD files."""
 
-load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_from_binary = "image_from_binary", _image_index = "image_index", _image_manifest = "image_manifest", _layer_from_binary = "layer_from_binary", _layer_plan = "layer_plan", _sharing_report = "sharing_report")
+load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_from_binary = "image_from_binary", _image_import = "image_import", _image_index = "image_index", _image_manifest = "image_manifest", _layer_from_binary = "layer_from_binary", _layer_plan = "layer_plan", _sharing_report = "sharing_report")
 load("//rules:layer.bzl", _file_metadata = "file_metadata", _image_layer = "image_layer", _python_layer = "python_layer")
 load("//rules:load.bzl", _image_load = "image_load")
 load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
@@ -15,6 +15,7 @@ LayerInfo = _LayerInfo
 file_metadata = _file_metadata
 image = _image
 image_from_binary = _image_from_binary
+image_import = _image_import
 image_index = _image_index
 image_layer = _image_layer
 image_load = _image_load
