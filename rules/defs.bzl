@@ -2,10 +2,10 @@
 
 load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_from_binary = "image_from_binary", _image_import = "image_import", _image_index = "image_index", _image_manifest = "image_manifest", _layer_from_binary = "layer_from_binary", _layer_plan = "layer_plan", _sharing_report = "sharing_report")
 load("//rules:layer.bzl", _file_metadata = "file_metadata", _image_layer = "image_layer", _python_layer = "python_layer")
-load("//rules:load.bzl", _image_load = "image_load")
+load("//rules:load.bzl", _image_load = "image_load", _image_load_spec = "image_load_spec")
 load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
 load("//rules:providers.bzl", _DeployInfo = "DeployInfo", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
-load("//rules:push.bzl", _image_push = "image_push")
+load("//rules:push.bzl", _image_push = "image_push", _image_push_spec = "image_push_spec")
 
 INHERIT_FROM_BASE = _INHERIT_FROM_BASE
 DeployInfo = _DeployInfo
@@ -19,8 +19,10 @@ image_import = _image_import
 image_index = _image_index
 image_layer = _image_layer
 image_load = _image_load
+image_load_spec = _image_load_spec
 image_manifest = _image_manifest
 image_push = _image_push
+image_push_spec = _image_push_spec
 layer_from_binary = _layer_from_binary
 layer_plan = _layer_plan
 multi_deploy = _multi_deploy

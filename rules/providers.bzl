@@ -58,3 +58,15 @@ DeployInfo = provider(
 part of the deploy specification, `tag_file` a File or None.""",
     },
 )
+
+DeploySpecInfo = provider(
+    doc = "Where images go, without naming one: what `push_specs` and `load_specs` take.",
+    fields = {
+        "build_settings": "dict of string to string: values that templates know.",
+        "kind": "`push` or `load`.",
+        "settings": "dict of JSON values: the rule's part of the deploy specification.",
+        "status_files": "list of File: workspace status, for templates.",
+        "strategy": "`auto`, `eager` or `lazy`.",
+        "tag_file": "File with tags, or None.",
+    },
+)

@@ -6,7 +6,7 @@ happens before `bazel run`.
 """
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
+load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":paths.bzl", "runfiles_path")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "status_files")
 
@@ -22,12 +22,8 @@ LAUNCHER_ATTRS = {
     "_remote_instance_name": attr.label(default = "//rules/settings:remote_instance_name"),
 }
 
-DEPLOY_ATTRS = LAUNCHER_ATTRS | STAMP_ATTRS | {
-    "image": attr.label(
-        mandatory = True,
-        providers = [[ImageManifestInfo], [ImageIndexInfo]],
-        doc = "The image: an `image_manifest` or an `image_index`.",
-    ),
+# What every rule that says where an image goes has.
+TARGET_ATTRS = STAMP_ATTRS | {
     "strategy": attr.string(
         default = "auto",
         values = STRATEGIES,
@@ -36,7 +32,37 @@ download them, `lazy` leaves them in the remote cache and streams those that are
     ),
 }
 
-def deploy_providers(ctx, tool, kind, settings, *, tag_file = None):
+DEPLOY_ATTRS = LAUNCHER_ATTRS | TARGET_ATTRS | {
+    "image": attr.label(
+        mandatory = True,
+        providers = [[ImageManifestInfo], [ImageIndexInfo]],
+        doc = "The image: an `image_manifest` or an `image_index`.",
+    ),
+}
+
+def spec_of(ctx, kind, settings):
+    """What an image's target is, without the image.
+
+    Args:
+        ctx: the context of a rule that has TARGET_ATTRS and an attribute `tag_file`.
+        kind: string, `push` or `load`.
+        settings: dict of JSON values, added to the specification.
+
+    Returns:
+        DeploySpecInfo.
+    """
+    tag_file = ctx.file.tag_file
+    texts = [settings["registry"], settings["repository"]] + settings["tags"]
+    return DeploySpecInfo(
+        build_settings = build_setting_values(ctx),
+        kind = kind,
+        settings = settings,
+        status_files = status_files(ctx, texts, [tag_file] if tag_file else []),
+        strategy = ctx.attr.strategy,
+        tag_file = tag_file,
+    )
+
+def deploy_providers(ctx, tool, kind, settings):
     """Makes the executable of a rule that has DEPLOY_ATTRS.
 
     Args:
@@ -44,27 +70,25 @@ def deploy_providers(ctx, tool, kind, settings, *, tag_file = None):
         tool: Target, the py_binary that does the work, in the target configuration.
         kind: string, `push` or `load`.
         settings: dict of JSON values, added to the specification.
-        tag_file: File or None, tags to read when the command runs.
 
     Returns:
         list of providers.
     """
     label = str(ctx.label)
-    texts = [settings.get("registry", ""), settings.get("repository", "")] + settings.get("tags", [])
+    spec = spec_of(ctx, kind, settings)
     operation = struct(
-        build_settings = build_setting_values(ctx),
+        build_settings = spec.build_settings,
         image = image_info(ctx.attr.image),
         kind = kind,
         label = label[2:] if label.startswith("@@//") else label,
         settings = settings,
-        status_files = status_files(ctx, texts, [tag_file] if tag_file else []),
-        strategy = ctx.attr.strategy,
-        tag_file = tag_file,
+        status_files = spec.status_files,
+        strategy = spec.strategy,
+        tag_file = spec.tag_file,
     )
     value, files, inputs = operation_spec(ctx, operation, ctx.attr.strategy)
-    spec = value | {"remote": remote_spec(ctx), "version": 1}
     return [
-        launcher(ctx, tool, spec, files, inputs),
+        launcher(ctx, tool, value | {"remote": remote_spec(ctx), "version": 1}, files, inputs),
         DeployInfo(operations = [operation]),
     ]
 

@@ -4,6 +4,7 @@ load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":checks.bzl", "check_keys")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 load(":platforms.bzl", "platform_name")
+load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "has_template", "status_files")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
@@ -29,7 +30,7 @@ _by_platform = transition(
     outputs = ["//command_line_option:platforms"],
 )
 
-_ATTRS = LAYOUT_ATTRS | STAMP_ATTRS | {
+_ATTRS = LAYOUT_ATTRS | SPEC_ATTRS | STAMP_ATTRS | {
     "annotations": attr.string_dict(doc = "Annotations of the index."),
     "annotations_file": attr.label(allow_single_file = True, doc = "More annotations, `KEY=VALUE` lines or JSON; they win over `annotations`."),
     "manifests": attr.label_list(
@@ -85,16 +86,17 @@ def _impl(ctx):
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
     documents = [index] + [file for manifest in manifests for file in (manifest.manifest, manifest.config)]
+    info = ImageIndexInfo(descriptor = descriptor, digest = digest, index = index, manifests = manifests)
     return [
         DefaultInfo(files = depset([index, digest])),
-        ImageIndexInfo(descriptor = descriptor, digest = digest, index = index, manifests = manifests),
+        info,
         OutputGroupInfo(
             descriptor = depset([descriptor]),
             digest = depset([digest]),
             root_blob = depset([index]),
             **layout_output_groups(ctx, descriptor, documents, manifests)
         ),
-    ]
+    ] + spec_providers(ctx, info)
 
 def _targets(ctx):
     """The images in the order of the BUILD file; Bazel orders configurations by itself."""

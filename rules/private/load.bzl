@@ -9,7 +9,8 @@ _DOC = """`bazel run` loads the image into a container engine on this machine.
 Of an index, the image for the engine's own platform is loaded. Nothing is ever pulled.
 """
 
-_ATTRS = DEPLOY_ATTRS | {
+# What `image_load_spec` has too.
+LOAD_ATTRS = {
     "daemon": attr.string(
         default = "docker",
         values = ["containerd", "docker", "podman"],
@@ -20,21 +21,34 @@ _ATTRS = DEPLOY_ATTRS | {
     "tag": attr.string(doc = "Tag of the loaded image; `latest` when no tag is given at all."),
     "tag_file": attr.label(allow_single_file = True, doc = "File with more tags, one a line."),
     "tag_list": attr.string_list(doc = "More tags."),
+}
+
+_ATTRS = DEPLOY_ATTRS | LOAD_ATTRS | {
     "_tool": attr.label(default = "//tools/lading/commands:load", cfg = "exec", executable = True),
 }
 
-def _impl(ctx):
+def load_settings(ctx):
+    """The load's part of a deploy specification.
+
+    Args:
+        ctx: the context of a rule that has LOAD_ATTRS.
+
+    Returns:
+        dict of JSON values.
+    """
     tags = ([ctx.attr.tag] if ctx.attr.tag else []) + ctx.attr.tag_list
     check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
     for tag in tags:
         check_tag(tag, what = "%s, tag" % ctx.label)
-    settings = {
+    return {
         "daemon": ctx.attr.daemon,
         "registry": ctx.attr.registry,
         "repository": ctx.attr.repository,
         "tags": tags,
     }
-    return deploy_providers(ctx, ctx.attr._tool, "load", settings, tag_file = ctx.file.tag_file)
+
+def _impl(ctx):
+    return deploy_providers(ctx, ctx.attr._tool, "load", load_settings(ctx))
 
 image_load = rule(
     implementation = _impl,

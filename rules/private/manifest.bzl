@@ -4,6 +4,7 @@ load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInf
 load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
+load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "stamps", "status_files")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "layers_of")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
@@ -32,7 +33,7 @@ _to_platform = transition(
     outputs = ["//command_line_option:platforms"],
 )
 
-_ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | STAMP_ATTRS | TAR_LAYER_ATTRS | {
+_ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | SPEC_ATTRS | STAMP_ATTRS | TAR_LAYER_ATTRS | {
     "annotations": attr.string_dict(doc = "Annotations of the manifest."),
     "annotations_file": attr.label(allow_single_file = True, doc = "More annotations, `KEY=VALUE` lines or JSON; they win over `annotations`."),
     "artifact_type": attr.string(doc = "The manifest's `artifactType`, for what is no image: `application/spdx+json`."),
@@ -154,7 +155,7 @@ def _impl(ctx):
             root_blob = depset([outputs.manifest]),
             **layout_output_groups(ctx, outputs.descriptor, [outputs.manifest, outputs.config], [info])
         ),
-    ]
+    ] + spec_providers(ctx, info)
 
 def _base_manifest(ctx, platform):
     if not ctx.attr.base:
