@@ -45,6 +45,13 @@ def test_pushes_share_their_layers_and_skopeo_reads_them_all(registry: str, tmp_
     assert not any(operation["changed"] for operation in again["operations"])
 
 
+def test_image_goes_where_its_spec_says(registry: str) -> None:
+    result = launch("tests/integration/push/carried", f"--registry={registry}")
+    assert [operation["destination"] for operation in result["operations"]] == [
+        f"{registry}/specs/carrier"
+    ]
+
+
 def test_image_is_pushed_and_loaded_by_one_command(registry: str) -> None:
     with servers.docker_daemon() as host:
         result = launch(ALL, f"--registry={registry}", f"--host={host}")
