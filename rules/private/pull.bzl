@@ -98,7 +98,7 @@ def _impl(rctx):
     pulled = _run(rctx, [
         "--digest=" + digest,
         "--output=" + str(rctx.path("blobs")),
-        "--layers=%d" % (rctx.attr.layer_handling == "eager"),
+        "--layers=" + ("1" if rctx.attr.layer_handling == "eager" else "0"),
     ])
     rctx.delete("blobs/.keep")
     rctx.file("BUILD.bazel", _build(rctx, pulled), executable = False)
