@@ -6,6 +6,7 @@ load("//rules:load.bzl", _image_load = "image_load", _image_load_spec = "image_l
 load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
 load("//rules:providers.bzl", _DeployInfo = "DeployInfo", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
 load("//rules:push.bzl", _image_push = "image_push", _image_push_spec = "image_push_spec")
+load("//rules:store.bzl", _image_save = "image_save")
 
 INHERIT_FROM_BASE = _INHERIT_FROM_BASE
 DeployInfo = _DeployInfo
@@ -23,6 +24,7 @@ image_load_spec = _image_load_spec
 image_manifest = _image_manifest
 image_push = _image_push
 image_push_spec = _image_push_spec
+image_save = _image_save
 layer_from_binary = _layer_from_binary
 layer_plan = _layer_plan
 multi_deploy = _multi_deploy

@@ -44,15 +44,15 @@ def spec_of(ctx, kind, settings):
     """What an image's target is, without the image.
 
     Args:
-        ctx: the context of a rule that has TARGET_ATTRS and an attribute `tag_file`.
-        kind: string, `push` or `load`.
+        ctx: the context of a rule that has TARGET_ATTRS, and perhaps an attribute `tag_file`.
+        kind: string, `push`, `load` or `save`.
         settings: dict of JSON values, added to the specification.
 
     Returns:
         DeploySpecInfo.
     """
-    tag_file = ctx.file.tag_file
-    texts = [settings["registry"], settings["repository"]] + settings["tags"]
+    tag_file = getattr(ctx.file, "tag_file", None)
+    texts = [settings.get("registry", ""), settings.get("repository", "")] + settings.get("tags", [])
     return DeploySpecInfo(
         build_settings = build_setting_values(ctx),
         kind = kind,
@@ -68,7 +68,7 @@ def deploy_providers(ctx, tool, kind, settings):
     Args:
         ctx: the rule's context.
         tool: Target, the py_binary that does the work, in the target configuration.
-        kind: string, `push` or `load`.
+        kind: string, `push`, `load` or `save`.
         settings: dict of JSON values, added to the specification.
 
     Returns:

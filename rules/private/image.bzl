@@ -5,12 +5,13 @@ load(":index.bzl", "image_index")
 load(":load.bzl", "image_load")
 load(":manifest.bzl", "image_manifest")
 load(":push.bzl", "image_push")
+load(":save.bzl", "image_save")
 
-def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "docker", visibility = None, tags = None, testonly = None, **kwargs):
-    """Declares an image, and targets that push and load it.
+def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "docker", image_name = "", packages = [], tools = [], visibility = None, tags = None, testonly = None, **kwargs):
+    """Declares an image, and targets that push, load and save it.
 
-    `image(name = "image")` makes `:image`, `:push` and `:load`; any other name N makes `N`,
-    `N.push` and `N.load`.
+    `image(name = "image")` makes `:image`, `:push`, `:load` and `:save`; any other name N makes
+    `N`, `N.push`, `N.load` and `N.save`.
 
     Args:
         name: string, name of the image target.
@@ -18,6 +19,10 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         repository: string, repository to push to and name to load under; by default the package.
         tags_to_push: list of strings, tags to set; by default `latest`.
         daemon: string, the engine that `:load` uses.
+        image_name: string, `<project>-<os>-<version>-<variant>`, the name that `:save` saves under;
+            without it, `:save` wants `--name`.
+        packages: list of strings, packages that are in the image, for `store match`.
+        tools: list of strings, tools that are in the image, for `store match`.
         visibility: list of labels, for all targets.
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
@@ -44,6 +49,14 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         image = name,
         repository = repository,
         tag_list = tags_to_push or ["latest"],
+        **common
+    )
+    image_save(
+        name = prefix + "save",
+        image = name,
+        image_name = image_name,
+        packages = packages,
+        tools = tools,
         **common
     )
 

@@ -1,0 +1,72 @@
+"""Saves an image in the store of this machine, as an archive with an entry in the catalog.
+
+No engine is needed, and saving what is there already writes nothing. Prints the archive's path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from lading.commands import connection, deploy, entry, remote
+from lading.commands.meter import Meter
+from lading.commands.store.saving import define_facts, facts, report
+from lading.errors import UsageError
+from lading.oci.platform import Platform
+from lading.store import save
+from lading.store.root import store_root
+
+__all__ = ["main"]
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
+    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    flags.DEFINE_string("name", "", "<project>-<os>-<version>-<variant>.", flag_values=values)
+    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
+    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    define_facts(values)
+    connection.define(values)
+    remote.define(values)
+    return values
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; raises LadingError."""
+    values = _flags()
+    if rest := entry.parse(values, argv, usage=__doc__ or ""):
+        raise UsageError(f"unexpected argument {rest[0]!r}", fix="the name is set with --name=NAME")
+    if not values.spec or not values.runfiles:
+        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:save")
+    image = deploy.read(Path(values.spec), Path(values.runfiles))
+    name = values.name or image.extra.get("name")
+    if not name:
+        raise UsageError(
+            f"{image.label} has no name in the store",
+            fix="set image_name, or give --name=<project>-<os>-<version>-<variant>",
+        )
+    for flag in ("docker_tag", "platform"):
+        values[flag].value = getattr(values, flag) or image.extra.get(flag, "")
+    values["package"].value = [*values.package, *image.extra.get("packages", [])]
+    values["tool"].value = [*values.tool, *image.extra.get("tools", [])]
+    session = connection.connect(values) if image.sources else None
+    content = remote.Remote(values, image.remote).content(image, session)
+    root = store_root(values.store)
+    with Meter(f"{name}: saved") as meter:
+        saved = save.save(
+            root,
+            content,
+            image.root,
+            facts(name, values),
+            platform=Platform.parse(values.platform) if values.platform else None,
+            progress=meter,
+        )
+    report(root, saved, as_json=values.json)
+    return 0
+
+
+if __name__ == "__main__":
+    entry.run(main)

@@ -1,0 +1,109 @@
+"""What the store holds: `list`, `show`, `stats`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from lading.commands.store.shared import Verb, described, dump, selected, table
+from lading.store import access, catalog_file, lease, places, sizes
+from lading.store.catalog import Catalog
+
+__all__ = ["list_", "show_", "stats_"]
+
+
+def list_(argv: Sequence[str]) -> int:
+    """store list [PATTERN…]
+
+    Images by name; a pattern is one of the shell: 'capy-*'.
+    """
+    verb = Verb(list_.__doc__ or "")
+    patterns = verb.parse(argv)
+    found, entries = selected(verb.root, patterns)
+    _warn(found)
+    entries.sort(key=lambda item: item.name)
+    if verb.json:
+        dump([described(verb.root, item) for item in entries])
+        return 0
+    if not entries:
+        print(f"lading: the store {verb.root} has no images", file=sys.stderr)
+    table(
+        {
+            "name": item.name,
+            "architecture": item.architecture,
+            "size": sizes.human(item.size),
+            "last used": item.last_used,
+            "uses": str(item.usage_count),
+        }
+        for item in entries
+    )
+    return 0
+
+
+def show_(argv: Sequence[str]) -> int:
+    """store show NAME
+
+    The catalog's entry, where the archive is, and who holds a lease on it.
+    """
+    verb = Verb(show_.__doc__ or "")
+    [name] = verb.parse(argv, least=1, most=1)
+    item = access.find(catalog_file.read(verb.root), name)
+    holders = lease.holders(verb.root, name)
+    if verb.json:
+        leases = [
+            {"process": one.process, "purpose": one.purpose, "since": one.since} for one in holders
+        ]
+        dump({**described(verb.root, item), "leases": leases})
+        return 0
+    for key, value in described(verb.root, item).items():
+        text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        print(f"{key + ':':<14}{text}".rstrip())
+    for holder in holders:
+        print(f"{'lease:':<14}{holder}")
+    return 0
+
+
+def stats_(argv: Sequence[str]) -> int:
+    """store stats
+
+    Images and bytes by project, and what the file system has left.
+    """
+    verb = Verb(stats_.__doc__ or "")
+    verb.parse(argv, most=0)
+    root = verb.root
+    found = catalog_file.read(root)
+    _warn(found)
+    count: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    missing = 0
+    for item in found.entries:
+        project = item.parsed.project
+        count[project] += 1
+        try:
+            size[project] += places.inside(root, item.file).stat().st_size
+        except FileNotFoundError:
+            missing += 1
+    free = shutil.disk_usage(root if root.exists() else Path("/")).free
+    if verb.json:
+        projects = {name: {"images": count[name], "bytes": size[name]} for name in sorted(count)}
+        dump({"store": str(root), "projects": projects, "missing": missing, "free": free})
+        return 0
+    table(
+        {"project": name, "images": str(count[name]), "size": sizes.human(size[name])}
+        for name in sorted(count)
+    )
+    print(
+        f"{sum(count.values())} images, {sizes.human(sum(size.values()))}; "
+        f"{sizes.human(free)} free in {root}"
+    )
+    if missing:
+        print(f"lading: {missing} archives are missing; verify names them", file=sys.stderr)
+    return 0
+
+
+def _warn(found: Catalog) -> None:
+    for problem in found.problems:
+        print(f"lading: the catalog has a bad entry, {problem}", file=sys.stderr)

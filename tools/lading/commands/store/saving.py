@@ -1,0 +1,132 @@
+"""Archives written and read: `save`, `verify`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from lading.commands.meter import Meter
+from lading.commands.store.shared import Verb, described, dump, selected
+from lading.errors import ConflictError, LadingError, NotFoundError, UsageError
+from lading.oci import layout
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
+from lading.oci.platform import Platform
+from lading.store import access, archive, layouts, naming, save, sizes, stamp
+from lading.store.archive import Archive
+from lading.store.save import Facts, Saved
+
+__all__ = ["define_facts", "facts", "report", "save_", "verify_"]
+
+
+def save_(argv: Sequence[str]) -> int:
+    """store save NAME SOURCE [--package=cmake …] [--tool=ninja …]
+
+    SOURCE is an archive that docker, podman or skopeo wrote, or oci:DIRECTORY[:TAG]. NAME is
+    <project>-<os>-<version>-<variant>; --normalize takes the nearest valid one.
+    """
+    verb = Verb(save_.__doc__ or "")
+    define_facts(verb.flags)
+    name, source = verb.parse(argv, least=2, most=2)
+    with _source(source) as (content, root), Meter(f"{name}: saved") as meter:
+        platform = Platform.parse(verb.flags.platform) if verb.flags.platform else None
+        saved = save.save(
+            verb.root, content, root, facts(name, verb.flags), platform=platform, progress=meter
+        )
+    report(verb.root, saved, as_json=verb.json)
+    return 0
+
+
+def verify_(argv: Sequence[str]) -> int:
+    """store verify [NAME…] [--deep]
+
+    Reads every byte of the archives again. The code is that of the first bad one.
+    """
+    verb = Verb(verify_.__doc__ or "")
+    flags.DEFINE_bool("deep", False, "Unpack layers and compare diff_ids.", flag_values=verb.flags)
+    names = verb.parse(argv)
+    root = verb.root
+    _, entries = selected(root, names)
+    code = 0
+    results = []
+    for item in entries:
+        stamp.forget(root, item.name)
+        failure: LadingError | None = None
+        try:
+            with (
+                Meter(f"{item.name}: verified") as meter,
+                access.opened(root, item.name, "verify", progress=meter) as found,
+            ):
+                if verb.flags.deep:
+                    archive.verify(found.archive, found.image, deep=True)
+        except LadingError as error:
+            failure = error
+            code = code or error.exit_code
+        results.append({"name": item.name, "ok": failure is None, "error": str(failure or "")})
+        if failure:
+            print(f"lading: {failure}", file=sys.stderr)
+        elif not verb.json:
+            print(f"{item.name} is whole")
+    if verb.json:
+        dump(results)
+    return code
+
+
+def define_facts(values: flags.FlagValues) -> None:
+    """Defines the flags for what an image's bytes do not say."""
+    flags.DEFINE_string("docker_tag", "", "Name to load under; NAME:latest.", flag_values=values)
+    flags.DEFINE_multi_string("package", [], "A package that is in it.", flag_values=values)
+    flags.DEFINE_multi_string("tool", [], "A tool that is in it.", flag_values=values)
+    flags.DEFINE_bool(
+        "normalize", False, "Take the nearest valid name in place of NAME.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "platform", "", "Of an index, the image for os/architecture.", flag_values=values
+    )
+
+
+def facts(name: str, values: flags.FlagValues) -> Facts:
+    """The facts that the flags give about the image `name`; raises InputError for a bad name."""
+    text = naming.normalize(name) if values.normalize else name
+    if text != name:
+        print(f"lading: {name} is saved as {text}", file=sys.stderr)
+    return Facts(naming.parse(text), values.docker_tag, tuple(values.package), tuple(values.tool))
+
+
+def report(root: Path, saved: Saved, *, as_json: bool) -> None:
+    """Says where the image is: for people on stderr, its path on stdout."""
+    if as_json:
+        dump({**described(root, saved.entry), "size": saved.size, "unchanged": saved.unchanged})
+        return
+    how = "was there already" if saved.unchanged else "is saved"
+    print(f"lading: {saved.entry.name} {how} ({sizes.human(saved.size)})", file=sys.stderr)
+    print(saved.path)
+
+
+@contextlib.contextmanager
+def _source(text: str) -> Iterator[tuple[Content, Descriptor]]:
+    """The image that SOURCE names."""
+    here = Path(os.environ.get("BUILD_WORKING_DIRECTORY", ""))
+    if not text.startswith("oci:"):
+        with Archive(here / text) as found:
+            yield found, found.root
+        return
+    directory, _, tag = text.removeprefix("oci:").partition(":")
+    opened = layouts.Layout(here / directory)
+    roots = opened.index().manifests
+    if tag:
+        roots = tuple(one for one in roots if one.annotations.get(layout.REF_NAME) == tag)
+        if not roots:
+            raise NotFoundError(f"{directory} has no tag {tag!r}")
+    distinct = {one.digest: one for one in roots}
+    if len(distinct) > 1:
+        tags = ", ".join(sorted(one.annotations.get(layout.REF_NAME, "?") for one in roots))
+        raise ConflictError(f"{directory} holds {len(distinct)} images: {tags}", fix="name a tag")
+    if not distinct:
+        raise UsageError(f"{directory} holds no image")
+    yield opened, next(iter(distinct.values()))

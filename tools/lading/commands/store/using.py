@@ -1,0 +1,97 @@
+"""Images put to use: `load`, `lease`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from lading.commands.meter import Meter
+from lading.commands.store.shared import Verb, dump
+from lading.engine import engines
+from lading.errors import NotFoundError, UsageError
+from lading.store import access, catalog_file, lease
+from lading.store.lock import locked
+
+__all__ = ["lease_", "load_"]
+
+
+def load_(argv: Sequence[str]) -> int:
+    """store load NAME [--daemon=docker] [--name=REFERENCE]
+
+    Loads the image under its docker_tag, verified before and after, and prints the reference. A
+    missing or damaged archive is an error, whatever the engine has under that name.
+    """
+    verb = Verb(load_.__doc__ or "")
+    flags.DEFINE_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
+    flags.DEFINE_string("host", "", "Address of the engine.", flag_values=verb.flags)
+    flags.DEFINE_string("name", "", "Load under this name instead.", flag_values=verb.flags)
+    [name] = verb.parse(argv, least=1, most=1)
+    with (
+        Meter(f"{name}: verified") as meter,
+        access.opened(verb.root, name, "load", progress=meter) as found,
+    ):
+        engine = engines.connect(verb.flags.daemon, host=verb.flags.host)
+        with Meter(f"{name}: sent") as sent:
+            loaded = engine.load(
+                found.archive,
+                found.image.manifest,
+                [verb.flags.name or found.entry.docker_tag],
+                platform=found.image.platform,
+                progress=sent,
+            )
+    access.note_use(verb.root, name)
+    if verb.json:
+        dump(
+            {
+                "name": name,
+                "engine": loaded.engine,
+                "id": str(loaded.id),
+                "references": list(loaded.names),
+                "sentLayers": loaded.layers_sent,
+                "sentBytes": loaded.bytes_sent,
+            }
+        )
+        return 0
+    print(f"lading: {name} is in {loaded.engine} as {loaded.id}", file=sys.stderr)
+    for reference in loaded.names:
+        print(reference)
+    return 0
+
+
+def lease_(argv: Sequence[str]) -> int:
+    """store lease NAME -- COMMAND [ARGUMENT…]
+
+    Runs a command; cleanup leaves the image alone until it ends. The code is the command's.
+    """
+    words = list(argv)
+    if "--" not in words or words.index("--") == len(words) - 1:
+        raise UsageError("no command is given", fix="usage: store lease NAME -- COMMAND")
+    split = words.index("--")
+    command = words[split + 1 :]
+    verb = Verb(lease_.__doc__ or "")
+    [name] = verb.parse(words[:split], least=1, most=1)
+    with locked(verb.root):
+        access.find(catalog_file.read(verb.root), name)
+        held = lease.take(verb.root, name, " ".join(command)[:200])
+    try:
+        # The command inherits the lock: the lease lasts as long as either process does.
+        with subprocess.Popen(
+            command,
+            pass_fds=[held.fileno()],
+            cwd=os.environ.get("BUILD_WORKING_DIRECTORY") or None,
+        ) as process:
+            while True:
+                try:
+                    code = process.wait()
+                    break
+                except KeyboardInterrupt:
+                    continue  # the terminal has told the command as well
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no program {command[0]!r}") from None
+    finally:
+        held.release()
+    return code if code >= 0 else 128 - code

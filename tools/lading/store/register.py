@@ -1,0 +1,174 @@
+"""The catalog and the archives brought together, archive by archive.
+
+An archive that lading wrote says itself what it is (`archive.ENTRY`), so the catalog can be made
+from the archives alone. Of others the name tells os, compilers and variants.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lading.errors import CorruptError, LadingError
+from lading.store import access, catalog, catalog_file, disk, entry, lease, naming, places, stamp
+from lading.store import archive as archives
+from lading.store.archive import Archive
+from lading.store.catalog import Catalog
+from lading.store.entry import Entry
+from lading.store.lock import locked
+from lading.store.save import Facts, describe, merged
+
+__all__ = ["Repaired", "register", "repair", "unregister"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair did: names entered and dropped, files refused with the reason, a kept copy."""
+
+    entered: tuple[str, ...]
+    dropped: tuple[str, ...]
+    refused: dict[str, str]
+    kept: Path | None
+
+
+def register(root: Path, facts: Facts) -> Entry:
+    """Enters the archive that lies in its place already; every byte of it is read.
+
+    Raises:
+        NotFoundError: there is no archive at images/<project>/<name>.tar.
+        CorruptError: it is not one whole image; the catalog is as before.
+    """
+    path = places.inside(root, places.archive_file(facts.name))
+    with lease.taken(root, facts.name.text, "register"):
+        made = _read(root, path, facts)
+        with locked(root):
+            return _enter(root, made)
+
+
+def unregister(root: Path, name: str) -> None:
+    """Takes an entry out of the catalog; raises NotFoundError. The archive stays."""
+    with locked(root):
+        access.find(catalog_file.read(root), name)
+        catalog_file.update(root, lambda found: catalog.drop(found, name))
+
+
+def repair(root: Path) -> Repaired:
+    """Makes catalog and archives agree; see the module. Nothing is removed.
+
+    Archives whose entry is sound are not read. The lock of the store is held throughout.
+    """
+    with locked(root):
+        kept = _set_aside(root)
+        found = catalog_file.read(root) if kept is None else catalog.EMPTY
+        known = {places.inside(root, item.file) for item in found.entries}
+        dropped = tuple(
+            item.name for item in found.entries if not places.inside(root, item.file).exists()
+        )
+        made: list[Entry] = []
+        refused: dict[str, str] = {}
+        for path in _archives(root):
+            if path in known:
+                continue
+            try:
+                name = naming.parse(path.name.removesuffix(".tar"))
+                if path != places.inside(root, places.archive_file(name)):
+                    raise CorruptError(f"{path} is not in the directory of its project")
+                made.append(_read(root, path, Facts(name)))
+            except LadingError as error:
+                refused[str(path)] = error.what
+
+        def change(before: Catalog) -> Catalog:
+            after = before
+            for name in dropped:
+                after = catalog.drop(after, name)
+            for item in made:
+                after = catalog.put(after, item)
+            return after
+
+        if kept is not None or made or dropped:
+            # After setting aside, there is no file, and reading one would be refused.
+            if kept is not None:
+                _start_anew(root)
+            catalog_file.update(root, change)
+    return Repaired(tuple(item.name for item in made), dropped, refused, kept)
+
+
+def _read(root: Path, path: Path, facts: Facts) -> Entry:
+    """The entry for an archive, all of which is read."""
+    with Archive(path) as archive:
+        image = archive.image()
+        archives.verify(archive, image)
+        stamp.make(root, facts.name.text, archive.fileno(), image.manifest.digest)
+        size = os.fstat(archive.fileno()).st_size
+        said = _said(archive, facts.name.text)
+    made = describe(image, facts)
+    if said is not None:
+        made = replace(
+            made,
+            docker_tag=facts.docker_tag or said.docker_tag,
+            packages=tuple(sorted({*made.packages, *said.packages})),
+            tools=tuple(sorted({*made.tools, *said.tools})),
+            compilers=said.compilers if facts.compilers is None else made.compilers,
+            extra=said.extra,
+        )
+    return replace(made, size_mb=round(size / 1_000_000, 6))
+
+
+def _said(archive: Archive, name: str) -> Entry | None:
+    """What the archive says about itself, if lading wrote it under this name."""
+    try:
+        values = json.loads(archive.root.annotations.get(archives.ENTRY, ""))
+        return Entry.from_values(values) if values.get("name") == name else None
+    except (ValueError, AttributeError, LadingError):
+        return None
+
+
+def _enter(root: Path, made: Entry) -> Entry:
+    def change(found: Catalog) -> Catalog:
+        old = found.find(made.name)
+        new = merged(made, old)
+        if old is not None and old.digest == new.digest:
+            new = replace(new, created=old.created, last_used=old.last_used)
+        return catalog.put(found, new)
+
+    if not places.catalog(root).exists():
+        _start_anew(root)
+    found = catalog_file.update(root, change).find(made.name)
+    assert found is not None
+    return found
+
+
+def _start_anew(root: Path) -> None:
+    """Writes an empty catalog where there is none: reading one that is gone is an error."""
+    path = places.catalog(root)
+    with disk.guarded(path), disk.draft(path) as draft:
+        draft.file.write(catalog.EMPTY.text.encode())
+        draft.seal()
+        draft.publish(path)
+
+
+def _set_aside(root: Path) -> Path | None:
+    """Moves a catalog that cannot be read out of the way; a gone one leaves nothing to keep."""
+    path = places.catalog(root)
+    try:
+        catalog_file.read(root)
+    except CorruptError:
+        if not path.exists():
+            _start_anew(root)
+            return None
+        kept = path.with_name(f"{path.name}.{entry.now().replace(':', '')}.unreadable")
+        with disk.guarded(path):
+            path.rename(kept)
+        return kept
+    return None
+
+
+def _archives(root: Path) -> Iterator[Path]:
+    for directory, directories, files in os.walk(places.images(root)):
+        directories.sort()
+        for file in sorted(files):
+            if file.endswith(".tar") and not file.startswith("."):
+                yield Path(directory, file)
