@@ -40,18 +40,22 @@ def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[
 def run(main: Callable[[Sequence[str]], int]) -> None:
     """Runs a command as a program: never returns, never shows a traceback for a user's error."""
     try:
-        code = main(sys.argv[1:])
+        try:
+            code = main(sys.argv[1:])
+        except LadingError as error:
+            print(f"lading: {error}", file=sys.stderr)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            code = 130
         sys.stdout.flush()
-    except LadingError as error:
-        print(f"lading: {error}", file=sys.stderr)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
     except BrokenPipeError:
         # The reader of stdout went away; what was asked for is done.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    sys.exit(code)
+    sys.stderr.flush()
+    # All work is done and all that has an end is closed; without this the interpreter would take
+    # itself apart for another 20 ms, an unchanged push takes 6.
+    os._exit(code)
 
 
 def write_file(path: Path, text: str) -> None:
