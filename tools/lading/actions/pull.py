@@ -7,9 +7,11 @@ and nothing else.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,13 @@ from lading.oci.digest import Digest
 from lading.oci.reference import Reference
 from lading.registry import credentials
 from lading.registry.credentials import Credential
+from lading.registry.limits import Limits
 from lading.registry.session import Repository, Session
 
 __all__ = ["main", "run"]
 
+#: A mirror that does not answer is passed over before anyone notices.
+_MIRROR = Limits(connect=5, attempts=2)
 _SINGLE = ("repository", "tag", "digest", "output", "layers", "credential_helper", "layer", "size")
 
 
@@ -45,18 +50,25 @@ def run(arguments: list[str]) -> dict[str, Any]:
     one, many = flags.parse(arguments, single=_SINGLE, repeated=("registry",))
     if not many["registry"] or "repository" not in one:
         raise UsageError("--registry or --repository is missing")
-    session = Session(
+    *mirrors, registry = many["registry"]
+    with contextlib.ExitStack() as sessions:
+        patient, hasty = (
+            sessions.enter_context(contextlib.closing(_session(one, limits)))
+            for limits in (Limits(), _MIRROR)
+        )
+        places = [hasty.repository(host, one["repository"]) for host in mirrors]
+        return _run([*places, patient.repository(registry, one["repository"])], one)
+
+
+def _session(one: Mapping[str, str], limits: Limits) -> Session:
+    return Session(
+        limits=limits,
         find=_finder(one.get("credential_helper", "")),
         realms=os.environ.get("LADING_REALMS", "").split(),
     )
-    places = [session.repository(host, one["repository"]) for host in many["registry"]]
-    try:
-        return _run(places, one)
-    finally:
-        session.close()
 
 
-def _run(places: list[Repository], one: Any) -> dict[str, Any]:
+def _run(places: list[Repository], one: Mapping[str, str]) -> dict[str, Any]:
     from lading.registry import pull
 
     if "layer" in one:

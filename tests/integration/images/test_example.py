@@ -1,0 +1,210 @@
+"""A project of rules_img's shape, in a workspace of its own, with real registries and engines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.harness import programs, servers
+from tests.integration.harness.launchers import launch
+from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, workspace
+
+_STATUS = """#!/bin/sh
+echo STABLE_VERSION 1.2
+echo BUILD_NUMBER "$(cat {number})"
+"""
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="lading-example-", dir=os.environ["TEST_TMPDIR"]))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def registry(directory: Path) -> Iterator[str]:
+    with servers.docker_registry(directory) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def base(registry: str) -> str:
+    """Pushes the base; returns its digest."""
+    target = "tests/integration/images/push_base"
+    return str(launch(target, f"--registry={registry}")["digest"])
+
+
+@pytest.fixture(scope="module")
+def bazel(directory: Path, registry: str, base: str) -> Iterator[NestedBazel]:
+    """The example's workspace; the images that it pulls are not pinned yet."""
+    source, project = workspace() / "tests/integration/images/example", directory / "project"
+    shutil.copytree(source, project)
+    text = (source / "MODULE.bazel.in").read_text()
+    for name, value in (
+        ("@LADING@", str(workspace())),
+        ("@REGISTRY@", registry),
+        ("@DIGEST@", base),
+    ):
+        text = text.replace(name, value)
+    (project / "MODULE.bazel").write_text(text)
+    (directory / "number").write_text("7")
+    status = directory / "status.sh"
+    status.write_text(_STATUS.format(number=directory / "number"))
+    status.chmod(0o755)
+    (project / ".bazelrc").write_text(
+        f"build --stamp --workspace_status_command={status}\nbuild --color=no --curses=no\n"
+    )
+    with nested_bazel(directory / "output_base", directory=project) as nested:
+        yield nested
+
+
+@pytest.fixture(scope="module")
+def locked(bazel: NestedBazel) -> NestedBazel:
+    """The workspace after what its first failure said to run."""
+    done = bazel.run("build", "//:app")
+    assert done.returncode != 0
+    assert "team/base:1 is not pinned" in done.stderr
+    assert "run: bazel run @lading//tools:lock" in done.stderr
+    done = bazel.run("run", "@lading//tools:lock")
+    assert done.returncode == 0, done.stderr
+    return bazel
+
+
+def _outputs(bazel: NestedBazel, *targets: str, options: tuple[str, ...] = ()) -> Path:
+    done = bazel.run("build", *options, *targets)
+    assert done.returncode == 0, done.stderr
+    return Path(bazel.run("info", "bazel-bin").stdout.strip())
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def test_a_lock_file_pins_the_tag(locked: NestedBazel, registry: str, base: str) -> None:
+    lock = _json(locked.directory / "images.lock.json")
+    assert lock == {"format": 1, "images": {f"{registry}/team/base:1": base}}
+
+
+def test_a_tag_alone_prints_the_command_that_pins_it(bazel: NestedBazel, base: str) -> None:
+    done = bazel.run("build", "@unpinned")
+    assert done.returncode != 0
+    command = f"buildozer 'set digest \"{base}\"' //MODULE.bazel:unpinned"
+    assert f"it is {base} now; to pin that, run: {command}" in done.stderr
+
+
+def test_the_image_has_what_the_base_and_the_project_say(locked: NestedBazel) -> None:
+    config = _json(_outputs(locked, "//:app") / "app.config.json")
+    assert config["author"] == "somebody"
+    assert config["config"] == {
+        "Cmd": ["--port=8080"],
+        "Entrypoint": ["/usr/bin/program"],
+        "Env": ["PATH=/usr/bin:/bin:/app", "APP_ENV=dev"],
+        "ExposedPorts": {"8080/tcp": {}, "9090/tcp": {}},
+        "Healthcheck": {"Test": ["CMD", "/usr/bin/program", "--health"]},
+        "Labels": {
+            "architecture": "amd64",
+            "from": "base",
+            "org.opencontainers.image.source": "https://example.com/app",
+            "team": "lading",
+            "version": "1.2",
+        },
+        "OnBuild": ["RUN true"],
+        "Shell": ["/bin/sh", "-c"],
+        "StopSignal": "SIGINT",
+        "User": "1000:1000",
+        "Volumes": {"/data": {}},
+        "WorkingDir": "/app",
+    }
+    assert "//" not in json.dumps(config["history"])
+
+
+def test_a_shallow_base_brings_no_layer(locked: NestedBazel) -> None:
+    _outputs(locked, "//:app")
+    [pulled] = (locked.output_base / "external").glob("*images~base")
+    layers = [_json(path) for path in pulled.glob("*/layer*.json")]
+    assert len(layers) == 2
+    for layer in layers:
+        assert not (pulled / "blobs" / layer["digest"][7:]).exists()
+    done = locked.run("build", "//:app", "--output_groups=oci_layout")
+    assert done.returncode != 0
+    assert 'set layer_handling = "eager"' in done.stderr
+
+
+@pytest.mark.parametrize("name", ["eager", "lazy"])
+def test_an_eager_or_lazy_base_is_a_whole_layout(
+    locked: NestedBazel, directory: Path, base: str, name: str
+) -> None:
+    """Eager: with the repository, past a mirror that is down. Lazy: in build actions."""
+    programs.need("skopeo", "umoci")
+    output = _outputs(locked, f"@{name}", options=("--output_groups=oci_layout",))
+    [layout] = output.glob(f"external/*{name}/image.oci")
+    root = _json(layout / "index.json")["manifests"][0]
+    assert root["digest"] == base
+    every, one = directory / f"every-{name}", directory / f"one-{name}"
+    programs.run(["skopeo", "copy", "--all", f"oci:{layout}", f"oci:{every}:x"])
+    programs.run(["skopeo", "copy", f"oci:{layout}", f"oci:{one}:x"])
+    programs.run(["umoci", "unpack", "--rootless", f"--image={one}:x", directory / f"un-{name}"])
+    assert (directory / f"un-{name}/rootfs/etc/base").is_file()
+
+
+def test_the_index_is_pushed_under_the_tags_of_this_very_build(
+    locked: NestedBazel, directory: Path, registry: str
+) -> None:
+    programs.need("skopeo", "crane")
+    found = []
+    for number in ("8", "9"):
+        (directory / "number").write_text(number)
+        done = locked.run("run", "//:push", "--", f"--registry={registry}", "--json")
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    assert [item["tags"] for item in found] == [
+        ["latest", "1.2", "build-8"],
+        ["latest", "1.2", "build-9"],
+    ]
+    # A number that is only in a tag changes no image.
+    assert found[0]["digest"] == found[1]["digest"]
+    assert found[0]["mounted"] >= 1, "the base's layers are mounted, not sent"
+    name = f"{registry}/team/dev/app:build-9"
+    raw = programs.run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"])
+    index = json.loads(raw)
+    assert index["annotations"] == {"org.opencontainers.image.title": "app for dev"}
+    assert [item["platform"] for item in index["manifests"]] == [
+        {"architecture": "amd64", "os": "linux"},
+        {"architecture": "arm64", "os": "linux", "variant": "v8"},
+    ]
+    programs.run(["crane", "validate", "--insecure", f"--remote={name}"])
+
+
+def test_docker_shows_each_attribute(locked: NestedBazel) -> None:
+    with servers.docker_daemon() as host:
+        env = {"DOCKER_HOST": host}
+        nested = NestedBazel(locked.directory, locked.output_base, env)
+        done = nested.run("run", "//:load")
+        assert done.returncode == 0, done.stderr
+        shown = programs.run(["docker", "image", "inspect", "example/app:1.2"], env=env)
+        programs.run(["docker", "image", "rm", "example/app:1.2"], env=env)
+    [image] = json.loads(shown)
+    assert (image["Os"], image["Architecture"]) == ("linux", "amd64")
+    config = image["Config"]
+    assert config["User"] == "1000:1000"
+    assert config["WorkingDir"] == "/app"
+    assert config["Entrypoint"] == ["/usr/bin/program"]
+    assert config["Cmd"] == ["--port=8080"]
+    assert config["Env"] == ["PATH=/usr/bin:/bin:/app", "APP_ENV=dev"]
+    assert config["StopSignal"] == "SIGINT"
+    assert set(config["ExposedPorts"]) == {"8080/tcp", "9090/tcp"}
+    assert set(config["Volumes"]) == {"/data"}
+    assert config["Labels"]["from"] == "base"
+    assert config["Labels"]["version"] == "1.2"
+    assert config["Healthcheck"]["Test"][-1] == "--health"
+    assert config["OnBuild"] == ["RUN true"]
+    assert config["Shell"] == ["/bin/sh", "-c"]
+    assert len(image["RootFS"]["Layers"]) == 2
