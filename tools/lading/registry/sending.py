@@ -1,4 +1,9 @@
-"""Putting a request's body on the wire: sendfile where possible, 1 MiB writes elsewhere."""
+"""Putting a request's body on the wire: sendfile on plaintext, 1 MiB writes on TLS.
+
+On loopback sendfile makes the other process fetch every byte from memory. Small writes into a small
+buffer leave them in the processor's cache for it: a single layer takes a quarter less time, and
+1 GiB in four streams 5 % less (docs/performance.md).
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,18 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from typing import BinaryIO, cast
 
 from lading.errors import CorruptError
 from lading.registry.bodies import FileBody, StreamBody
 from lading.registry.limits import CHUNK, Limits
+from lading.registry.origin import Nearness, nearness
 from lading.registry.pace import Pace
 
-__all__ = ["send_body"]
+__all__ = ["LOOPBACK_BUFFER", "send_body"]
 
+#: Size of writes, and of the kernel's buffer, between two processes of one machine.
+LOOPBACK_BUFFER = 128 * 1024
 _SENDFILE = 4 * CHUNK
 
 
@@ -31,12 +40,14 @@ def send_body(sock: socket.socket, body: FileBody | StreamBody, limits: Limits) 
     plain = type(sock) is socket.socket
     if isinstance(body, StreamBody):
         return _send_stream(sock, body, pace, limits, plain=plain)
-    if plain and hasattr(os, "sendfile"):
+    local = plain and nearness(sock.getpeername()[0]) is Nearness.LOOPBACK
+    if plain and not local and hasattr(os, "sendfile"):
         return _send_file(sock, body, pace, limits)
-    with body.path.open("rb") as file:
+    with body.path.open("rb", buffering=0) as file:
         file.seek(body.offset)
-        stream = StreamBody(file, body.size, body.advance)
-        return _send_stream(sock, stream, pace, limits, plain=plain)
+        stream = StreamBody(cast("BinaryIO", file), body.size, body.advance)
+        size = LOOPBACK_BUFFER if local else CHUNK
+        return _send_stream(sock, stream, pace, limits, plain=plain, size=size)
 
 
 def _send_file(sock: socket.socket, body: FileBody, pace: Pace, limits: Limits) -> bool:
@@ -63,13 +74,19 @@ def _send_file(sock: socket.socket, body: FileBody, pace: Pace, limits: Limits) 
 
 
 def _send_stream(
-    sock: socket.socket, body: StreamBody, pace: Pace, limits: Limits, *, plain: bool
+    sock: socket.socket,
+    body: StreamBody,
+    pace: Pace,
+    limits: Limits,
+    *,
+    plain: bool,
+    size: int = CHUNK,
 ) -> bool:
     left = body.size
     poll = _poller(sock) if plain else None
     sock.settimeout(limits.idle)
     while left:
-        data = body.stream.read(min(CHUNK, left))
+        data = body.stream.read(min(size, left))
         if not data:
             raise CorruptError(f"the source of an upload ended {left} bytes early")
         started = time.monotonic()
