@@ -14,7 +14,9 @@ STRATEGIES = ["auto", "eager", "lazy"]
 
 # What every rule that writes a deploy specification needs.
 LAUNCHER_ATTRS = {
+    "_context": attr.label(default = "//rules/settings:context"),
     "_credential_helper": attr.label(default = "//rules/settings:credential_helper"),
+    "_destinations": attr.label(default = "//rules/settings:destinations", allow_files = True),
     "_launcher": attr.label(default = "//rules/private:launcher.py.tpl", allow_single_file = True),
     "_load_strategy": attr.label(default = "//rules/settings:load_strategy"),
     "_push_strategy": attr.label(default = "//rules/settings:push_strategy"),
@@ -113,6 +115,8 @@ def operation_spec(ctx, operation, strategy):
         strategy = setting[BuildSettingInfo].value
     image, files, inputs = _image(ctx, operation.image, lazy = strategy == "lazy")
     value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
+    if operation.kind == "push":
+        value["destinations"] = _destinations(ctx, files)
     if operation.build_settings:
         value["build_settings"] = operation.build_settings
     if operation.status_files:
@@ -165,6 +169,17 @@ def remote_spec(ctx):
     }
     found = {name: setting[BuildSettingInfo].value for name, setting in values.items()}
     return {name: value for name, value in found.items() if value}
+
+def _destinations(ctx, files):
+    """The context and the file of contexts, which is added to `files`; `destinations` of a spec."""
+    value = {"context": ctx.attr._context[BuildSettingInfo].value}
+    given = ctx.files._destinations
+    if len(given) > 1:
+        fail("//rules/settings:destinations: %s has %d files. Name one YAML file." % (ctx.attr._destinations.label, len(given)))
+    if given:
+        files.extend(given)
+        value |= {"file": _place(ctx, given[0]), "label": given[0].short_path}
+    return value
 
 def _place(ctx, file):
     """Where the launcher finds `file` below the runfiles directory.

@@ -9,6 +9,7 @@ import sys
 from absl import flags
 
 from lading.errors import UsageError
+from lading.registry import credentials
 from lading.registry.session import Session
 
 __all__ = ["byte_count", "connect", "define"]
@@ -33,9 +34,15 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_bool("verbose", False, "Show every request on stderr.", flag_values=values)
 
 
-def connect(values: flags.FlagValues) -> Session:
-    """The session that the flags describe; raises InputError for a realm that is no URL."""
+def connect(
+    values: flags.FlagValues, *, find: credentials.Credentials = credentials.find
+) -> Session:
+    """The session that the flags describe, with the logins that `find` finds.
+
+    Raises InputError for a realm that is no URL.
+    """
     return Session(
+        find=find,
         realms=[*values.realm, *os.environ.get("LADING_REALMS", "").split()],
         insecure=values.insecure,
         ca_file=values.ca_file,

@@ -16,13 +16,14 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, deploy, entry, remote
+from lading.commands import connection, context, deploy, entry, remote
 from lading.commands.deploy import Deploy
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.content import Content, walk
 from lading.oci.reference import check_repository
+from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from lading.store import layouts, sizes
@@ -38,6 +39,7 @@ class _Operation:
     kind: str
     image: Deploy
     content: Content
+    policy: TagPolicy = ANY_TAG
     report: dict[str, Any] = field(default_factory=dict)
 
 
@@ -69,6 +71,7 @@ def _flags() -> flags.FlagValues:
         "dry_run", False, "Send and load nothing, say what would be sent.", flag_values=values
     )
     connection.define(values)
+    context.define(values)
     remote.define(values)
     return values
 
@@ -81,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
     if not values.spec or not values.runfiles:
         raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…")
     images = [
-        (kind, image if kind != "push" else _redirected(image, values))
+        (kind, image)
         for kind, image in deploy.read_all(Path(values.spec), Path(values.runfiles))
         if values.only in (None, kind)
     ]
@@ -91,6 +94,12 @@ def main(argv: Sequence[str]) -> int:
     operations = [_Operation(kind, image, caches.content(image, session)) for kind, image in images]
     pushes = [operation for operation in operations if operation.kind == "push"]
     for operation in pushes:
+        chosen = context.choose(values, operation.image, Path(values.runfiles))
+        target = context.place(operation.image, values.registry, chosen)
+        operation.image = replace(
+            operation.image, registry=target.registry, repository=target.repository
+        )
+        operation.policy = target.policy
         check_repository(operation.image.repository)
     _push(session, [item for item in pushes if item.image.registry], values)
     for operation in pushes:
@@ -101,10 +110,6 @@ def main(argv: Sequence[str]) -> int:
     _report(operations, session, values)
     session.close()
     return 0
-
-
-def _redirected(image: Deploy, values: flags.FlagValues) -> Deploy:
-    return image if values.registry is None else replace(image, registry=values.registry)
 
 
 def _push(session: Session, operations: list[_Operation], values: flags.FlagValues) -> None:
@@ -136,7 +141,7 @@ def _job(session: Session, operation: _Operation) -> Job:
     target = session.repository(image.registry, image.repository)
     sources = [session.repository(item.registry, item.repository) for item in image.sources]
     mounts = tuple(item.name for item in sources if item.origin == target.origin)
-    return Job(image.root, operation.content, target, image.tags, mounts)
+    return Job(image.root, operation.content, target, image.tags, mounts, operation.policy)
 
 
 def _write(operation: _Operation, values: flags.FlagValues) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, deploy, entry, remote
+from lading.commands import connection, context, deploy, entry, remote
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
@@ -66,6 +66,7 @@ def _flags() -> flags.FlagValues:
     )
     flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     connection.define(values)
+    context.define(values)
     remote.define(values)
     return values
 
@@ -78,17 +79,20 @@ def main(argv: Sequence[str]) -> int:
     if not values.spec or not values.runfiles:
         raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:push")
     image = deploy.read(Path(values.spec), Path(values.runfiles))
-    registry = image.registry if values.registry is None else values.registry
-    repository = image.repository if values.repository is None else values.repository
-    if not repository:
+    if values.repository is not None:
+        image = replace(image, repository=values.repository)
+    chosen = context.choose(values, image, Path(values.runfiles))
+    target = context.place(image, values.registry, chosen)
+    repository = target.repository
+    if not image.repository:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
     check_repository(repository)
     tags = [check_tag(tag) for tag in (image.tags if values.tag is None else values.tag)]
     if values.content_tag:
         tags.append(f"{image.root.digest.algorithm}-{image.root.digest.hex}"[:128])
     tags = list(dict.fromkeys(tags))
-    if registry:
-        result = _to_registry(image, registry, repository, tags, values)
+    if target.registry:
+        result = _to_registry(image, target, tags, values)
     else:
         result = _to_layout(image, repository, tags, values)
     report = {
@@ -117,13 +121,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _to_registry(
     image: deploy.Deploy,
-    registry: str,
-    repository: str,
+    destination: context.Destination,
     tags: list[str],
     values: flags.FlagValues,
 ) -> _Result:
     session = connection.connect(values)
-    target = session.repository(registry, repository)
+    target = session.repository(destination.registry, destination.repository)
     sources = [session.repository(item.registry, item.repository) for item in image.sources]
     job = Job(
         image.root,
@@ -131,6 +134,7 @@ def _to_registry(
         target,
         tuple(tags),
         (*values.mount, *(item.name for item in sources if item.origin == target.origin)),
+        destination.policy,
     )
     with Meter(f"{image.label}: sent") as meter:
         pusher = Pusher(

@@ -1,0 +1,191 @@
+"""`//tools:registry`: copy, inspect, tags, delete, login, against a strict registry."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from lading.commands import registry
+from lading.errors import DeniedError, InputError, NotFoundError, UnreachableError, UsageError
+from lading.registry.push import Job, Pusher
+from lading.registry.session import Session
+from tests.registry_server import images
+from tests.registry_server.registry import Registry
+from tests.registry_server.server import Server, serve
+
+
+def _push(server: Server, name: str = "app", tag: str = "v1", size: int = 1000) -> images.Image:
+    image = images.manifest(size)
+    repository = Session().repository(server.address, name)
+    Pusher().run([Job(image.root, image.content, repository, (tag,))])
+    server.log.clear()
+    return image
+
+
+def _output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert registry.main(words) == 0
+    return capsys.readouterr().out
+
+
+def test_copy_within_a_registry_downloads_no_blob(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = _push(server)
+    out = _output(capsys, "copy", f"{server.address}/app:v1", f"{server.address}/team/copy:v2")
+    assert out == f"{server.address}/team/copy:v2@{image.root.digest}\n"
+    assert str(server.registry.repositories["team/copy"].tags["v2"]) == str(image.root.digest)
+    assert not [line for line in server.lines if line.startswith("GET") and "/blobs/" in line]
+    assert [line for line in server.lines if line.startswith("POST")]  # mounts
+
+
+def test_copy_to_another_registry_and_again(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = _push(server)
+    with serve() as other:
+        words = ("copy", f"{server.address}/app:v1", f"{other.address}/app:v1", "--json")
+        first = json.loads(_output(capsys, *words))
+        assert first["digest"] == str(image.root.digest)
+        assert first["sent"] > 0
+        other.log.clear()
+        second = json.loads(_output(capsys, *words))
+        assert (second["sent"], second["movedTags"]) == (0, [])
+        assert len(other.log) == 1
+
+
+def test_copy_to_a_layout_and_back(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = _push(server)
+    place = f"oci:{tmp_path / 'layout'}:x"
+    assert _output(capsys, "copy", f"{server.address}/app:v1", place) == f"{place}\n"
+    _output(capsys, "copy", place, f"{server.address}/again:v1", "--tag=v2")
+    tags = server.registry.repositories["again"].tags
+    assert {str(digest) for digest in tags.values()} == {str(image.root.digest)}
+    assert sorted(tags) == ["v1", "v2"]
+
+
+def test_a_dry_copy_sends_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    _push(server)
+    _output(capsys, "copy", f"{server.address}/app:v1", f"{server.address}/copy:v1", "--dry-run")
+    assert not server.registry.repositories.get("copy", None) or not (
+        server.registry.repositories["copy"].tags
+    )
+    assert not [line for line in server.lines if line.split()[0] in ("PUT", "POST", "PATCH")]
+
+
+def test_inspect_shows_what_it_is(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    image = _push(server)
+    text = _output(capsys, "inspect", f"{server.address}/app:v1")
+    assert text.splitlines()[0] == str(image.root.digest)
+    value = json.loads(_output(capsys, "inspect", f"{server.address}/app:v1", "--json"))
+    assert value["descriptor"]["digest"] == str(image.root.digest)
+    assert value["document"]["layers"]
+
+
+def test_tags_are_listed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    for tag in ("v1", "v2"):
+        _push(server, tag=tag)
+    assert _output(capsys, "tags", f"{server.address}/app") == "v1\nv2\n"
+
+
+def test_delete_by_tag_and_by_digest(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    image = _push(server)
+    _output(capsys, "delete", f"{server.address}/app:v1", "--dry_run")
+    assert "v1" in server.registry.repositories["app"].tags
+    _output(capsys, "delete", f"{server.address}/app:v1")
+    assert "v1" not in server.registry.repositories["app"].tags
+    _output(capsys, "delete", f"{server.address}/app@{image.root.digest}")
+    with pytest.raises(NotFoundError, match="there is no"):
+        registry.main(["delete", f"{server.address}/app@{image.root.digest}"])
+
+
+def _login(monkeypatch: pytest.MonkeyPatch, words: Sequence[str], password: str) -> int:
+    monkeypatch.setattr("sys.stdin", io.StringIO(password))
+    return registry.main(["login", *words])
+
+
+def test_a_login_is_tried_and_kept_for_its_owner_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(Registry(basic=("me", "secret"))) as server:
+        assert _login(monkeypatch, [server.address, "--username=me"], "secret\n") == 0
+        path = tmp_path / "docker/config.json"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert server.address in json.loads(path.read_text())["auths"]
+        _push(server)
+        assert registry.main(["tags", f"{server.address}/app"]) == 0
+
+
+def test_a_refused_login_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        serve(Registry(basic=("me", "secret"))) as server,
+        pytest.raises(DeniedError, match="refuses this login"),
+    ):
+        _login(monkeypatch, [server.address, "--username=me"], "wrong")
+    assert not (tmp_path / "docker/config.json").exists()
+
+
+def test_a_login_keeps_what_else_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "docker/config.json"
+    path.parent.mkdir()
+    path.write_text(
+        '{"proxies": {"default": {}}, "auths": {"other.example.com": {"auth": "eA=="}}}'
+    )
+    with serve(Registry(basic=("me", "secret"))) as server:
+        _login(monkeypatch, [server.address, "--username=me"], "secret")
+    value = json.loads(path.read_text())
+    assert value["proxies"] == {"default": {}}
+    assert "other.example.com" in value["auths"]
+
+
+def test_a_login_goes_to_the_configured_helper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "bin/docker-credential-box"
+    helper.parent.mkdir()
+    helper.write_text(f'#!/bin/sh\n[ "$1" = store ] && cat >"{tmp_path}/kept"\n')
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{helper.parent}:/usr/bin:/bin")
+    path = tmp_path / "docker/config.json"
+    path.parent.mkdir()
+    path.write_text('{"credsStore": "box"}')
+    with serve(Registry(basic=("me", "secret"))) as server:
+        _login(monkeypatch, [server.address, "--username=me"], "secret")
+        kept = json.loads((tmp_path / "kept").read_text())
+        assert kept == {"ServerURL": server.address, "Username": "me", "Secret": "secret"}
+    assert "secret" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["push"], UsageError),
+        (["tags"], UsageError),
+        (["tags", "app"], InputError),
+        (["delete", "localhost:1/app"], UsageError),
+        (["copy", "localhost:1/app:v1"], UsageError),
+        (["inspect", "127.0.0.1:1/app:v1"], UnreachableError),
+        (["copy", "oci:/nowhere", "localhost:1/app:v1"], NotFoundError),
+        (["login", "localhost:1"], UsageError),
+        (["tags", "localhost:1/app", "--nope"], UsageError),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_explained(words: list[str], error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        registry.main(words)
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert registry.main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in ("copy", "inspect", "tags", "delete", "login"))

@@ -1,0 +1,89 @@
+"""The flags that choose a context, and the destination that follows from it (S2.7).
+
+`--context` counts first, then LADING_CONTEXT, then the setting that the target was built with.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from absl import flags
+
+from lading.commands.deploy import Deploy
+from lading.errors import NotFoundError, UsageError
+from lading.registry import destinations
+from lading.registry.destinations import Context
+from lading.registry.policy import ANY_TAG, TagPolicy
+
+__all__ = ["Destination", "choose", "define", "place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one image goes; an empty registry is the embedded default."""
+
+    registry: str
+    repository: str
+    policy: TagPolicy = ANY_TAG
+
+
+def define(values: flags.FlagValues) -> None:
+    """Adds the flags to a command's."""
+    flags.DEFINE_string(
+        "context", None, "Context: upstream, overlay, …; empty for none.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "destinations", "", "File that maps contexts to registries (YAML).", flag_values=values
+    )
+
+
+def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context | None:
+    """The context that flags, environment or settings choose; None where there are none.
+
+    Raises:
+        NotFoundError: no such context, or none is chosen; lists those there are.
+        UsageError: a context is chosen, and there is no file of destinations.
+    """
+    setting = image.extra.get("destinations") or {}
+    name = values.context
+    if name is None:
+        name = os.environ.get("LADING_CONTEXT", setting.get("context", ""))
+    if values.destinations:
+        path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / values.destinations
+    elif "file" in setting:
+        path = runfiles / setting["file"]
+    elif name:
+        raise UsageError(
+            f"the context {name!r:.80} is chosen, but there is no file of destinations",
+            fix="give --destinations, or build with --@lading//rules/settings:destinations=//:FILE",
+        )
+    else:
+        return None
+    if values.context == "":
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from None
+    shown = values.destinations or setting.get("label", str(path))
+    return destinations.parse(data, what=shown).choose(name)
+
+
+def place(image: Deploy, registry: str | None, context: Context | None) -> Destination:
+    """Where `image` goes. A registry that the target or the command line names wins.
+
+    The destination that a context gives is printed, so that it is seen before anything is sent.
+    """
+    named = image.registry if registry is None else registry
+    if named or registry is not None or context is None:
+        return Destination(named, image.repository)
+    found = Destination(context.registry, context.repository(image.repository), context.policy)
+    print(
+        f"lading: {image.label} goes to {found.registry}/{found.repository}"
+        f" (context {context.name})",
+        file=sys.stderr,
+    )
+    return found

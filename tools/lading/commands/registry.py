@@ -1,0 +1,264 @@
+"""The verbs of a registry that a build needs, without another tool.
+
+    registry copy SOURCE TARGET       copy an image; what is there already is not sent
+    registry inspect REFERENCE        what a reference names
+    registry tags REPOSITORY          the tags of a repository
+    registry delete REFERENCE         delete a tag, or a manifest by its digest
+    registry login REGISTRY           keep a login; the password comes from standard input
+
+References name their registry: localhost:5000/team/app:v1, registry.example.com/app@sha256:….
+SOURCE and TARGET may also be oci:DIRECTORY[:TAG]. `registry VERB --help` lists the flags.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from lading.commands import connection, entry
+from lading.commands.meter import Meter
+from lading.commands.transfer import Transfer
+from lading.errors import NotFoundError, UsageError
+from lading.oci import document, layout, media_types
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
+from lading.oci.reference import Reference
+from lading.registry import login, manifests
+from lading.registry import tags as tag_lists
+from lading.registry.content import RegistryContent
+from lading.registry.credentials import Credential
+from lading.registry.push import Job, Pusher
+from lading.registry.session import Session
+from lading.store import layouts, sizes
+
+__all__ = ["main"]
+
+_LAYOUT = "oci:"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a verb; raises LadingError."""
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        print((__doc__ or "").strip())
+        return 0 if argv else UsageError.exit_code
+    verb, *rest = argv
+    if verb not in _VERBS:
+        raise UsageError(f"there is no verb {verb!r:.80}", fix=f"there are {', '.join(_VERBS)}")
+    return _VERBS[verb](rest)
+
+
+def _copy(argv: Sequence[str]) -> int:
+    """registry copy SOURCE TARGET [--tag=more …] [--dry_run]
+
+    Copies an image or index with all it names, the tag last. Within one registry nothing is
+    downloaded: blobs are mounted.
+    """
+    values = _flags()
+    flags.DEFINE_multi_string("tag", [], "Tag to set as well.", flag_values=values)
+    flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
+    source, target = _words(values, argv, _copy, 2)
+    with contextlib.closing(connection.connect(values)) as session:
+        content, root, mounts = _source(source, session)
+        if target.startswith(_LAYOUT):
+            place, _, tag = target.removeprefix(_LAYOUT).partition(":")
+            tags = [*([tag] if tag else []), *values.tag]
+            if not values.dry_run:
+                with Meter(f"{target}: written") as meter:
+                    layouts.write(_here(place), root, content, tags, progress=Transfer(meter))
+            references = [f"oci:{place}:{tag}" for tag in tags] or [f"oci:{place}"]
+            details: dict[str, Any] = {}
+        else:
+            reference = Reference.parse(target)
+            repository = session.repository(reference.registry, reference.repository)
+            tags = [*([reference.tag] if reference.tag else []), *values.tag]
+            from_here = tuple(mounts[1:]) if mounts[:1] == (reference.registry,) else ()
+            job = Job(root, content, repository, tuple(tags), from_here)
+            with Meter(f"{target}: sent") as meter:
+                pusher = Pusher(progress=Transfer(meter), dry_run=values.dry_run)
+                [pushed] = pusher.run([job])
+            references = [f"{repository}:{tag}@{root.digest}" for tag in tags]
+            references = references or [f"{repository}@{root.digest}"]
+            details = {
+                "sent": pushed.sent,
+                "sentBytes": pushed.sent_bytes,
+                "mounted": pushed.mounted,
+                "existing": pushed.existing,
+                "movedTags": list(pushed.moved),
+            }
+    if values.json:
+        print(json.dumps({"digest": str(root.digest), "references": references, **details}))
+    else:
+        print("\n".join(references))
+    return 0
+
+
+def _inspect(argv: Sequence[str]) -> int:
+    """registry inspect REFERENCE [--raw] [--config]
+
+    The digest, media type, platforms and layers of what a reference names.
+    """
+    values = _flags()
+    flags.DEFINE_bool("raw", False, "Print the document itself.", flag_values=values)
+    flags.DEFINE_bool("config", False, "Print the image's config.", flag_values=values)
+    [text] = _words(values, argv, _inspect, 1)
+    reference = Reference.parse(text)
+    with contextlib.closing(connection.connect(values)) as session:
+        repository = session.repository(reference.registry, reference.repository)
+        named = reference.digest or reference.tag or "latest"
+        root, data = manifests.get(repository, named)
+        value = document.loads_object(data, what=text)
+        if values.config:
+            if "config" not in value:
+                raise NotFoundError(f"{text} is an index and has no config", fix="name a manifest")
+            config = Descriptor.from_json(value["config"], what=f"{text}, config")
+            with RegistryContent(repository).open(config) as stream:
+                data = stream.read()
+    if values.raw or values.config:
+        sys.stdout.buffer.write(data)
+        return 0
+    if values.json:
+        print(json.dumps({"descriptor": root.to_json(), "document": value}))
+        return 0
+    print(f"{root.digest}\n{root.media_type}")
+    for item in value.get("manifests", []):
+        found = Descriptor.from_json(item, what=text)
+        print(f"  {found.digest}  {found.platform or found.media_type}")
+    for item in value.get("layers", []):
+        found = Descriptor.from_json(item, what=text)
+        print(f"  {found.digest}  {sizes.human(found.size):>10}  {found.media_type}")
+    return 0
+
+
+def _tags(argv: Sequence[str]) -> int:
+    """registry tags REGISTRY/REPOSITORY
+
+    One tag a line, in the registry's order.
+    """
+    values = _flags()
+    [text] = _words(values, argv, _tags, 1)
+    reference = Reference.parse(text)
+    with contextlib.closing(connection.connect(values)) as session:
+        found = tag_lists.list_tags(session.repository(reference.registry, reference.repository))
+    print(json.dumps(found) if values.json else "\n".join(found))
+    return 0
+
+
+def _delete(argv: Sequence[str]) -> int:
+    """registry delete REFERENCE [--dry_run]
+
+    A tag, or with a digest the manifest and every tag that names it.
+    """
+    values = _flags()
+    flags.DEFINE_bool("dry_run", False, "Delete nothing, say what would be.", flag_values=values)
+    [text] = _words(values, argv, _delete, 1)
+    reference = Reference.parse(text)
+    named = reference.digest or reference.tag
+    if not named:
+        raise UsageError(f"{text} names neither a tag nor a digest", fix="say which to delete")
+    with contextlib.closing(connection.connect(values)) as session:
+        repository = session.repository(reference.registry, reference.repository)
+        there = manifests.head(repository, named)
+        if there is None:
+            raise NotFoundError(f"there is no {text}")
+        if not values.dry_run and not manifests.delete(repository, named):
+            raise NotFoundError(f"there is no {text}")
+    if values.json:
+        print(json.dumps({"digest": str(there), "deleted": not values.dry_run}))
+    else:
+        how = "would be deleted" if values.dry_run else "is deleted"
+        print(f"lading: {text} ({there}) {how}", file=sys.stderr)
+    return 0
+
+
+def _login(argv: Sequence[str]) -> int:
+    """registry login REGISTRY --username=NAME <PASSWORD_FILE
+
+    Tries the login, then keeps it where docker does. The password is read from standard input.
+    """
+    values = _flags()
+    flags.DEFINE_string("username", "", "User name.", flag_values=values)
+    [registry] = _words(values, argv, _login, 1)
+    Reference(registry, "x")
+    if not values.username:
+        raise UsageError("--username is missing", fix="the password comes from standard input")
+    if sys.stdin.isatty():
+        raise UsageError(
+            "the password is read from standard input, which is a terminal",
+            fix="pipe it in: … -- login REGISTRY --username=NAME <password.txt",
+        )
+    credential = Credential(values.username, sys.stdin.read().rstrip("\r\n"), source="this login")
+    if not credential.password:
+        raise UsageError("the password on standard input is empty")
+    with contextlib.closing(connection.connect(values, find=lambda *_: credential)) as session:
+        asked = login.check(session, registry)
+    kept = login.store(registry, credential)
+    if not asked:
+        print(f"lading: {registry} asks nobody to log in", file=sys.stderr)
+    print(f"lading: the login for {registry} is kept in {kept}", file=sys.stderr)
+    return 0
+
+
+_VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "copy": _copy,
+    "delete": _delete,
+    "inspect": _inspect,
+    "login": _login,
+    "tags": _tags,
+}
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    flags.DEFINE_bool("json", False, "Print one JSON value.", flag_values=values)
+    connection.define(values)
+    return values
+
+
+def _words(
+    values: flags.FlagValues, argv: Sequence[str], verb: Callable[..., int], count: int
+) -> list[str]:
+    words = entry.parse(values, argv, usage=verb.__doc__ or "")
+    if len(words) != count:
+        usage = (verb.__doc__ or "").strip().splitlines()[0]
+        raise UsageError(f"{len(words)} arguments are given", fix=f"usage: {usage}")
+    return words
+
+
+def _here(path: str) -> Path:
+    """A path relative to where `bazel run` was typed."""
+    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+
+
+def _source(text: str, session: Session) -> tuple[Content, Descriptor, tuple[str, ...]]:
+    """Content and root of a source, and the registry and repository to mount from."""
+    if text.startswith(_LAYOUT):
+        place, _, tag = text.removeprefix(_LAYOUT).partition(":")
+        found = layouts.Layout(_here(place))
+        roots = found.index().manifests
+        chosen = {
+            one.digest: one
+            for one in roots
+            if not tag or one.annotations.get(layout.REF_NAME) == tag
+        }
+        if len(chosen) != 1:
+            raise NotFoundError(
+                f"{text} names {len(chosen)} images, not one", fix="write oci:DIRECTORY:TAG"
+            )
+        root = next(iter(chosen.values()))
+        return found, Descriptor(root.media_type, root.digest, root.size), ()
+    reference = Reference.parse(text)
+    repository = session.repository(reference.registry, reference.repository)
+    root, _ = manifests.get(repository, reference.digest or reference.tag or "latest")
+    assert root.media_type in media_types.INDEX_TYPES | media_types.MANIFEST_TYPES
+    return RegistryContent(repository), root, (reference.registry, reference.repository)
+
+
+if __name__ == "__main__":
+    entry.run(main)
