@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +24,6 @@ class Outputs:
     def __init__(self, files: Mapping[Digest, Path]) -> None:
         self._files = dict(files)
         self._checked: dict[Digest, bool] = {}
-        self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._files)
@@ -43,10 +41,10 @@ class Outputs:
         path = self._files.get(digest)
         if path is None:
             return None
-        with self._lock:
-            if digest not in self._checked:
-                self._checked[digest] = _matches(path, descriptor)
-            return path if self._checked[digest] else None
+        # Two threads may both read a file; neither waits while the other reads another one.
+        if digest not in self._checked:
+            self._checked[digest] = _matches(path, descriptor)
+        return path if self._checked[digest] else None
 
 
 def _matches(path: Path, descriptor: Descriptor) -> bool:
