@@ -43,8 +43,11 @@ def wait_until(condition: Callable[[], bool], *, what: str, timeout: float = 60)
 
 
 @contextlib.contextmanager
-def docker_registry(directory: Path) -> Iterator[str]:
-    """Runs Debian's `docker-registry`; yields its `host:port`."""
+def docker_registry(directory: Path, auth: str = "") -> Iterator[str]:
+    """Runs Debian's `docker-registry`; yields its `host:port`.
+
+    `auth` is the value of the key of that name in its configuration, as YAML on one line.
+    """
     programs.need("docker-registry")
     port = free_port()
     config = directory / "registry.yml"
@@ -54,7 +57,7 @@ def docker_registry(directory: Path) -> Iterator[str]:
         "storage:\n"
         f"  filesystem: {{rootdirectory: '{directory / 'registry'}'}}\n"
         "  delete: {enabled: true}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n" + (f"auth: {auth}\n" if auth else "")
     )
     command = ["docker-registry", "serve", str(config)]
     with start(command, directory / "registry.log") as process:
@@ -140,9 +143,11 @@ def _alive(process: subprocess.Popen[bytes], log: Path) -> bool:
 
 def _answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        return error.code == 401
+    except OSError:
         return False
 
 
