@@ -1,0 +1,7 @@
+"""Tests of images: `image_structure_test`, `image_contract_test` and `image_digest_test`."""
+
+load("//rules/private:image_test.bzl", _image_contract_test = "image_contract_test", _image_digest_test = "image_digest_test", _image_structure_test = "image_structure_test")
+
+image_contract_test = _image_contract_test
+image_digest_test = _image_digest_test
+image_structure_test = _image_structure_test

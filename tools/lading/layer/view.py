@@ -1,0 +1,231 @@
+"""The file system of an image: its layers one over the other, without unpacking them.
+
+image-spec 1.1, layer.md, "Applying Changesets". Only headers are kept; the content of a file is
+read from its layer when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
+
+from lading.errors import CorruptError, LimitError
+from lading.layer.scan import Entry, StreamSource, TarScanner
+from lading.layer.scan_codec import CHUNK, decompress, sniff
+
+__all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "View"]
+
+FILE, SYMLINK, DIRECTORY = "0", "2", "5"
+_HARD_LINK = "1"
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+#: As many symbolic links as Linux follows in one path.
+_MAX_LINKS = 40
+#: Faults after which nothing that follows can be trusted. Others are a verifier's business.
+_FATAL = frozenset(
+    {"compression-corrupt", "tar-header", "tar-pax", "tar-size-disagreement", "tar-truncated"}
+)
+
+Opener = Callable[[], BinaryIO]
+
+
+class Node:
+    """A file, directory, link or device of an image.
+
+    `type` is the tar typeflag (FILE, SYMLINK, DIRECTORY, …), `mode` the permission bits, `link`
+    a symbolic link's target. A directory that no layer lists has mode 0755 and owner 0:0.
+    """
+
+    __slots__ = ("children", "gid", "layer", "link", "mode", "offset", "size", "type", "uid")
+
+    def __init__(
+        self, typeflag: str, mode: int, uid: int, gid: int, *, layer: int, size: int = 0,
+        offset: int = 0, link: str = "",
+    ) -> None:  # fmt: skip
+        self.type = typeflag
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.layer = layer
+        self.size = size
+        self.offset = offset
+        self.link = link
+        self.children: dict[str, Node] = {}
+
+
+class View:
+    """The files of an image.
+
+    Args:
+        layers: opens each layer blob, lowest first; gzip, zstd or plain tar.
+
+    Raises CorruptError for a layer that cannot be read to its end.
+    """
+
+    def __init__(self, layers: Sequence[Opener]) -> None:
+        self._layers = layers
+        self.root = Node(DIRECTORY, 0o755, 0, 0, layer=-1)
+        for number in range(len(layers)):
+            self._apply(number)
+
+    def find(self, path: str, *, follow: bool = True) -> Node | None:
+        """The node at `path`, None when there is none.
+
+        Args:
+            path: absolute or relative to the root; links in it never leave the root.
+            follow: whether a symbolic link at its very end is followed too.
+        """
+        return self._find(path, follow=follow)[1]
+
+    def resolve(self, path: str) -> str | None:
+        """The path that `path` names once all its links are followed, None for a dangling one."""
+        resolved, node = self._find(path, follow=True)
+        return resolved if node is not None else None
+
+    def read(self, node: Node, *, limit: int) -> bytes:
+        """The content of a regular file; raises LimitError above `limit` bytes."""
+        if node.size > limit:
+            raise LimitError(f"a file of {node.size} bytes is more than the {limit} allowed")
+        for entry, scanner in self._entries(node.layer):
+            if entry.offset == node.offset and entry.type == FILE:
+                data = b"".join(bytes(piece) for piece in scanner.data())
+                if len(data) == node.size:
+                    return data
+        raise CorruptError(f"layer {node.layer + 1} changed while it was read")
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Every path below the root with its node, sorted, directories before what they hold."""
+
+        def below(prefix: str, node: Node) -> Iterator[tuple[str, Node]]:
+            for name, child in sorted(node.children.items()):
+                path = f"{prefix}/{name}"
+                yield path, child
+                yield from below(path, child)
+
+        return below("", self.root)
+
+    def _find(self, path: str, *, follow: bool) -> tuple[str, Node | None]:
+        parts = _parts(path)[::-1]
+        trail: list[tuple[str, Node]] = []
+        links = 0
+        while parts:
+            name = parts.pop()
+            if name == "..":
+                del trail[-1:]
+                continue
+            here = trail[-1][1] if trail else self.root
+            child = here.children.get(name)
+            if child is None:
+                return "", None
+            if child.type == SYMLINK and (parts or follow):
+                links += 1
+                if links > _MAX_LINKS:
+                    return "", None
+                if child.link.startswith("/"):
+                    trail = []
+                parts += _parts(child.link)[::-1]
+            else:
+                trail.append((name, child))
+        return "/" + "/".join(name for name, _ in trail), trail[-1][1] if trail else self.root
+
+    def _entries(self, number: int) -> Iterator[tuple[Entry, TarScanner]]:
+        what = f"layer {number + 1}"
+
+        def report(rule: str, at: str, problem: str) -> None:
+            if rule in _FATAL:
+                raise CorruptError(f"{what}: {at}: {problem}")
+
+        with self._layers[number]() as stream:
+            first = stream.read(CHUNK)
+            chunks = _chunks(first, stream)
+            codec = sniff(first)
+            if codec not in ("none", "gzip", "zstd"):
+                raise CorruptError(f"{what} is compressed with {codec}")
+            scanner = TarScanner(StreamSource(decompress(codec, chunks)), report)
+            for entry in scanner:
+                yield entry, scanner
+
+    def _apply(self, number: int) -> None:
+        for entry, _ in self._entries(number):
+            *parents, name = _parts(_text(entry.name)) or [""]
+            if not name:
+                self._meta(self.root, entry, number)
+                continue
+            if ".." in (*parents, name):
+                raise CorruptError(f"layer {number + 1}: {_text(entry.name)!r} leaves the root")
+            directory = self._directory(parents, number)
+            if name == _OPAQUE:
+                _prune(directory, number)
+            elif name.startswith(_WHITEOUT):
+                hidden = directory.children.get(name.removeprefix(_WHITEOUT))
+                if hidden is not None and not _prune(hidden, number):
+                    del directory.children[name.removeprefix(_WHITEOUT)]
+            else:
+                self._put(directory, name, entry, number)
+
+    def _put(self, directory: Node, name: str, entry: Entry, number: int) -> None:
+        existing = directory.children.get(name)
+        if entry.type == DIRECTORY and existing is not None and existing.type == DIRECTORY:
+            self._meta(existing, entry, number)
+            return
+        if entry.type == _HARD_LINK:
+            target = self.find(_text(entry.link), follow=False)
+            if target is None or target.type == DIRECTORY:
+                raise CorruptError(
+                    f"layer {number + 1}: {_text(entry.name)!r} is a hard link to"
+                    f" {_text(entry.link)!r}, which is no file"
+                )
+            directory.children[name] = target
+            return
+        link = _text(entry.link) if entry.type == SYMLINK else ""
+        node = Node(
+            entry.type, 0, 0, 0, layer=number, size=entry.size, offset=entry.offset, link=link
+        )
+        self._meta(node, entry, number)
+        directory.children[name] = node
+
+    def _meta(self, node: Node, entry: Entry, number: int) -> None:
+        node.mode, node.uid, node.gid, node.layer = (
+            entry.mode & 0o7777,
+            entry.uid,
+            entry.gid,
+            number,
+        )
+
+    def _directory(self, parents: Sequence[str], number: int) -> Node:
+        """The directory an entry lies in: links below the root are followed, as engines do."""
+        node, path = self.root, ""
+        for name in parents:
+            path = f"{path}/{name}"
+            child = self.find(path)
+            if child is None or child.type != DIRECTORY:
+                child = Node(DIRECTORY, 0o755, 0, 0, layer=number)
+                node.children[name] = child
+            node = child
+        return node
+
+
+def _prune(node: Node, number: int) -> bool:
+    """Removes what layers below `number` put into `node`; whether anything is left of it."""
+    node.children = {name: child for name, child in node.children.items() if _prune(child, number)}
+    return node.layer == number or bool(node.children)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _chunks(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    yield first
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def normal(path: str) -> str:
+    """`path` from the root, without `.`, empty and `..` components."""
+    return posixpath.normpath("/" + path.lstrip("/"))
