@@ -98,11 +98,11 @@ def _impl(ctx):
     files = []
     if ctx.attr.include_runfiles:
         files = [file for file in info.default_runfiles.files.to_list() if file != executable]
-    if ctx.attr.plan and files:
+    if ctx.attr.plan:
         plan = ctx.attr.plan[LayerPlanInfo]
         if ctx.attr.binary.label not in plan.layers:
             fail("%s, plan: %s does not list %s. Add it to its binaries." % (ctx.label, ctx.attr.plan.label, ctx.attr.binary.label))
-        layers += plan.layers[ctx.attr.binary.label]
+        layers += plan.layers[ctx.attr.binary.label] if files else []
         files = [file for file in files if file not in plan.files]
         groups = _split(files, 1)
     else:

@@ -17,8 +17,8 @@ from tests.integration.harness.launchers import launch
 from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, workspace
 
 _STATUS = """#!/bin/sh
-echo STABLE_VERSION 1.2
-echo BUILD_NUMBER "$(cat {number})"
+echo STABLE_VERSION "$(cat {directory}/version)"
+echo BUILD_NUMBER "$(cat {directory}/number)"
 """
 
 
@@ -56,8 +56,9 @@ def bazel(directory: Path, registry: str, base: str) -> Iterator[NestedBazel]:
         text = text.replace(name, value)
     (project / "MODULE.bazel").write_text(text)
     (directory / "number").write_text("7")
+    (directory / "version").write_text("1.2")
     status = directory / "status.sh"
-    status.write_text(_STATUS.format(number=directory / "number"))
+    status.write_text(_STATUS.format(directory=directory))
     status.chmod(0o755)
     (project / ".bazelrc").write_text(
         f"build --stamp --workspace_status_command={status}\nbuild --color=no --curses=no\n"
@@ -181,6 +182,37 @@ def test_the_index_is_pushed_under_the_tags_of_this_very_build(
         {"architecture": "arm64", "os": "linux", "variant": "v8"},
     ]
     programs.run(["crane", "validate", "--insecure", f"--remote={name}"])
+
+
+def test_a_stable_key_that_changes_is_in_the_next_image(
+    locked: NestedBazel, directory: Path
+) -> None:
+    try:
+        for version in ("1.3", "1.2"):
+            (directory / "version").write_text(version)
+            config = _json(_outputs(locked, "//:app") / "app.config.json")
+            assert config["config"]["Labels"]["version"] == version
+    finally:
+        (directory / "version").write_text("1.2")
+
+
+def test_without_stamping_the_variables_that_there_are_are_listed(locked: NestedBazel) -> None:
+    done = locked.run("build", "--nostamp", "//:app")
+    assert done.returncode != 0
+    assert "{{.STABLE_VERSION}}" in done.stderr
+    assert "there are .base, .environment" in done.stderr
+
+
+def test_a_layout_is_pushed_as_rules_oci_pushes_its_own(
+    locked: NestedBazel, registry: str, base: str
+) -> None:
+    """rules_oci's oci_push hands the directory to crane."""
+    programs.need("crane")
+    output = _outputs(locked, "@eager", options=("--output_groups=oci_layout",))
+    [layout] = output.glob("external/*eager/image.oci")
+    name = f"{registry}/team/by-crane:1"
+    programs.run(["crane", "push", "--insecure", layout, name])
+    assert programs.run(["crane", "digest", "--insecure", name]).strip() == base
 
 
 def test_docker_shows_each_attribute(locked: NestedBazel) -> None:

@@ -2,6 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
 load("//rules:providers.bzl", "LayersInfo", "ProgramInfo")
+load("//rules/private:sharing.bzl", "LayerPlanInfo")
 
 def _program_impl(ctx):
     env = analysistest.begin(ctx)
@@ -46,4 +47,25 @@ def _plan_impl(ctx):
 plan_test = analysistest.make(
     _plan_impl,
     attrs = {"other": attr.label(providers = [LayersInfo])},
+)
+
+def _plan_layers_impl(ctx):
+    env = analysistest.begin(ctx)
+    plan = analysistest.target_under_test(env)[LayerPlanInfo]
+    for label, layers in plan.layers.items():
+        asserts.true(env, len(layers) <= ctx.attr.most, "%s has %d shared layers" % (label, len(layers)))
+    seen = {}
+    for action in analysistest.target_actions(env):
+        if action.mnemonic == "LayerTar":
+            for file in action.inputs.to_list():
+                if file in plan.files:
+                    asserts.false(env, file in seen, "%s is in two layers" % file.short_path)
+                    seen[file] = None
+    asserts.equals(env, len(plan.files), len(seen), "every shared file is in a layer")
+    asserts.true(env, len(seen) > 0, "something is shared")
+    return analysistest.end(env)
+
+plan_layers_test = analysistest.make(
+    _plan_layers_impl,
+    attrs = {"most": attr.int()},
 )

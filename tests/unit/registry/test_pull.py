@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lading.actions import pull as action
-from lading.errors import CorruptError, LadingError, NotFoundError
+from lading.errors import CorruptError, DeniedError, LadingError, NotFoundError
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry import pull
+from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Repository, Session
 from tests.registry_server import images
@@ -117,6 +121,49 @@ def test_a_document_that_is_manifest_and_index_at_once_is_refused(
     )
     with pytest.raises(CorruptError, match="both"):
         pull.pull([place], digest, tmp_path, layers=False)
+
+
+def test_a_credential_is_found_and_without_it_the_failure_says_so(
+    server: Server,
+    repository: Repository,
+    base: images.Image,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The registry asks for it by a challenge, as real ones do."""
+    server.registry.basic = ("user", "secret")
+    config = tmp_path / "auth.json"
+    pair = base64.b64encode(b"user:secret").decode()
+    config.write_text(json.dumps({"auths": {server.address: {"auth": pair}}}))
+    where = [f"--registry={server.address}", "--repository=team/base", "--tag=1"]
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(config))
+    assert action.run(where) == {"digest": str(base.root.digest)}
+    monkeypatch.delenv("REGISTRY_AUTH_FILE")
+    for name in ("DOCKER_CONFIG", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DeniedError, match=re.escape(server.address)):
+        action.run(where)
+
+
+@pytest.mark.parametrize(
+    ("header", "credential"),
+    [
+        ("Basic dXNlcjpzZWNyZXQ=", Credential("user", "secret")),
+        ("Bearer abc", Credential(registry_token="abc")),
+    ],
+)
+def test_a_bazel_credential_helper_is_asked(
+    tmp_path: Path, header: str, credential: Credential
+) -> None:
+    answer = json.dumps({"headers": {"Authorization": [header]}})
+    helper = tmp_path / "helper"
+    helper.write_text(f"#!/bin/sh\ncat >{tmp_path}/asked\necho '{answer}'\n")
+    helper.chmod(0o755)
+    found = action.finder(str(helper))("registry.example.com", "team/base")
+    assert found == dataclasses.replace(credential, source=str(helper))
+    asked = json.loads((tmp_path / "asked").read_text())
+    assert asked == {"uri": "https://registry.example.com/v2/team/base"}
 
 
 def test_the_program_tells_the_repository_rule_what_there_is(

@@ -25,7 +25,7 @@ from lading.registry.credentials import Credential
 from lading.registry.limits import Limits
 from lading.registry.session import Repository, Session
 
-__all__ = ["main", "run"]
+__all__ = ["finder", "main", "run"]
 
 #: A mirror that does not answer is passed over before anyone notices.
 _MIRROR = Limits(connect=5, attempts=2)
@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def _session(one: Mapping[str, str], limits: Limits) -> Session:
     return Session(
         limits=limits,
-        find=_finder(one.get("credential_helper", "")),
+        find=finder(one.get("credential_helper", "")),
         realms=os.environ.get("LADING_REALMS", "").split(),
     )
 
@@ -101,7 +101,7 @@ def _run(places: list[Repository], one: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _finder(helper: str) -> credentials.Credentials:
+def finder(helper: str) -> credentials.Credentials:
     """Asks a Bazel credential helper first, and then the files of container tools."""
     if not helper:
         return credentials.find
