@@ -12,7 +12,8 @@ Without `registry` it goes to the embedded default: an OCI image layout director
 
 # What `image_push_spec` has too.
 PUSH_ATTRS = {
-    "registry": attr.string(doc = "Registry, `host` or `host:port`. Empty: the embedded default."),
+    "content_tag": attr.bool(doc = "Whether to set the tag `sha256-<hex of the digest>` as well."),
+    "registry": attr.string(doc = "Registry, `host` or `host:port`. Empty: that of the context, or the embedded default."),
     "repository": attr.string(mandatory = True, doc = "Repository in the registry: `team/app`."),
     "tag": attr.string(doc = "Tag to set."),
     "tag_file": attr.label(allow_single_file = True, doc = "File with more tags, one a line."),
@@ -38,6 +39,7 @@ def push_settings(ctx):
     for tag in tags:
         check_tag(tag, what = "%s, tag" % ctx.label)
     return {
+        "content_tag": ctx.attr.content_tag,
         "registry": ctx.attr.registry,
         "repository": ctx.attr.repository,
         "tags": tags,

@@ -126,3 +126,15 @@ def test_many_go_to_their_context_together(server: Server, file: Path, tmp_path:
     spec = specs.write(tmp_path, {"label": "//:all", "operations": operations})
     multi_deploy.main([*spec, f"--destinations={file}", "--context=upstream"])
     assert _repositories(server) == ["org/one", "org/two"]
+
+
+@pytest.mark.parametrize("command", [push, multi_deploy])
+def test_a_content_tag_is_set_when_the_target_wants_one(
+    server: Server, tmp_path: Path, command: Any
+) -> None:
+    one = specs.operation(
+        _NEW, tmp_path, registry=server.address, repository="app", tags=[], content_tag=True
+    )
+    value = one if command is push else {"label": "//:all", "operations": [one]}
+    command.main(specs.write(tmp_path, value))
+    assert list(server.registry.repositories["app"].tags) == [f"sha256-{_NEW.root.digest.hex}"]

@@ -23,7 +23,7 @@ from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.content import Content, walk
 from lading.oci.reference import check_repository
-from lading.registry.policy import ANY_TAG, TagPolicy
+from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from lading.store import layouts, sizes
@@ -94,6 +94,9 @@ def main(argv: Sequence[str]) -> int:
     operations = [_Operation(kind, image, caches.content(image, session)) for kind, image in images]
     pushes = [operation for operation in operations if operation.kind == "push"]
     for operation in pushes:
+        if operation.image.extra.get("content_tag"):
+            tags = (*operation.image.tags, content_tag(operation.image.root.digest))
+            operation.image = replace(operation.image, tags=tags)
         chosen = context.choose(values, operation.image, Path(values.runfiles))
         target = context.place(operation.image, values.registry, chosen)
         operation.image = replace(

@@ -21,6 +21,7 @@ from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.content import walk
 from lading.oci.reference import check_repository, check_tag
+from lading.registry.policy import content_tag
 from lading.registry.push import Job, Pusher
 from lading.store import sizes
 from lading.store.root import store_root
@@ -88,8 +89,8 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
     check_repository(repository)
     tags = [check_tag(tag) for tag in (image.tags if values.tag is None else values.tag)]
-    if values.content_tag:
-        tags.append(f"{image.root.digest.algorithm}-{image.root.digest.hex}"[:128])
+    if values.content_tag or image.extra.get("content_tag"):
+        tags.append(content_tag(image.root.digest))
     tags = list(dict.fromkeys(tags))
     if target.registry:
         result = _to_registry(image, target, tags, values)
