@@ -69,6 +69,11 @@ def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defa
                 except OSError as error:
                     raise read_error(source, error) from None
                 is_directory, is_file = S_ISDIR(mode), S_ISREG(mode)
+                if is_directory and _holds(source, here):
+                    raise InputError(
+                        f"{item.path} is a loop of links: it leads to a directory that it is in",
+                        fix="remove the link, or make it relative to keep it as a link",
+                    )
             else:
                 is_directory, is_file = item.is_dir(), item.is_file()
             if is_directory:
@@ -78,6 +83,12 @@ def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defa
                 add(Entry(place, FILE, file, source))
             else:
                 raise InputError(f"{source} is a special file", fix="a layer holds files only")
+
+
+def _holds(directory: str, inner: str) -> bool:
+    """Whether `inner` is `directory` or somewhere below it."""
+    outer = os.path.realpath(directory)
+    return (os.path.realpath(inner) + "/").startswith(outer.rstrip("/") + "/")
 
 
 def _resolve(link: str) -> tuple[str, str | None]:

@@ -1,0 +1,131 @@
+"""Tree artifacts: what lies in them is stored as what it is, sandboxed or not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lading.errors import InputError, NotFoundError
+from lading.layer.collect import collect
+from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry
+from lading.layer.spool import Spool
+from tests.unit.layer.bench import build, put
+
+
+def _tree(line: str) -> dict[str, Entry]:
+    with Spool("") as spool:
+        return {entry.path: entry for entry in collect([line], spool=spool)}
+
+
+def _shape(entries: dict[str, Entry]) -> dict[str, str]:
+    return {
+        path: entry.link if entry.kind == SYMLINK else entry.kind for path, entry in entries.items()
+    }
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "execroot/_main/bazel-out/k8/bin/pkg/tree"
+    put(root, {"bin/tool": "#!", "lib/a.so": "ELF", "lib/deep/er/x": "x"})
+    (root / "empty/inner").mkdir(parents=True)
+    os.symlink("tool", root / "bin/alias")
+    os.symlink("../lib/a.so", root / "bin/up")
+    os.symlink("nowhere", root / "dangling")
+    os.symlink("loop", root / "loop")
+    os.symlink("/usr/bin/python3", root / "bin/python")
+    os.symlink("lib", root / "lib64")
+    return root
+
+
+_SHAPE = {
+    "t": DIRECTORY, "t/bin": DIRECTORY, "t/bin/alias": "tool", "t/bin/python": "/usr/bin/python3",
+    "t/bin/tool": FILE, "t/bin/up": "../lib/a.so", "t/dangling": "nowhere", "t/empty": DIRECTORY,
+    "t/empty/inner": DIRECTORY, "t/lib": DIRECTORY, "t/lib/a.so": FILE, "t/lib/deep": DIRECTORY,
+    "t/lib/deep/er": DIRECTORY, "t/lib/deep/er/x": FILE, "t/lib64": "lib", "t/loop": "loop",
+}  # fmt: skip
+
+
+def test_links_empty_directories_and_dangling_links_are_kept(tree: Path) -> None:
+    assert _shape(_tree(f"T\t/t\t{tree}")) == _SHAPE
+
+
+def test_a_sandbox_of_links_gives_the_same_entries(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # linux-sandbox makes every file and link of a tree a link to its place in the real root.
+    real = tmp_path / "execroot/_main"
+    sandbox = tmp_path / "sandbox/1/execroot/_main"
+    relative = tree.relative_to(real)
+    for directory, names, files in os.walk(tree):
+        here = sandbox / Path(directory).relative_to(real)
+        here.mkdir(parents=True, exist_ok=True)
+        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        for name in [*files, *links]:
+            os.symlink(os.path.join(directory, name), here / name)
+    monkeypatch.chdir(sandbox)
+    assert _shape(_tree(f"T\t/t\t{relative}")) == _SHAPE
+    inside = build(tmp_path, [f"T\t/t\t{relative}"]).blob
+    assert inside == build(tmp_path, [f"T\t/t\t{tree}"]).blob
+
+
+def test_a_sandbox_that_links_the_whole_tree_gives_the_same_entries(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relative = tree.relative_to(tmp_path / "execroot/_main")
+    sandbox = tmp_path / "sandbox/1/execroot/_main"
+    (sandbox / relative).parent.mkdir(parents=True)
+    os.symlink(tree, sandbox / relative)
+    monkeypatch.chdir(sandbox)
+    assert _shape(_tree(f"T\t/t\t{relative}")) == _SHAPE
+
+
+def test_a_link_into_the_execution_root_is_content(tmp_path: Path) -> None:
+    root = tmp_path / "execroot/_main/out/tree"
+    put(
+        tmp_path,
+        {"execroot/_main/out/other/file": "content", "execroot/_main/out/other/sub/x": "y"},
+    )
+    root.mkdir(parents=True)
+    os.symlink(tmp_path / "execroot/_main/out/other/file", root / "file")
+    os.symlink(tmp_path / "execroot/_main/out/other/sub", root / "sub")
+    built = build(tmp_path, [f"T\t/t\t{root}"])
+    assert built.content("t/file") == b"content"
+    assert built.content("t/sub/x") == b"y"
+
+
+def test_a_directory_that_links_to_its_parent_ends(tmp_path: Path) -> None:
+    root = tmp_path / "execroot/_main/out/tree"
+    (root / "a").mkdir(parents=True)
+    os.symlink(root, root / "a/again")
+    with pytest.raises(InputError, match="loop"):
+        _tree(f"T\t/t\t{root}")
+
+
+def test_the_tree_may_be_the_whole_image(tree: Path) -> None:
+    shape = {path.removeprefix("t/"): kind for path, kind in _SHAPE.items() if path != "t"}
+    assert _shape(_tree(f"T\t/\t{tree}")) == shape
+
+
+def test_a_special_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is a special file"):
+        _tree(f"T\t/t\t{tmp_path}")
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).write_bytes(b"")
+    with pytest.raises(InputError, match=r"caf\\xe9' from .* is not UTF-8"):
+        _tree(f"T\t/t\t{tmp_path}")
+
+
+def test_a_tree_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="gone"):
+        _tree(f"T\t/t\t{tmp_path}/gone")
+
+
+def test_a_directory_of_the_source_tree_announced_as_a_file_is_a_tree(tmp_path: Path) -> None:
+    put(tmp_path, {"dir/a": "1", "dir/b/c": "2", "file": "3"})
+    built = build(tmp_path, [f"F\t/x\t{tmp_path}/dir", f"F\t/y\t{tmp_path}/file"])
+    assert list(built.members()) == ["x", "x/a", "x/b", "x/b/c", "y"]
