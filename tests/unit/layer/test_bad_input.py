@@ -11,6 +11,7 @@ import pytest
 
 from lading.errors import DeniedError, InputError, LadingError, NotFoundError, StorageError
 from lading.layer import build as building
+from lading.layer.reading import open_file
 from tests.unit.layer.bench import build, put
 
 
