@@ -139,6 +139,23 @@ class Bazel:
         heap = int(self.run("info", "used-heap-size-after-gc").removesuffix("MB\n"))
         return Measured(seconds, actions, heap)
 
+    def cpu_seconds(self) -> float:
+        """Seconds of CPU that the server and its workers have used since they started."""
+        server = int(self.run("info", "server_pid"))
+        parents, used = {}, {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                # proc_pid_stat(5): state and ppid follow the name; 14 to 17 are utime to cstime.
+                fields = path.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(path.parent.name)] = int(fields[1])
+            used[int(path.parent.name)] = sum(map(int, fields[11:15]))
+        below = {server}
+        while more := {pid for pid, parent in parents.items() if parent in below} - below:
+            below |= more
+        return sum(used[pid] for pid in below) / os.sysconf("SC_CLK_TCK")
+
 
 def _metrics(events: Path) -> Iterator[Any]:
     for line in events.read_text().splitlines():
@@ -158,6 +175,7 @@ def measure(directory: Path, images: int) -> dict[str, Any]:
         analysed = bazel.build(cache, "--nobuild")
         bazel.run("shutdown")
         cold = bazel.build(cache)
+        cpu = bazel.cpu_seconds()
         no_op = [bazel.build(cache).seconds for _ in range(5)]
         own = directory / "group0/app0/src/file0"
         own.write_bytes(own.read_bytes() + b" changed")
@@ -166,6 +184,7 @@ def measure(directory: Path, images: int) -> dict[str, Any]:
             "images": images,
             "analysis_seconds": analysed.seconds,
             "cold_seconds": cold.seconds,
+            "cold_cpu_seconds": cpu,
             "no_op_seconds": statistics.median(no_op),
             "changed_seconds": changed.seconds,
             "cold_actions": dict(cold.actions),
@@ -218,7 +237,7 @@ def main() -> None:
     for found in (few, many):
         print(json.dumps(found, sort_keys=True))
     more = many["images"] - few["images"]
-    for name in ("analysis", "cold"):
+    for name in ("analysis", "cold", "cold_cpu"):
         each = (many[f"{name}_seconds"] - few[f"{name}_seconds"]) / more * 1000
         print(f"{name}: {each:.1f} ms for each further image")
     print(f"heap: {(many['heap_mb'] - few['heap_mb']) / more * 1000:.0f} KB for each further image")

@@ -101,6 +101,23 @@ def test_a_tag_alone_prints_the_command_that_pins_it(bazel: NestedBazel, base: s
     assert f"it is {base} now; to pin that, run: {command}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_registry", "registry is empty"),
+        ("no_digest", "neither digest nor tag is given"),
+        ("bad_digest", 'digest "sha256:abc" is none'),
+        ("bad_repository", 'repository "Team/base" has a component'),
+        ("missing", "sha256:0000000000"),
+    ],
+)
+def test_a_pull_that_cannot_work_says_why(bazel: NestedBazel, name: str, message: str) -> None:
+    done = bazel.run("build", f"@{name}")
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert 'File "<string>"' not in done.stderr, "a traceback of Python"
+
+
 def test_the_image_has_what_the_base_and_the_project_say(locked: NestedBazel) -> None:
     config = _json(_outputs(locked, "//:app") / "app.config.json")
     assert config["author"] == "somebody"
