@@ -105,3 +105,13 @@ def _status_files_impl(ctx):
     return analysistest.end(env)
 
 status_files_test = analysistest.make(_status_files_impl, attrs = {"reads": attr.bool()})
+
+def _index_inputs_impl(ctx):
+    env = analysistest.begin(ctx)
+    info = analysistest.target_under_test(env)[ImageIndexInfo]
+    blobs = [layer.blob for manifest in info.manifests for layer in manifest.layers]
+    [action] = _actions(env, "ImageIndex")
+    asserts.equals(env, [], [file for file in action.inputs.to_list() if file in blobs], "the index action reads layers")
+    return analysistest.end(env)
+
+index_inputs_test = analysistest.make(_index_inputs_impl)

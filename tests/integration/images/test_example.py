@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,14 @@ def test_a_stable_key_that_changes_is_in_the_next_image(
         (directory / "version").write_text("1.2")
 
 
+def test_the_creation_time_can_be_that_of_the_build(locked: NestedBazel) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    config = _json(_outputs(locked, "//:dated", options=("--nostamp",)) / "dated.config.json")
+    created = datetime.fromisoformat(config["created"])
+    assert before - timedelta(minutes=5) <= created <= datetime.now(UTC)
+    assert config["history"][-1]["created"] == config["created"]
+
+
 def test_without_stamping_the_variables_that_there_are_are_listed(locked: NestedBazel) -> None:
     done = locked.run("build", "--nostamp", "//:app")
     assert done.returncode != 0
@@ -230,6 +239,32 @@ def test_a_layout_is_pushed_as_rules_oci_pushes_its_own(
     name = f"{registry}/team/by-crane:1"
     programs.run(["crane", "push", "--insecure", layout, name])
     assert programs.run(["crane", "digest", "--insecure", name]).strip() == base
+
+
+def test_a_pulled_image_is_pushed_elsewhere_as_it_is(
+    locked: NestedBazel, registry: str, base: str
+) -> None:
+    """Its layers are nowhere on this machine."""
+    programs.need("crane")
+    done = locked.run("run", "//:mirror", "--", f"--registry={registry}", "--json")
+    assert done.returncode == 0, done.stderr
+    name = f"{registry}/mirror/base:1"
+    assert programs.run(["crane", "digest", "--insecure", name]).strip() == base
+    programs.run(["crane", "validate", "--insecure", f"--remote={name}"])
+
+
+def test_podman_takes_a_layout(locked: NestedBazel, directory: Path) -> None:
+    programs.need("podman")
+    output = _outputs(locked, "@eager", options=("--output_groups=oci_layout",))
+    [layout] = output.glob("external/*eager/image.oci")
+    storage = directory / "podman"
+    podman = ["podman", f"--root={storage}/root", f"--runroot={storage}/run"]
+    podman += ["--storage-driver=vfs"]
+    image = programs.run([*podman, "pull", "--quiet", f"oci:{layout}"]).strip()
+    [shown] = json.loads(programs.run([*podman, "image", "inspect", image]))
+    assert shown["Config"]["Labels"] == {"from": "base"}
+    assert shown["Config"]["Env"] == ["PATH=/usr/bin:/bin"]
+    programs.run([*podman, "image", "rm", "--force", image])
 
 
 def test_docker_shows_each_attribute(locked: NestedBazel) -> None:
