@@ -16,6 +16,14 @@ LayersInfo = provider(
     fields = {"layers": "list of LayerInfo, lowest first."},
 )
 
+LayerPlanInfo = provider(
+    doc = "Shared layers of a set of programs.",
+    fields = {
+        "files": "dict with every File in a shared layer as key.",
+        "layers": "dict of the label of a program to its list of LayerInfo, lowest first.",
+    },
+)
+
 ImageManifestInfo = provider(
     doc = "An image for one platform.",
     fields = {

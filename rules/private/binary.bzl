@@ -1,10 +1,9 @@
 """Programs in images: the layers of a binary with its runfiles, and how it is started."""
 
-load("//rules:providers.bzl", "LayersInfo", "ProgramInfo")
+load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
 load(":paths.bzl", "image_path", "runfiles_path")
 load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "repository_of", "runfiles_layer")
-load(":sharing.bzl", "LayerPlanInfo")
 load(":sources.bzl", "add_file", "source_line")
 load(":worker.bzl", "action_args")
 

@@ -1,15 +1,8 @@
 """layer_plan: dependencies that several programs have in common, in layers that they share."""
 
+load("//rules:providers.bzl", "LayerPlanInfo")
 load(":layer.bzl", "LAYER_ATTRS")
 load(":runfiles.bzl", "repository_of", "runfiles_layer")
-
-LayerPlanInfo = provider(
-    doc = "Shared layers of a set of programs.",
-    fields = {
-        "files": "dict with every File in a shared layer as key.",
-        "layers": "dict of the label of a program to its list of LayerInfo, lowest first.",
-    },
-)
 
 _DOC = """Shared layers for a set of programs: `layer_from_binary(plan = …)` and `image_from_binary(plan = …)`.
 

@@ -1,8 +1,7 @@
 """Analysis tests of programs in images."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:providers.bzl", "LayersInfo", "ProgramInfo")
-load("//rules/private:sharing.bzl", "LayerPlanInfo")
+load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
 
 def _program_impl(ctx):
     env = analysistest.begin(ctx)
