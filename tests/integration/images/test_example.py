@@ -214,6 +214,12 @@ def test_a_stable_key_that_changes_is_in_the_next_image(
         (directory / "version").write_text("1.2")
 
 
+def test_bases_by_the_function_of_rules_img(locked: NestedBazel) -> None:
+    output = _outputs(locked, "//hub:all")
+    named, unnamed = (output / f"hub/{name}.digest" for name in ("named", "unnamed"))
+    assert named.read_text() == unnamed.read_text()
+
+
 def test_the_creation_time_can_be_that_of_the_build(locked: NestedBazel) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     config = _json(_outputs(locked, "//:dated", options=("--nostamp",)) / "dated.config.json")
