@@ -77,8 +77,19 @@ class ByteStream:
 
 
 @contextlib.contextmanager
-def serve(service: ByteStream) -> Iterator[str]:
-    """Yields `host:port` on loopback."""
+def serve(
+    service: ByteStream,
+    *,
+    certificate: tuple[bytes, bytes] | None = None,
+    socket: str = "",
+) -> Iterator[str]:
+    """Yields `host:port` on loopback.
+
+    Args:
+        service: what answers.
+        certificate: key and certificate, PEM, for TLS.
+        socket: path of a UNIX socket to listen on as well.
+    """
     with ThreadPoolExecutor(8) as pool:
         server = grpc.server(pool)
         handler: Any = grpc.method_handlers_generic_handler(
@@ -86,7 +97,13 @@ def serve(service: ByteStream) -> Iterator[str]:
             {"Read": grpc.unary_stream_rpc_method_handler(service.read, None, None)},
         )
         server.add_generic_rpc_handlers((handler,))
-        port = server.add_insecure_port("127.0.0.1:0")
+        if certificate is None:
+            port = server.add_insecure_port("127.0.0.1:0")
+        else:
+            credentials = grpc.ssl_server_credentials([certificate])
+            port = server.add_secure_port("127.0.0.1:0", credentials)
+        if socket:
+            server.add_insecure_port(f"unix:{socket}")
         server.start()
         try:
             yield f"127.0.0.1:{port}"

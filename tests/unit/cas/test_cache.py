@@ -5,14 +5,22 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import grpc
 import pytest
 
 from lading.cas.address import Address, parse
 from lading.cas.cache import CacheLimits, RemoteCache
-from lading.errors import CorruptError, DeniedError, NotFoundError, UnreachableError
+from lading.errors import (
+    CorruptError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    UnreachableError,
+)
 from lading.oci.descriptor import Descriptor
 from lading.registry.verifying import VerifyingReader
 from tests.unit.cas.byte_stream import ByteStream, serve, varint
@@ -179,6 +187,44 @@ def test_messages_that_are_none_are_refused_without_a_traceback(
     with serve(Liar()) as host, pytest.raises(CorruptError):
         _read(_cache(host))
     assert "Traceback" not in capfd.readouterr().err
+
+
+_CERTIFICATE = Path(__file__).with_name("localhost.cert.pem")
+_KEY = Path(__file__).with_name("localhost.key.pem")
+
+
+def test_encrypted_cache_is_trusted_by_its_authority() -> None:
+    service = ByteStream()
+    service.add(DATA)
+    with serve(service, certificate=(_KEY.read_bytes(), _CERTIFICATE.read_bytes())) as host:
+        cache = RemoteCache(parse(f"grpcs://{host}"), ca_file=str(_CERTIFICATE), limits=QUICK)
+        assert _read(cache) == DATA
+
+
+def test_encrypted_cache_of_an_unknown_authority_is_not_spoken_to() -> None:
+    service = ByteStream(metadata={"authorization": "Bearer t"})
+    service.add(DATA)
+    with serve(service, certificate=(_KEY.read_bytes(), _CERTIFICATE.read_bytes())) as host:
+        cache = RemoteCache(parse(f"grpcs://{host}"), limits=QUICK, sleep=lambda seconds: None)
+        with pytest.raises(UnreachableError, match=host):
+            _read(cache)
+    assert service.calls == []
+
+
+def test_certificates_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+    cache = RemoteCache(parse("grpcs://127.0.0.1:1"), ca_file=str(tmp_path / "absent"))
+    with pytest.raises(InputError, match="absent"):
+        cache.open(BLOB)
+
+
+def test_cache_on_a_socket() -> None:
+    service = ByteStream()
+    service.add(DATA)
+    # A short path: the name of a UNIX socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        path = f"{directory}/cache"
+        with serve(service, socket=path):
+            assert _read(RemoteCache(parse(f"unix:{path}"), limits=QUICK)) == DATA
 
 
 def test_grpc_is_imported_by_the_first_read_only() -> None:

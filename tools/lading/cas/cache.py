@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from lading.cas import wire
 from lading.cas.address import Address
-from lading.errors import DeniedError, NotFoundError, UnreachableError
+from lading.errors import DeniedError, InputError, NotFoundError, UnreachableError
 from lading.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
@@ -151,7 +151,11 @@ class RemoteCache:
 
         # gRPC brings roots of its own; the machine's are what its user has set up.
         roots = self._ca_file or ssl.get_default_verify_paths().cafile
-        return grpc.ssl_channel_credentials(Path(roots).read_bytes() if roots else None)
+        try:
+            found = Path(roots).read_bytes() if roots else None
+        except OSError as error:
+            raise InputError(f"{roots} cannot be read: {error.strerror}") from None
+        return grpc.ssl_channel_credentials(found)
 
 
 class _Reader(io.RawIOBase):
