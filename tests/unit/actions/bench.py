@@ -68,7 +68,7 @@ class Bench:
 
         Returns the config, which is None when it is no JSON.
         """
-        spec_path = self.put(f"{name}.spec.json", {"platform": AMD64, **spec})
+        attributes = json.dumps({"platform": AMD64, **spec})
         outputs = [
             f"--{output}={self.directory / name}.{output}{suffix}"
             for output, suffix in [
@@ -78,7 +78,7 @@ class Bench:
                 ("digest", ""),
             ]
         ]
-        manifest.run(worker.Request([f"--spec={spec_path}", *arguments, *outputs]))
+        manifest.run(worker.Request([f"--attributes={attributes}", *arguments, *outputs]))
         return document.loads((self.directory / f"{name}.config.json").read_bytes(), what=name)
 
     def base(self, name: str) -> list[str]:

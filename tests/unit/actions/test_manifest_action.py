@@ -253,11 +253,11 @@ def test_a_wrong_attribute_is_named_and_nothing_is_written(
         bench.manifest("image", spec | {"label": "//app:image"})
     assert "//app:image" in str(caught.value)
     assert reason in str(caught.value)
-    assert [path.name for path in bench.directory.iterdir()] == ["image.spec.json"]
+    assert [path.name for path in bench.directory.iterdir()] == []
 
 
-def test_without_a_label_the_spec_names_the_target(bench: Bench) -> None:
-    with pytest.raises(InputError, match=r"image\.spec\.json, user"):
+def test_without_a_label_the_output_names_the_target(bench: Bench) -> None:
+    with pytest.raises(InputError, match=r"image\.manifest\.json, user"):
         bench.manifest("image", {"user": ":"})
 
 
@@ -277,15 +277,16 @@ def test_a_wrong_command_line(bench: Bench, arguments: list[str], kind: type[Lad
 
 def test_a_missing_output_is_said_before_anything_is_read() -> None:
     with pytest.raises(UsageError, match="--manifest"):
-        manifest.run(worker.Request(["--spec=nothing"]))
+        manifest.run(worker.Request(["--attributes={}"]))
 
 
 def test_as_a_program_it_prints_two_lines_and_a_code(bench: Bench) -> None:
-    spec = bench.put("s.json", {"platform": AMD64, "user": ":", "label": "//app:image"})
+    attributes = json.dumps({"platform": AMD64, "user": ":", "label": "//app:image"})
     outputs = [
         f"--{name}={bench.directory / name}" for name in ("manifest", "config", "descriptor")
     ]
-    params = bench.put("params", "\n".join([f"--spec={spec}", *outputs, "--digest=d"]) + "\n")
+    lines = [f"--attributes={attributes}", *outputs, "--digest=d"]
+    params = bench.put("params", "\n".join(lines) + "\n")
     done = subprocess.run(
         [sys.executable, "-m", "lading.actions.manifest", f"@{params}"],
         env={"PYTHONPATH": ":".join(sys.path)},
@@ -315,12 +316,12 @@ def test_a_worker_assembles_many_images(bench: Bench) -> None:
     layer = bench.layer("app", {"app": b""})
     requests = []
     for number in range(1, 21):
-        spec = bench.put(f"{number}.spec.json", {"platform": AMD64, "user": str(number)})
+        attributes = json.dumps({"platform": AMD64, "user": str(number)})
         outputs = [
             f"--{name}={bench.directory / str(number)}.{name}"
             for name in ("manifest", "config", "descriptor", "digest")
         ]
-        arguments = [f"--spec={spec}", f"--layer={layer}", *outputs]
+        arguments = [f"--attributes={attributes}", f"--layer={layer}", *outputs]
         requests.append(json.dumps({"requestId": number, "arguments": arguments}))
     with subprocess.Popen(
         [sys.executable, "-m", "lading.actions.manifest", "--persistent_worker"],

@@ -17,7 +17,7 @@ from lading.oci import config, document, execution, manifest, media_types, parts
 __all__ = ["run"]
 
 _SINGLE = (
-    "spec", "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
+    "attributes", "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
     "created_file", "subject", "manifest", "config", "descriptor", "digest",
 )  # fmt: skip
 _REPEATED = ("layer", "label_file", "status_file")
@@ -31,19 +31,25 @@ def run(request: worker.Request) -> None:
     """Assembles one image.
 
     Args:
-        request: its arguments are the flags of contract 2 in `docs/contracts.md`.
+        request: its arguments are `--attributes=JSON`, an object of what the target sets under the
+            attributes' own names; `--layer=METADATA` for each layer, lowest first;
+            `--base_manifest=`, `--base_config=`, `--subject=` (a descriptor); the files
+            `--annotations_file=`, `--config_fragment=`, `--created_file=`, `--env_file=`,
+            `--label_file=` and `--status_file=` (both repeatable); and the outputs `--manifest=`,
+            `--config=`, `--descriptor=` and `--digest=`.
 
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
     """
     one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
-    for name in ("spec", *_OUTPUTS):
+    for name in ("attributes", *_OUTPUTS):
         if name not in one:
             raise UsageError(f"--{name} is missing")
-    spec = document.loads_object(flags.read(one["spec"]), what=one["spec"])
-    what = str(spec.get("label") or one["spec"])
-    for path, data in zip(_OUTPUTS, _assemble(spec, one, many, what), strict=True):
-        flags.write(one[path], data)
+    data = one["attributes"].encode(errors="surrogateescape")
+    spec = document.loads_object(data, what="--attributes")
+    what = str(spec.get("label") or one["manifest"])
+    for name, output in zip(_OUTPUTS, _assemble(spec, one, many, what), strict=True):
+        flags.write(one[name], output)
 
 
 def _assemble(
