@@ -7,7 +7,7 @@ load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
 load("//rules:providers.bzl", _DeployInfo = "DeployInfo", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
 load("//rules:push.bzl", _image_push = "image_push", _image_push_spec = "image_push_spec")
 load("//rules:store.bzl", _image_save = "image_save")
-load("//rules:test.bzl", _image_contract_test = "image_contract_test", _image_digest_test = "image_digest_test", _image_structure_test = "image_structure_test")
+load("//rules:test.bzl", _image_contract_test = "image_contract_test", _image_digest_test = "image_digest_test", _image_structure_test = "image_structure_test", _image_verify_test = "image_verify_test")
 
 INHERIT_FROM_BASE = _INHERIT_FROM_BASE
 DeployInfo = _DeployInfo
@@ -29,6 +29,7 @@ image_push = _image_push
 image_push_spec = _image_push_spec
 image_save = _image_save
 image_structure_test = _image_structure_test
+image_verify_test = _image_verify_test
 layer_from_binary = _layer_from_binary
 layer_plan = _layer_plan
 multi_deploy = _multi_deploy

@@ -1,7 +1,8 @@
-"""Tests of images: `image_structure_test`, `image_contract_test` and `image_digest_test`."""
+"""Tests of images: `image_structure_test`, `image_contract_test`, `image_digest_test`, `image_verify_test`."""
 
-load("//rules/private:image_test.bzl", _image_contract_test = "image_contract_test", _image_digest_test = "image_digest_test", _image_structure_test = "image_structure_test")
+load("//rules/private:image_test.bzl", _image_contract_test = "image_contract_test", _image_digest_test = "image_digest_test", _image_structure_test = "image_structure_test", _image_verify_test = "image_verify_test")
 
 image_contract_test = _image_contract_test
 image_digest_test = _image_digest_test
 image_structure_test = _image_structure_test
+image_verify_test = _image_verify_test

@@ -13,7 +13,7 @@ _ATTRS = LAUNCHER_ATTRS | {
     "_tool": attr.label(default = "//tools/lading/commands:check_image", cfg = "exec", executable = True),
 }
 
-def _providers(ctx, settings, files = []):
+def _providers(ctx, settings, files = [], tool = None):
     label = str(ctx.label)
     operation = struct(
         build_settings = {},
@@ -27,7 +27,7 @@ def _providers(ctx, settings, files = []):
     )
     value, image_files, inputs = operation_spec(ctx, operation, "eager")
     return [
-        launcher(ctx, ctx.attr._tool, value | {"version": 1}, image_files, inputs + [depset(files)]),
+        launcher(ctx, tool or ctx.attr._tool, value | {"version": 1}, image_files, inputs + [depset(files)]),
         RunEnvironmentInfo(inherited_environment = ["DOCKER_HOST", "CONTAINER_HOST", "HOME", "PATH", "XDG_RUNTIME_DIR"]),
     ]
 
@@ -119,5 +119,23 @@ image_digest_test = rule(
         "digest": attr.string(mandatory = True, doc = "The digest, `sha256:…`."),
     },
     doc = _DIGEST_DOC,
+    test = True,
+)
+
+_VERIFY_DOC = """Checks that an image is sound: documents, platforms, and every layer as bytes and as tar.
+
+docs/verify.md lists the rules. Layers of a pulled base that are not on this machine are not read.
+"""
+
+def _verify_impl(ctx):
+    return _providers(ctx, {"strict": ctx.attr.strict}, tool = ctx.attr._verify)
+
+image_verify_test = rule(
+    implementation = _verify_impl,
+    attrs = _ATTRS | {
+        "strict": attr.bool(doc = "Whether warnings fail as well."),
+        "_verify": attr.label(default = "//tools/lading/commands:verify", cfg = "exec", executable = True),
+    },
+    doc = _VERIFY_DOC,
     test = True,
 )

@@ -20,6 +20,7 @@ _FLOORS = [
     "cas",
     "registry",
     "store",
+    "verify",
     "engine",
     "actions",
     "commands",

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from lading.errors import CorruptError, LadingError, NotFoundError
 from lading.oci import document, layout, media_types
@@ -23,9 +23,6 @@ from lading.store import disk, tarball, tarscan
 from lading.store import image as images
 from lading.store.image import Image
 from lading.store.tarscan import TarFile
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 __all__ = ["ENTRY", "Archive", "verify"]
 
@@ -98,7 +95,7 @@ class Archive(AbstractContextManager["Archive"]):
         made = self._made.get(descriptor.digest)
         if made is not None:
             return io.BytesIO(made)
-        return _window(self._file.fileno(), self._find(descriptor))
+        return tarscan.window(self._file.fileno(), self._find(descriptor))
 
     def path(self, descriptor: Descriptor) -> Path | None:
         return None
@@ -183,7 +180,7 @@ class Archive(AbstractContextManager["Archive"]):
         digest = diff_id
         if kind:
             hasher = hashlib.sha256()
-            with _window(self._file.fileno(), found) as window:
+            with tarscan.window(self._file.fileno(), found) as window:
                 while chunk := window.read(_CHUNK):
                     hasher.update(chunk)
             digest = Digest("sha256", hasher.hexdigest())
@@ -251,29 +248,3 @@ def _check_diff_id(archive: Archive, layer: Descriptor, expected: Digest) -> Non
             hasher.update(chunk)
     if hasher.hexdigest() != expected.hex:
         raise CorruptError(f"{what} does not unpack to its diff_id {expected}")
-
-
-def _window(number: int, found: TarFile) -> BinaryIO:
-    """A part of an open file as a file of its own, with a place of its own."""
-    return cast("BinaryIO", io.BufferedReader(_Window(os.dup(number), found), _CHUNK))
-
-
-class _Window(io.RawIOBase):
-    def __init__(self, number: int, found: TarFile) -> None:
-        super().__init__()
-        self._number, self._place, self._left = number, found.offset, found.size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer) -> int:
-        view = memoryview(buffer)[: self._left]
-        count = os.preadv(self._number, [view], self._place) if view else 0
-        self._place += count
-        self._left -= count
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._number)
-        super().close()

@@ -6,20 +6,25 @@ The rules are those for layers (lading.layer.scan): cut archives, contradicting 
 
 from __future__ import annotations
 
+import io
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from lading.errors import CorruptError, LimitError
 from lading.layer.scan import Entry, TarScanner
 from lading.layer.scan_codec import CHUNK, sniff
 
-__all__ = ["TarFile", "scan"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["FileSource", "TarFile", "scan", "window"]
 
 #: Most entries of an archive: an image has at most a few hundred.
 _MAX_ENTRIES = 20_000
+_BUFFER = 1024 * 1024
 _UNPACK = {"gzip": "gunzip", "zstd": "unzstd", "xz": "unxz", "bzip2": "bunzip2"}
 
 
@@ -52,7 +57,7 @@ def scan(number: int, *, what: str) -> dict[str, TarFile]:
             )
         raise CorruptError(f"{what} is corrupt at {at}: {fault} ({rule})")
 
-    for entry in TarScanner(_Source(number), report):
+    for entry in TarScanner(FileSource(number), report):
         if entry.index >= _MAX_ENTRIES:
             raise LimitError(f"{what} has more than {_MAX_ENTRIES} entries")
         name = _name(entry.name, what)
@@ -69,7 +74,7 @@ def scan(number: int, *, what: str) -> dict[str, TarFile]:
     return {**files, **_followed(links, files, what)}
 
 
-class _Source:
+class FileSource:
     """An open file as the scanner's `Source`; what is skipped is not read."""
 
     def __init__(self, number: int) -> None:
@@ -131,3 +136,29 @@ def _followed(
             raise CorruptError(f"{what} is corrupt: the link {name!r:.200} leads nowhere")
         found[name] = files[target]
     return found
+
+
+def window(number: int, found: TarFile) -> BinaryIO:
+    """A part of an open file as a file of its own, with a place of its own."""
+    return cast("BinaryIO", io.BufferedReader(_Window(os.dup(number), found), _BUFFER))
+
+
+class _Window(io.RawIOBase):
+    def __init__(self, number: int, found: TarFile) -> None:
+        super().__init__()
+        self._number, self._place, self._left = number, found.offset, found.size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)[: self._left]
+        count = os.preadv(self._number, [view], self._place) if view else 0
+        self._place += count
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._number)
+        super().close()

@@ -1,0 +1,308 @@
+"""Every seeded fault is found by its rule (correctness.md, the table of faults)."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lading.oci.verify_rules import Limits, exit_code
+from lading.oci.verify_table import RULES, Severity
+from lading.verify.place import Options, verify_directory
+from tests.unit.verify.seeds import Spoilt, member, sound, tar_of
+
+_FILE = member("etc/a", b"a")
+
+
+def _manifest(change: Callable[[dict[str, Any]], object]) -> Callable[[Spoilt], None]:
+    return lambda spoilt: spoilt.change_manifest(change)
+
+
+def _config(change: Callable[[dict[str, Any]], object]) -> Callable[[Spoilt], None]:
+    return lambda spoilt: spoilt.change_config(change)
+
+
+def _index(change: Callable[[dict[str, Any]], object]) -> Callable[[Spoilt], None]:
+    def spoil(spoilt: Spoilt) -> None:
+        value = spoilt.index
+        change(value)
+        spoilt.index = value
+
+    return spoil
+
+
+def _tar(*members: tuple[tarfile.TarInfo, bytes]) -> Callable[[Spoilt], None]:
+    return lambda spoilt: spoilt.set_layer(tar_of(*members))
+
+
+def _tar_bytes(change: Callable[[bytes], bytes]) -> Callable[[Spoilt], None]:
+    return lambda spoilt: spoilt.set_layer(change(tar_of(_FILE)))
+
+
+def _blob(change: Callable[[bytes], bytes]) -> Callable[[Spoilt], None]:
+    """A layer whose compressed bytes are changed and described as they are."""
+    tar = tar_of(member("etc/a", os.urandom(5000)))
+    return lambda spoilt: spoilt.set_layer(tar, change(gzip.compress(tar, mtime=0)))
+
+
+def _flip(spoilt: Spoilt) -> None:
+    path = spoilt.blob(spoilt.manifest["layers"][0]["digest"])
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _cut(spoilt: Spoilt) -> None:
+    path = spoilt.blob(spoilt.manifest["layers"][0]["digest"])
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def _link_instead(spoilt: Spoilt) -> None:
+    path = spoilt.blob(spoilt.manifest["layers"][0]["digest"])
+    path.rename(spoilt.directory.parent / "elsewhere")
+    path.symlink_to(spoilt.directory.parent / "elsewhere")
+
+
+def _pax_size(data: bytes) -> bytes:
+    """A header that says 1 byte before a PAX record that says 600 (CVE-2025-62518)."""
+    record = b"12 size=600\n"
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, len(record)
+    big = tarfile.TarInfo("etc/z")
+    big.size = 1
+    return (
+        info.tobuf(tarfile.USTAR_FORMAT)
+        + record.ljust(512, b"\0")
+        + big.tobuf(tarfile.USTAR_FORMAT)
+        + bytes(1024)
+        + data
+    )
+
+
+def _duplicate_key(spoilt: Spoilt) -> None:
+    text = json.dumps(spoilt.manifest)
+    spoilt.set_root(
+        text.replace('{"schemaVersion"', '{"schemaVersion": 1, "schemaVersion"', 1).encode()
+    )
+
+
+def _data(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
+    # the layout
+    "no marker": ("layout-marker", lambda s: (s.directory / "oci-layout").unlink()),
+    "another version": (
+        "layout-marker",
+        lambda s: (s.directory / "oci-layout").write_text('{"imageLayoutVersion": "2.0.0"}'),
+    ),
+    "no index": ("layout-index", lambda s: (s.directory / "index.json").unlink()),
+    "a link for a blob": ("layout-file-type", _link_instead),
+    "a pipe": ("layout-file-type", lambda s: os.mkfifo(s.directory / "blobs/pipe")),
+    "a blob with another name": (
+        "layout-blob-name",
+        lambda s: (s.directory / "blobs/sha256/hello").write_text("x"),
+    ),
+    "a blob nobody needs": ("layout-unreferenced", lambda s: s.put(b"nobody")),
+    "a malformed tag": (
+        "layout-ref-name",
+        _index(lambda v: v["manifests"][0]["annotations"].update(
+            {"org.opencontainers.image.ref.name": "a b"})),
+    ),
+    # content
+    "a missing layer": (
+        "blob-missing",
+        lambda s: s.blob(s.manifest["layers"][1]["digest"]).unlink(),
+    ),
+    "a missing config": (
+        "blob-missing", lambda s: s.blob(s.manifest["config"]["digest"]).unlink(),
+    ),
+    "a flipped bit": ("blob-digest", _flip),
+    "a short layer": ("blob-size", _cut),
+    "a wrong size": ("blob-size", _manifest(lambda v: v["layers"][0].update(size=5))),
+    # JSON
+    "no JSON": ("json-syntax", lambda s: s.set_root(b"{")),
+    "a list": ("json-syntax", lambda s: s.set_root(b"[]")),
+    "a key twice": ("json-duplicate-key", _duplicate_key),
+    "a large document": ("json-size", lambda s: s.set_root(b" " * (4 << 20) + b"{}")),
+    # descriptors
+    "an upper-case digest": (
+        "digest-grammar",
+        _manifest(lambda v: v["layers"][0].update(digest="sha256:" + "A" * 64)),
+    ),
+    "an unknown algorithm": (
+        "digest-algorithm", _manifest(lambda v: v["layers"][0].update(digest="md5:" + "a" * 32)),
+    ),
+    "no media type": (
+        "descriptor-media-type", _manifest(lambda v: v["layers"][0].pop("mediaType")),
+    ),
+    "a size of text": ("descriptor-size", _manifest(lambda v: v["layers"][0].update(size="5"))),
+    "a negative size": ("descriptor-size", _manifest(lambda v: v["layers"][0].update(size=-1))),
+    "other embedded data": (
+        "descriptor-data", _manifest(lambda v: v["config"].update(data=_data(b"other"))),
+    ),
+    "foreign URLs": (
+        "descriptor-urls",
+        _manifest(lambda v: v["layers"][0].update(urls=["https://example.com/x"])),
+    ),
+    "annotations of numbers": ("annotations", _manifest(lambda v: v.update(annotations={"a": 1}))),
+    "a platform without os": (
+        "descriptor-platform",
+        _index(lambda v: v["manifests"][0].update(platform={"architecture": "amd64"})),
+    ),
+    # documents
+    "schema version 1": ("schema-version", _manifest(lambda v: v.update(schemaVersion=1))),
+    "another media type inside": (
+        "document-media-type",
+        _manifest(lambda v: v.update(mediaType="application/vnd.oci.image.index.v1+json")),
+    ),
+    "manifest and index at once": (
+        "document-ambiguous", _manifest(lambda v: v.update(manifests=[])),
+    ),
+    "no config": ("manifest-config", _manifest(lambda v: v.pop("config"))),
+    "no layers": ("manifest-layers", _manifest(lambda v: v.pop("layers"))),
+    "an unknown layer type": (
+        "layer-media-type",
+        _manifest(lambda v: v["layers"][0].update(mediaType="application/x-layer")),
+    ),
+    "a nameless platform": ("config-platform", _config(lambda v: v.pop("os"))),
+    "an unknown architecture": (
+        "platform-vocabulary", _config(lambda v: v.update(architecture="x86_64")),
+    ),
+    "another platform than described": (
+        "platform-mismatch",
+        _index(lambda v: v["manifests"][0].update(
+            platform={"os": "linux", "architecture": "arm64"})),
+    ),
+    "a port of text": (
+        "config-field", _config(lambda v: v["config"].update(ExposedPorts={"http": {}})),
+    ),
+    "a malformed variable": (
+        "config-field", _config(lambda v: v["config"].update(Env=["NOVALUE"])),
+    ),
+    "a malformed time": ("config-field", _config(lambda v: v.update(created="yesterday"))),
+    "another rootfs": ("rootfs-type", _config(lambda v: v["rootfs"].update(type="flat"))),
+    "no diff_ids": ("rootfs-diff-ids", _config(lambda v: v["rootfs"].pop("diff_ids"))),
+    "a diff_id too few": ("diff-id-count", _config(lambda v: v["rootfs"]["diff_ids"].pop())),
+    "a wrong diff_id": (
+        "diff-id",
+        _config(lambda v: v["rootfs"]["diff_ids"].__setitem__(0, "sha256:" + "0" * 64)),
+    ),
+    "history of another image": ("history-count", _config(lambda v: v["history"].pop())),
+    # layers as bytes
+    "a plain layer called gzip": (
+        "layer-compression", lambda s: s.set_layer(tar_of(_FILE), tar_of(_FILE)),
+    ),
+    "a stream cut off": ("compression-corrupt", _blob(lambda data: data[:-20])),
+    "a damaged stream": (
+        "compression-corrupt", _blob(lambda data: data[:2000] + b"\0" * 50 + data[2050:]),
+    ),
+    "bytes behind the stream": ("compression-trailing-data", _blob(lambda data: data + b"more")),
+    # layers as tar
+    "a wrong checksum": ("tar-header", _tar_bytes(lambda data: b"X" + data[1:])),
+    "a cut archive": ("tar-truncated", _tar_bytes(lambda data: data[:600])),
+    "no end": ("tar-end", _tar_bytes(lambda data: data[:1024])),
+    "something behind the end": ("tar-trailing-data", _tar_bytes(lambda data: data + b"x" * 512)),
+    "two sizes": ("tar-size-disagreement", _tar_bytes(_pax_size)),
+    "a path twice": ("tar-duplicate", _tar(_FILE, _FILE)),
+    "an absolute name": ("tar-name-absolute", _tar(member("/etc/x", b"x"))),
+    "a name that leaves": ("tar-name-parent", _tar(member("a/../../x", b"x"))),
+    "a file below a link": (
+        "tar-through-link",
+        _tar(member("d", type=tarfile.SYMTYPE, linkname="/etc"), member("d/x", b"x")),
+    ),
+    "a hard link to nothing": (
+        "tar-hardlink", _tar(member("l", type=tarfile.LNKTYPE, linkname="nothing")),
+    ),
+    "a hard link outside": (
+        "tar-hardlink-escape", _tar(member("l", type=tarfile.LNKTYPE, linkname="../../etc/passwd")),
+    ),
+    "a whiteout with content": ("tar-whiteout", _tar(member("etc/.wh.a", b"x"))),
+    "a whiteout of its parent": ("tar-whiteout-name", _tar(member("etc/.wh...", b""))),
+    "an unknown type": ("tar-type", _tar(member("x", type=b"Z"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_seeded_fault_is_found_by_its_rule(tmp_path: Path, name: str) -> None:
+    rule, spoil = FAULTS[name]
+    spoilt = Spoilt(tmp_path / "layout")
+    spoil(spoilt)
+    report = verify_directory(spoilt.directory, Options())
+    assert rule in {finding.rule for finding in report.findings}
+    if RULES[rule].severity is Severity.ERROR:
+        assert exit_code(report.findings) != 0
+    elif RULES[rule].severity is Severity.WARNING:
+        assert exit_code(report.findings, strict=True) != 0
+
+
+def test_a_sound_image_has_no_findings(tmp_path: Path) -> None:
+    report = verify_directory(sound(tmp_path / "layout"), Options())
+    assert report.findings == ()
+    assert (report.counts.images, report.counts.layers, report.counts.entries) == (1, 2, 2)
+
+
+def test_the_gravest_class_gives_the_code(tmp_path: Path) -> None:
+    spoilt = Spoilt(tmp_path / "layout")
+    spoilt.set_layer(tar_of(_FILE, _FILE))  # unsafe
+    _cut_second(spoilt)  # corrupt
+    assert exit_code(verify_directory(spoilt.directory, Options()).findings) == 12
+
+
+def _cut_second(spoilt: Spoilt) -> None:
+    path = spoilt.blob(spoilt.manifest["layers"][1]["digest"])
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [
+        (Limits(entries=3), "limit-entries"),
+        (Limits(layer_bytes=1000), "limit-size"),
+        (Limits(total_bytes=5000), "limit-size"),
+        (Limits(ratio=2, ratio_floor=1), "limit-ratio"),
+        (Limits(seconds=0), "limit-time"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_caps_hold(tmp_path: Path, limits: Limits, rule: str) -> None:
+    spoilt = Spoilt(tmp_path / "layout")
+    spoilt.set_layer(tar_of(*(member(f"f{number}", bytes(2000)) for number in range(9))))
+    report = verify_directory(spoilt.directory, Options(limits))
+    assert rule in {finding.rule for finding in report.findings}
+    assert exit_code(report.findings) == 9
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    spoilt = Spoilt(tmp_path / "layout")
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as stream:
+        info = tarfile.TarInfo("big")
+        info.size = 3 << 30
+        stream.write(info.tobuf())
+        for _ in range(64):
+            stream.write(bytes(1 << 20))
+    spoilt.set_layer(b"", out.getvalue())
+    report = verify_directory(spoilt.directory, Options(Limits(layer_bytes=8 << 20)))
+    assert "limit-size" in {finding.rule for finding in report.findings}
+
+
+def test_many_findings_of_a_rule_are_cut_short(tmp_path: Path) -> None:
+    spoilt = Spoilt(tmp_path / "layout")
+    spoilt.set_layer(tar_of(*[_FILE] * 50))
+    found = [
+        item
+        for item in verify_directory(spoilt.directory, Options()).findings
+        if item.rule == "tar-duplicate"
+    ]
+    assert len(found) == 21
+    assert found[-1].what == "and 29 more of the same"

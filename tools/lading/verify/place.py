@@ -1,0 +1,212 @@
+"""Verifies what a user names: a layout directory, an archive, or an image in a registry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lading.errors import LadingError, NotFoundError
+from lading.oci import document, layout, media_types
+from lading.oci.digest import Digest
+from lading.oci.platform import Platform
+from lading.oci.verify_index import check_index, check_layout_marker, check_ref_names
+from lading.oci.verify_json import show
+from lading.oci.verify_rules import Finding, Findings, Limits
+from lading.registry import manifests
+from lading.registry.content import RegistryContent
+from lading.registry.session import Repository
+from lading.store import disk, tarball
+from lading.store.archive import Archive
+from lading.verify.files import DirectoryFiles, Files, FilesContent, TarFiles, read
+from lading.verify.image import Counts, ImageVerifier, Progress
+
+__all__ = ["Options", "Report", "verify_archive", "verify_directory", "verify_reference"]
+
+_LIMIT = document.MAX_DOCUMENT_BYTES + 1
+_REPO_TAG = re.compile(r"[a-z0-9][a-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to verify.
+
+    Attributes:
+        limits: caps.
+        platform: what every image has to be for.
+        tag: only the image of this name in a layout.
+        follow_links: accept links in a directory.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    platform: Platform | None = None
+    tag: str = ""
+    follow_links: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, and what was examined."""
+
+    findings: tuple[Finding, ...]
+    counts: Counts
+
+
+def verify_directory(
+    directory: Path, options: Options, progress: Progress = lambda done, total: None
+) -> Report:
+    """Verifies a layout directory; raises NotFoundError if there is none."""
+    if not directory.is_dir():
+        raise NotFoundError(f"there is no {directory}")
+    found = Findings(options.limits)
+    files = DirectoryFiles(directory, found, follow_links=options.follow_links)
+    counts = _layout(files, found, options, progress)
+    return Report(tuple(found.items()), counts)
+
+
+def verify_archive(
+    path: Path, options: Options, progress: Progress = lambda done, total: None
+) -> Report:
+    """Verifies an archive of a layout or of `docker save`; raises NotFoundError, CorruptError."""
+    found = Findings(options.limits)
+    counts = Counts()
+    with disk.open_regular(path) as file:
+        files = TarFiles(file, found)
+        if not files.whole:
+            return Report(tuple(found.items()), counts)
+        is_layout = layout.INDEX_FILE in files.names or layout.MARKER_FILE in files.names
+        is_docker = tarball.DOCKER_MANIFEST in files.names
+        if is_docker:
+            _docker(files, found, compare=is_layout)
+        if is_layout:
+            counts = _layout(files, found, options, progress)
+        elif is_docker:
+            counts = _docker_only(path, found, options, progress)
+        else:
+            found.add("layout-index", "archive", "it is a tar without an image")
+    return Report(tuple(found.items()), counts)
+
+
+def verify_reference(
+    repository: Repository,
+    reference: str | Digest,
+    options: Options,
+    progress: Progress = lambda done, total: None,
+) -> Report:
+    """Verifies an image of a registry; raises what asking the registry raises."""
+    found = Findings(options.limits)
+    root, _ = manifests.get(repository, reference)
+    verifier = ImageVerifier(
+        RegistryContent(repository),
+        found,
+        options.limits,
+        platform=options.platform,
+        progress=progress,
+    )
+    verifier.verify(root)
+    return Report(tuple(found.items()), verifier.counts)
+
+
+def _layout(files: Files, found: Findings, options: Options, progress: Progress) -> Counts:
+    marker = read(files, layout.MARKER_FILE, _LIMIT)
+    if marker is None:
+        found.add("layout-marker", layout.MARKER_FILE, "it is missing")
+    else:
+        check_layout_marker(marker, subject=layout.MARKER_FILE, found=found)
+    verifier = ImageVerifier(
+        FilesContent(files), found, options.limits, platform=options.platform, progress=progress
+    )
+    index = read(files, layout.INDEX_FILE, _LIMIT)
+    if index is None:
+        found.add("layout-index", layout.INDEX_FILE, "it is missing")
+        return verifier.counts
+    roots = check_index(index, media_types.INDEX, subject=layout.INDEX_FILE, found=found, root=True)
+    check_ref_names(roots, subject=layout.INDEX_FILE, found=found)
+    chosen = [
+        one
+        for one in roots
+        if not options.tag or one.annotations.get(layout.REF_NAME) == options.tag
+    ]
+    if options.tag and not chosen:
+        raise NotFoundError(f"the layout has no tag {options.tag!r:.160}")
+    for root in chosen:
+        verifier.verify(root)
+    if not options.tag:
+        _blob_names(files, found, verifier.counts)
+    return verifier.counts
+
+
+def _blob_names(files: Files, found: Findings, counts: Counts) -> None:
+    reached = {layout.blob_name(digest) for digest in counts.blobs}
+    for name in files.names:
+        if not name.startswith("blobs/") or name in reached:
+            continue
+        try:
+            Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
+        except LadingError:
+            found.add("layout-blob-name", name, "its name is no digest")
+        else:
+            found.add("layout-unreferenced", name, "nothing refers to it")
+
+
+def _docker(files: Files, found: Findings, *, compare: bool) -> None:
+    """Checks `manifest.json`, and that it says what `index.json` says."""
+    name = tarball.DOCKER_MANIFEST
+    try:
+        entries = document.loads(read(files, name, _LIMIT) or b"", what=name)
+    except LadingError as error:
+        found.add("docker-manifest", name, error.what)
+        return
+    if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
+        found.add("docker-manifest", name, "it is no list of images")
+        return
+    for number, item in enumerate(entries):
+        for tag in item.get("RepoTags") or []:
+            if not isinstance(tag, str) or not _REPO_TAG.fullmatch(tag):
+                found.add("docker-tag", name, show(tag), at=f"/{number}/RepoTags")
+        config, layers = item.get("Config"), item.get("Layers")
+        if not isinstance(config, str) or not isinstance(layers, list):
+            found.add("docker-manifest", name, "it lacks Config or Layers", at=f"/{number}")
+            continue
+        for part in (config, *layers):
+            if part not in files.names:
+                found.add("blob-missing", name, f"there is no {show(part)}", at=f"/{number}")
+    if compare and entries:
+        _compare(files, entries, found)
+
+
+def _compare(files: Files, entries: list[dict[str, object]], found: Findings) -> None:
+    """Each image of `manifest.json` has to be one that the layout's manifests name."""
+    configs = set()
+    for name in files.names:
+        if name.startswith("blobs/"):
+            data = read(files, name, _LIMIT) or b""
+            if b'"config"' not in data or len(data) == _LIMIT:
+                continue
+            try:
+                value = document.loads_object(data, what=name)
+                configs.add(str(value["config"]["digest"]))
+            except (LadingError, KeyError, TypeError):
+                continue
+    for number, item in enumerate(entries):
+        config = read(files, str(item.get("Config")), _LIMIT)
+        if config is not None and str(Digest.of(config)) not in configs:
+            found.add(
+                "docker-oci-disagreement",
+                tarball.DOCKER_MANIFEST,
+                f"no manifest of the layout has the config {Digest.of(config)}",
+                at=f"/{number}/Config",
+            )
+
+
+def _docker_only(path: Path, found: Findings, options: Options, progress: Progress) -> Counts:
+    try:
+        with Archive(path) as archive:
+            verifier = ImageVerifier(
+                archive, found, options.limits, platform=options.platform, progress=progress
+            )
+            verifier.verify(archive.root)
+            return verifier.counts
+    except LadingError as error:
+        found.add("docker-manifest", tarball.DOCKER_MANIFEST, error.what)
+        return Counts()
