@@ -1,4 +1,4 @@
-"""What is loaded is what was registered, whole; anything else is refused, and how is said (S1.2)."""
+"""What is loaded is what was registered, whole; anything else is refused in plain words (S1.2)."""
 
 from __future__ import annotations
 
