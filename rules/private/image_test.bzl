@@ -17,9 +17,11 @@ def _providers(ctx, settings, files = [], tool = None):
     label = str(ctx.label)
     operation = struct(
         build_settings = {},
+        destination_file = None,
         image = image_info(ctx.attr.image),
         kind = "test",
         label = label[2:] if label.startswith("@@//") else label,
+        referrers = [],
         settings = settings,
         status_files = [],
         strategy = "eager",
