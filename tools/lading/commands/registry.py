@@ -14,20 +14,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, entry
+from lading.commands import anywhere, connection, entry
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import NotFoundError, UsageError
-from lading.oci import document, layout, media_types
-from lading.oci.content import Content
+from lading.oci import document
 from lading.oci.descriptor import Descriptor
 from lading.oci.reference import Reference
 from lading.registry import login, manifests
@@ -35,7 +32,6 @@ from lading.registry import tags as tag_lists
 from lading.registry.content import RegistryContent
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
-from lading.registry.session import Session
 from lading.store import layouts, sizes
 
 __all__ = ["main"]
@@ -64,22 +60,28 @@ def _copy(argv: Sequence[str]) -> int:
     flags.DEFINE_multi_string("tag", [], "Tag to set as well.", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     source, target = _words(values, argv, _copy, 2)
-    with contextlib.closing(connection.connect(values)) as session:
-        content, root, mounts = _source(source, session)
+    with (
+        contextlib.closing(connection.connect(values)) as session,
+        anywhere.opened(source, lambda: session) as found,
+    ):
+        root, content = found.root, found.content
         if target.startswith(_LAYOUT):
             place, _, tag = target.removeprefix(_LAYOUT).partition(":")
             tags = [*([tag] if tag else []), *values.tag]
             if not values.dry_run:
                 with Meter(f"{target}: written") as meter:
-                    layouts.write(_here(place), root, content, tags, progress=Transfer(meter))
+                    layouts.write(
+                        anywhere.here(place), root, content, tags, progress=Transfer(meter)
+                    )
             references = [f"oci:{place}:{tag}" for tag in tags] or [f"oci:{place}"]
             details: dict[str, Any] = {}
         else:
             reference = Reference.parse(target)
             repository = session.repository(reference.registry, reference.repository)
             tags = [*([reference.tag] if reference.tag else []), *values.tag]
-            from_here = tuple(mounts[1:]) if mounts[:1] == (reference.registry,) else ()
-            job = Job(root, content, repository, tuple(tags), from_here)
+            near = found.repository
+            mounts = (near.name,) if near and near.registry == reference.registry else ()
+            job = Job(root, content, repository, tuple(tags), mounts)
             with Meter(f"{target}: sent") as meter:
                 pusher = Pusher(progress=Transfer(meter), dry_run=values.dry_run)
                 [pushed] = pusher.run([job])
@@ -229,35 +231,6 @@ def _words(
         usage = (verb.__doc__ or "").strip().splitlines()[0]
         raise UsageError(f"{len(words)} arguments are given", fix=f"usage: {usage}")
     return words
-
-
-def _here(path: str) -> Path:
-    """A path relative to where `bazel run` was typed."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
-
-
-def _source(text: str, session: Session) -> tuple[Content, Descriptor, tuple[str, ...]]:
-    """Content and root of a source, and the registry and repository to mount from."""
-    if text.startswith(_LAYOUT):
-        place, _, tag = text.removeprefix(_LAYOUT).partition(":")
-        found = layouts.Layout(_here(place))
-        roots = found.index().manifests
-        chosen = {
-            one.digest: one
-            for one in roots
-            if not tag or one.annotations.get(layout.REF_NAME) == tag
-        }
-        if len(chosen) != 1:
-            raise NotFoundError(
-                f"{text} names {len(chosen)} images, not one", fix="write oci:DIRECTORY:TAG"
-            )
-        root = next(iter(chosen.values()))
-        return found, Descriptor(root.media_type, root.digest, root.size), ()
-    reference = Reference.parse(text)
-    repository = session.repository(reference.registry, reference.repository)
-    root, _ = manifests.get(repository, reference.digest or reference.tag or "latest")
-    assert root.media_type in media_types.INDEX_TYPES | media_types.MANIFEST_TYPES
-    return RegistryContent(repository), root, (reference.registry, reference.repository)
 
 
 if __name__ == "__main__":

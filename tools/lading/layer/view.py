@@ -37,7 +37,10 @@ class Node:
     a symbolic link's target. A directory that no layer lists has mode 0755 and owner 0:0.
     """
 
-    __slots__ = ("children", "gid", "layer", "link", "mode", "offset", "size", "type", "uid")
+    __slots__ = (
+        "children", "gid", "layer", "layer_of_data", "link", "mode", "offset", "size", "type",
+        "uid",
+    )  # fmt: skip
 
     def __init__(
         self, typeflag: str, mode: int, uid: int, gid: int, *, layer: int, size: int = 0,
@@ -48,6 +51,8 @@ class Node:
         self.uid = uid
         self.gid = gid
         self.layer = layer
+        #: The layer that holds the content, where `layer` may only have changed metadata.
+        self.layer_of_data = layer
         self.size = size
         self.offset = offset
         self.link = link

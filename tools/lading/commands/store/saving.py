@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
+from lading.commands import anywhere, connection
 from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, described, dump, selected
-from lading.errors import ConflictError, LadingError, NotFoundError, UsageError
-from lading.oci import layout
-from lading.oci.content import Content
-from lading.oci.descriptor import Descriptor
+from lading.errors import LadingError
 from lading.oci.platform import Platform
-from lading.store import access, archive, layouts, naming, save, sizes, stamp
-from lading.store.archive import Archive
+from lading.registry.session import Session
+from lading.store import access, archive, naming, save, sizes, stamp
 from lading.store.save import Facts, Saved
 
 __all__ = ["define_facts", "facts", "report", "save_", "verify_"]
@@ -27,16 +23,27 @@ __all__ = ["define_facts", "facts", "report", "save_", "verify_"]
 def save_(argv: Sequence[str]) -> int:
     """store save NAME SOURCE [--package=cmake …] [--tool=ninja …]
 
-    SOURCE is an archive that docker, podman or skopeo wrote, or oci:DIRECTORY[:TAG]. NAME is
+    SOURCE is an archive that docker, podman or skopeo wrote, oci:DIRECTORY[:TAG], or an image in
+    a registry: localhost:5000/app:v1. NAME is
     <project>-<os>-<version>-<variant>; --normalize takes the nearest valid one.
     """
     verb = Verb(save_.__doc__ or "")
     define_facts(verb.flags)
+    connection.define(verb.flags)
     name, source = verb.parse(argv, least=2, most=2)
-    with _source(source) as (content, root), Meter(f"{name}: saved") as meter:
+
+    def connect() -> Session:
+        return connection.connect(verb.flags)
+
+    with anywhere.opened(source, connect) as found, Meter(f"{name}: saved") as meter:
         platform = Platform.parse(verb.flags.platform) if verb.flags.platform else None
         saved = save.save(
-            verb.root, content, root, facts(name, verb.flags), platform=platform, progress=meter
+            verb.root,
+            found.content,
+            found.root,
+            facts(name, verb.flags),
+            platform=platform,
+            progress=meter,
         )
     report(verb.root, saved, as_json=verb.json)
     return 0
@@ -106,27 +113,3 @@ def report(root: Path, saved: Saved, *, as_json: bool) -> None:
     how = "was there already" if saved.unchanged else "is saved"
     print(f"lading: {saved.entry.name} {how} ({sizes.human(saved.size)})", file=sys.stderr)
     print(saved.path)
-
-
-@contextlib.contextmanager
-def _source(text: str) -> Iterator[tuple[Content, Descriptor]]:
-    """The image that SOURCE names."""
-    here = Path(os.environ.get("BUILD_WORKING_DIRECTORY", ""))
-    if not text.startswith("oci:"):
-        with Archive(here / text) as found:
-            yield found, found.root
-        return
-    directory, _, tag = text.removeprefix("oci:").partition(":")
-    opened = layouts.Layout(here / directory)
-    roots = opened.index().manifests
-    if tag:
-        roots = tuple(one for one in roots if one.annotations.get(layout.REF_NAME) == tag)
-        if not roots:
-            raise NotFoundError(f"{directory} has no tag {tag!r}")
-    distinct = {one.digest: one for one in roots}
-    if len(distinct) > 1:
-        tags = ", ".join(sorted(one.annotations.get(layout.REF_NAME, "?") for one in roots))
-        raise ConflictError(f"{directory} holds {len(distinct)} images: {tags}", fix="name a tag")
-    if not distinct:
-        raise UsageError(f"{directory} holds no image")
-    yield opened, next(iter(distinct.values()))

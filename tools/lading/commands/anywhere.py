@@ -1,0 +1,87 @@
+"""An image by whatever names it: a layout, an archive, or a reference to a registry."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.errors import ConflictError, NotFoundError
+from lading.oci import layout
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
+from lading.oci.reference import Reference
+from lading.registry import manifests
+from lading.registry.content import RegistryContent
+from lading.registry.session import Repository, Session
+from lading.store import layouts
+from lading.store.archive import Archive
+
+__all__ = ["Found", "here", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An image and where its bytes are; `repository` when that is a registry's."""
+
+    content: Content
+    root: Descriptor
+    repository: Repository | None = None
+
+
+def here(path: str) -> Path:
+    """A path relative to where `bazel run` was typed."""
+    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+
+
+@contextlib.contextmanager
+def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
+    """Opens the image called `name`, for the time of a block.
+
+    Args:
+        name: oci:DIRECTORY[:TAG], a directory, an archive, or REGISTRY/REPOSITORY[:TAG][@DIGEST].
+        connect: makes the session, if one is needed.
+
+    Raises:
+        NotFoundError: there is nothing of that name.
+        ConflictError: a layout holds several images, and no tag says which.
+        CorruptError, UnreachableError, DeniedError: it cannot be read.
+    """
+    path = here(name)
+    if name.startswith("oci:") or path.is_dir():
+        directory, _, tag = name.removeprefix("oci:").partition(":")
+        found = layouts.Layout(here(directory))
+        yield Found(found, _root(found, directory, tag))
+    elif path.exists() or name.endswith(".tar") or name.startswith(("/", ".")):
+        with Archive(path) as archive:
+            yield Found(archive, archive.root)
+    else:
+        reference = Reference.parse(name)
+        with contextlib.closing(connect()) as session:
+            repository = session.repository(reference.registry, reference.repository)
+            named = reference.digest or reference.tag or "latest"
+            root, _ = manifests.get(repository, named)
+            yield Found(RegistryContent(repository), root, repository)
+
+
+def _root(found: layouts.Layout, directory: str, tag: str) -> Descriptor:
+    roots = [
+        one
+        for one in found.index().manifests
+        if not tag or one.annotations.get(layout.REF_NAME) == tag
+    ]
+    distinct = {one.digest: one for one in roots}
+    if not distinct:
+        what = f"has no tag {tag!r:.160}" if tag else "holds no image"
+        raise NotFoundError(f"{directory} {what}")
+    if len(distinct) > 1:
+        tags = ", ".join(sorted(one.annotations.get(layout.REF_NAME, "?") for one in roots))
+        raise ConflictError(
+            f"{directory} holds {len(distinct)} images: {tags[:200]}",
+            fix="say which: oci:DIRECTORY:TAG",
+        )
+    root = next(iter(distinct.values()))
+    # The annotations of the entry are the layout's; what is copied is the image.
+    return Descriptor(root.media_type, root.digest, root.size, platform=root.platform)
