@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lading.oci import content, document
+from lading.oci import content, document, media_types
 from lading.oci.descriptor import Descriptor
 from tests.registry_server.images import Image
 
-__all__ = ["operation", "write"]
+__all__ = ["image_json", "operation", "write"]
 
 
 def operation(image: Image, directory: Path, **settings: Any) -> dict[str, Any]:
     """One operation's object; the image's files go below `directory`."""
-    return {"kind": "push", "label": "//app:push", "image": _image(image, directory)} | settings
+    return {"kind": "push", "label": "//app:push", "image": image_json(image, directory)} | settings
 
 
 def write(directory: Path, value: Mapping[str, Any]) -> list[str]:
@@ -26,8 +26,16 @@ def write(directory: Path, value: Mapping[str, Any]) -> list[str]:
     return [f"--spec={spec}", f"--runfiles={directory}"]
 
 
-def _image(image: Image, directory: Path) -> dict[str, Any]:
-    config, *layers = content.children(image.root.media_type, image.data, what="image")
+def image_json(image: Image, directory: Path) -> dict[str, Any]:
+    """An image's object; its files go below `directory`."""
+    children = content.children(image.root.media_type, image.data, what="image")
+    if image.root.media_type in media_types.INDEX_TYPES:
+        return {
+            "descriptor": _json(directory, image.root),
+            "index": _blob(image, directory, image.root),
+            "manifests": [image_json(Image(child, image.content), directory) for child in children],
+        }
+    config, *layers = children
     return {
         "descriptor": _json(directory, image.root),
         "manifest": _blob(image, directory, image.root),

@@ -21,13 +21,13 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.reference import check_tag
 
-__all__ = ["Deploy", "Source", "parse", "read", "read_all"]
+__all__ = ["Companion", "Deploy", "Source", "parse", "read", "read_all"]
 
 _VERSION = 1
 _MAX_SPEC_BYTES = 64 * 1024 * 1024
 _KNOWN = {
-    "build_settings", "image", "kind", "label", "registry", "remote", "repository", "status_files",
-    "tag_files", "tags", "version",
+    "build_settings", "destination_file", "image", "kind", "label", "manifest_tags", "mounts",
+    "referrers", "registry", "remote", "repository", "status_files", "tag_files", "tags", "version",
 }  # fmt: skip
 
 
@@ -37,6 +37,14 @@ class Source:
 
     registry: str
     repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """What goes to the same repository: a manifest of the index by its own tags, or a referrer."""
+
+    root: Descriptor
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,9 @@ class Deploy:
     #: Outputs of the build that are no runfiles, because the target is lazy.
     outputs: Outputs = field(default_factory=lambda: Outputs({}))
     sources: tuple[Source, ...] = ()
+    companions: tuple[Companion, ...] = ()
+    #: Repositories of the same registry that may have parts of the image.
+    mounts: tuple[str, ...] = ()
     #: Where outputs that are not on this machine are: `cache`, `instance_name`, ….
     remote: Mapping[str, str] = field(default_factory=dict)
     #: Keys of the specification that only one kind of target has, such as `daemon`.
@@ -86,6 +97,9 @@ def read_all(spec: Path, runfiles: Path) -> list[tuple[str, Deploy]]:
 def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     """Reads one specification's object; see `read`."""
     image = value["image"]
+    referrers = value.get("referrers", [])
+    # Whatever has files, the image among them.
+    images = {"descriptor": image["descriptor"], "manifests": [image, *referrers]}
     tags = [*value.get("tags", [])]
     for path in value.get("tag_files", []):
         tags += _lines(_bytes(runfiles / path).decode())
@@ -96,17 +110,23 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
 
     # A condition may leave nothing of a tag.
     expanded = [found for tag in tags if (found := expand(tag, "tag"))]
-    sources = {(item["registry"], item["repository"]): None for item in _sources(image)}
+    sources = {(item["registry"], item["repository"]): None for item in _sources(images)}
+    registry, repository = value.get("registry", ""), value.get("repository", "")
+    if "destination_file" in value:
+        registry, repository = _destination(runfiles / value["destination_file"])
+    companions = [Companion(_descriptor(runfiles / item["descriptor"])) for item in referrers]
     return Deploy(
         label=value["label"],
         root=_descriptor(runfiles / image["descriptor"]),
-        content=FilesContent(dict(_files(image, runfiles))),
-        registry=expand(value.get("registry", ""), "registry"),
-        repository=expand(value.get("repository", ""), "repository"),
+        content=FilesContent(dict(_files(images, runfiles))),
+        registry=expand(registry, "registry"),
+        repository=expand(repository, "repository"),
         tags=tuple(dict.fromkeys(check_tag(tag) for tag in expanded)),
-        recipes=Recipes(dict(_recipes(image, runfiles)), _execution_root(runfiles)),
-        outputs=Outputs(dict(_outputs(image, runfiles))),
+        recipes=Recipes(dict(_recipes(images, runfiles)), _execution_root(runfiles)),
+        outputs=Outputs(dict(_outputs(images, runfiles))),
         sources=tuple(Source(*pair) for pair in sources),
+        companions=(*_tagged_manifests(value, runfiles, variables), *companions),
+        mounts=tuple(value.get("mounts", [])),
         remote=value.get("remote", {}),
         extra={key: item for key, item in value.items() if key not in _KNOWN},
     )
@@ -136,10 +156,37 @@ def _variables(value: Mapping[str, Any], runfiles: Path) -> dict[str, str]:
     return variables
 
 
+def _destination(path: Path) -> tuple[str, str]:
+    """Registry and repository of a destination file: `registry/repository`, as it is written."""
+    text = _bytes(path).decode().strip()
+    registry, slash, repository = text.partition("/")
+    if not slash or "{{" in text:
+        raise InputError(f"{path} has {text!r:.120}", fix="write one line, registry/repository")
+    return registry, repository
+
+
+def _tagged_manifests(
+    value: Mapping[str, Any], runfiles: Path, variables: Mapping[str, str]
+) -> Iterator[Companion]:
+    """The manifests of an index, each with the tags that `manifest_tags` gives it."""
+    templates = value.get("manifest_tags", [])
+    if not templates:
+        return
+    for manifest in value["image"]["manifests"]:
+        root = _descriptor(runfiles / manifest["descriptor"])
+        platform = root.platform.to_json() if root.platform else {}
+        known = {"os": "", "architecture": "", "variant": "", **platform}
+        known |= {"arch": known["architecture"], "cpu": known["architecture"], **variables}
+        what = f"{value['label']}, manifest_tags"
+        tags = [stamp.expand(text, known, what=what) for text in templates]
+        yield Companion(root, tuple(dict.fromkeys(check_tag(tag) for tag in tags if tag)))
+
+
 def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
     """The digest of every file of an image, manifests and their parts alike."""
-    own = runfiles / (image["index"] if "index" in image else image["manifest"])
-    yield _descriptor(runfiles / image["descriptor"]).digest, own
+    if "index" in image or "manifest" in image:
+        own = runfiles / (image["index"] if "index" in image else image["manifest"])
+        yield _descriptor(runfiles / image["descriptor"]).digest, own
     for manifest in image.get("manifests", []):
         yield from _files(manifest, runfiles)
     if "config" in image:

@@ -16,12 +16,13 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, context, deploy, entry, remote
+from lading.commands import connection, context, deploy, entry, layout, remote
 from lading.commands.deploy import Deploy
+from lading.commands.jobs import jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
-from lading.oci.content import Content, walk
+from lading.oci.content import Content
 from lading.oci.reference import check_repository
 from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
 from lading.registry.push import Job, Pusher
@@ -116,20 +117,19 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _push(session: Session, operations: list[_Operation], values: flags.FlagValues) -> None:
-    jobs = [_job(session, operation) for operation in operations]
+    groups = [_jobs(session, operation) for operation in operations]
     with Meter("sent") as meter:
         pusher = Pusher(
             progress=Transfer(meter),
             chunk=connection.byte_count(values.chunk, flag="chunk"),
             dry_run=values.dry_run,
         )
-        results = pusher.run(jobs)
-    for operation, job, pushed in zip(operations, jobs, results, strict=True):
-        digest = job.root.digest
+        results = iter(pusher.run([job for jobs in groups for job in jobs]))
+    for operation, jobs in zip(operations, groups, strict=True):
+        pushed = total([next(results) for _ in jobs])
         operation.report = {
-            "destination": str(job.repository),
-            "references": [f"{job.repository}:{tag}@{digest}" for tag in job.tags]
-            or [f"{job.repository}@{digest}"],
+            "destination": str(jobs[0].repository),
+            "references": references(jobs),
             "changed": pushed.changed,
             "sent": pushed.sent,
             "sentBytes": pushed.sent_bytes,
@@ -139,36 +139,20 @@ def _push(session: Session, operations: list[_Operation], values: flags.FlagValu
         }
 
 
-def _job(session: Session, operation: _Operation) -> Job:
-    image = operation.image
-    target = session.repository(image.registry, image.repository)
-    sources = [session.repository(item.registry, item.repository) for item in image.sources]
-    mounts = tuple(item.name for item in sources if item.origin == target.origin)
-    return Job(image.root, operation.content, target, image.tags, mounts, operation.policy)
+def _jobs(session: Session, operation: _Operation) -> list[Job]:
+    target = session.repository(operation.image.registry, operation.image.repository)
+    return jobs_of(operation.image, operation.content, target, policy=operation.policy)
 
 
 def _write(operation: _Operation, values: flags.FlagValues) -> None:
     """Puts an image without a registry where the embedded default is."""
     image = operation.image
     directory = layouts.directory_of(store_root(values.store), image.repository)
-    place = f"oci:{directory}"
+    details = layout.write(directory, image, operation.content, image.tags, dry_run=values.dry_run)
     operation.report = {
-        "destination": place,
-        "references": [f"{place}:{tag}" for tag in image.tags] or [place],
-    }
-    if values.dry_run:
-        for descriptor, _ in walk(operation.content, image.root):
-            operation.content.open(descriptor).close()
-        return
-    with Meter(f"{image.label}: written") as meter:
-        written = layouts.write(
-            directory, image.root, operation.content, image.tags, progress=Transfer(meter)
-        )
-    operation.report |= {
-        "changed": written.changed,
-        "sent": written.sent,
-        "sentBytes": written.sent_bytes,
-        "existing": written.existing,
+        "destination": f"oci:{directory}",
+        "references": layout.references(directory, image, image.tags),
+        **details,
     }
 
 

@@ -16,13 +16,13 @@ from typing import Any
 from absl import flags
 
 from lading.commands import connection, context, deploy, entry, remote
+from lading.commands.jobs import jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
-from lading.oci.content import walk
 from lading.oci.reference import check_repository, check_tag
 from lading.registry.policy import content_tag
-from lading.registry.push import Job, Pusher
+from lading.registry.push import Pusher
 from lading.store import sizes
 from lading.store.root import store_root
 
@@ -128,14 +128,13 @@ def _to_registry(
 ) -> _Result:
     session = connection.connect(values)
     target = session.repository(destination.registry, destination.repository)
-    sources = [session.repository(item.registry, item.repository) for item in image.sources]
-    job = Job(
-        image.root,
+    jobs = jobs_of(
+        image,
         remote.Remote(values, image.remote).content(image, session),
         target,
-        tuple(tags),
-        (*values.mount, *(item.name for item in sources if item.origin == target.origin)),
-        destination.policy,
+        tags=tags,
+        mounts=values.mount,
+        policy=destination.policy,
     )
     with Meter(f"{image.label}: sent") as meter:
         pusher = Pusher(
@@ -143,7 +142,7 @@ def _to_registry(
             chunk=connection.byte_count(values.chunk, flag="chunk"),
             dry_run=values.dry_run,
         )
-        [pushed] = pusher.run([job])
+        pushed = total(pusher.run(jobs))
     session.close()
     details = {
         "sent": pushed.sent,
@@ -156,8 +155,7 @@ def _to_registry(
     }
     new = f"{pushed.sent} new, {sizes.human(pushed.sent_bytes)}; {pushed.mounted} mounted"
     return _Result(
-        [f"{target}:{tag}@{image.root.digest}" for tag in tags]
-        or [f"{target}@{image.root.digest}"],
+        references(jobs),
         str(target),
         details,
         f"{target} ({new if pushed.changed else 'unchanged'})",
@@ -167,32 +165,19 @@ def _to_registry(
 def _to_layout(
     image: deploy.Deploy, repository: str, tags: list[str], values: flags.FlagValues
 ) -> _Result:
-    from lading.store import layouts
+    from lading.commands import layout
+    from lading.store.layouts import directory_of
 
-    directory = layouts.directory_of(store_root(values.store), repository)
-    place = f"oci:{directory}"
-    references = [f"{place}:{tag}" for tag in tags] or [place]
+    directory = directory_of(store_root(values.store), repository)
     session = connection.connect(values) if image.sources else None
     content = remote.Remote(values, image.remote).content(image, session)
-    if values.dry_run:
-        for descriptor, _ in walk(content, image.root):
-            content.open(descriptor).close()
-        return _Result(references, place, {}, str(directory))
-    with Meter(f"{image.label}: written") as meter:
-        written = layouts.write(directory, image.root, content, tags, progress=Transfer(meter))
-    details = {
-        "sent": written.sent,
-        "sentBytes": written.sent_bytes,
-        "existing": written.existing,
-        "changed": written.changed,
-    }
-    new = f"{written.sent} new, {sizes.human(written.sent_bytes)}"
-    return _Result(
-        references,
-        place,
-        details,
-        f"{directory} ({new if written.changed or written.sent else 'unchanged'})",
-    )
+    details = layout.write(directory, image, content, tags, dry_run=values.dry_run)
+    summary = str(directory)
+    if not values.dry_run:
+        new = f"{details['sent']} new, {sizes.human(details['sentBytes'])}"
+        summary += f" ({new if details['changed'] or details['sent'] else 'unchanged'})"
+    named = layout.references(directory, image, tags)
+    return _Result(named, f"oci:{directory}", details, summary)
 
 
 if __name__ == "__main__":
