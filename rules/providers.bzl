@@ -61,9 +61,8 @@ ProgramInfo = provider(
 DeployInfo = provider(
     doc = "What a target does with images when it is run: what `multi_deploy` puts together.",
     fields = {
-        "operations": """list of struct(image, kind, label, settings, strategy, tag_file), in order.
-`image` is an ImageManifestInfo or ImageIndexInfo, `kind` is `push` or `load`, `settings` the rule's
-part of the deploy specification, `tag_file` a File or None.""",
+        "operations": """list of struct, in order: the fields of DeploySpecInfo, and `image`, an ImageManifestInfo or
+ImageIndexInfo, and `label`, a string that names the target in messages.""",
     },
 )
 
@@ -71,7 +70,9 @@ DeploySpecInfo = provider(
     doc = "Where images go, without naming one: what `push_specs` and `load_specs` take.",
     fields = {
         "build_settings": "dict of string to string: values that templates know.",
+        "destination_file": "File with `registry/repository`, or None.",
         "kind": "`push` or `load`.",
+        "referrers": "list of ImageManifestInfo or ImageIndexInfo.",
         "settings": "dict of JSON values: the rule's part of the deploy specification.",
         "status_files": "list of File: workspace status, for templates.",
         "strategy": "`auto`, `eager` or `lazy`.",

@@ -54,10 +54,13 @@ def spec_of(ctx, kind, settings):
         DeploySpecInfo.
     """
     tag_file = getattr(ctx.file, "tag_file", None)
-    texts = [settings.get("registry", ""), settings.get("repository", "")] + settings.get("tags", [])
+    texts = [settings.get("registry", ""), settings.get("repository", "")]
+    texts += settings.get("tags", []) + settings.get("manifest_tags", [])
     return DeploySpecInfo(
         build_settings = build_setting_values(ctx),
+        destination_file = getattr(ctx.file, "destination_file", None),
         kind = kind,
+        referrers = [image_info(target) for target in getattr(ctx.attr, "referrers", [])],
         settings = settings,
         status_files = status_files(ctx, texts, [tag_file] if tag_file else []),
         strategy = ctx.attr.strategy,
@@ -76,23 +79,40 @@ def deploy_providers(ctx, tool, kind, settings):
     Returns:
         list of providers.
     """
-    label = str(ctx.label)
-    spec = spec_of(ctx, kind, settings)
-    operation = struct(
-        build_settings = spec.build_settings,
-        image = image_info(ctx.attr.image),
-        kind = kind,
-        label = label[2:] if label.startswith("@@//") else label,
-        settings = settings,
-        status_files = spec.status_files,
-        strategy = spec.strategy,
-        tag_file = spec.tag_file,
-    )
+    operation = operation_of(ctx, spec_of(ctx, kind, settings), image_info(ctx.attr.image))
     value, files, inputs = operation_spec(ctx, operation, ctx.attr.strategy)
     return [
         launcher(ctx, tool, value | {"remote": remote_spec(ctx), "version": 1}, files, inputs),
         DeployInfo(operations = [operation]),
     ]
+
+def operation_of(ctx, spec, image, known = {}):
+    """What is done with one image.
+
+    Args:
+        ctx: the context of the rule that it is said of.
+        spec: DeploySpecInfo.
+        image: ImageManifestInfo or ImageIndexInfo.
+        known: dict of string to string, values that templates know beside build settings.
+
+    Returns:
+        struct, see DeployInfo.
+    """
+    label = str(ctx.label)
+    if spec.settings.get("manifest_tags") and hasattr(image, "config"):
+        fail("%s, manifest_tags: the image is no index. Set `tag_list`." % ctx.label)
+    return struct(
+        build_settings = known | spec.build_settings,
+        destination_file = spec.destination_file,
+        image = image,
+        kind = spec.kind,
+        label = label[2:] if label.startswith("@@//") else label,
+        referrers = spec.referrers,
+        settings = spec.settings,
+        status_files = spec.status_files,
+        strategy = spec.strategy,
+        tag_file = spec.tag_file,
+    )
 
 def image_info(target):
     """The provider that describes the image of `target`."""
@@ -117,6 +137,14 @@ def operation_spec(ctx, operation, strategy):
     value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
     if operation.kind == "push":
         value["destinations"] = _destinations(ctx, files)
+    for info in getattr(operation, "referrers", []):
+        referrer, more_files, more_inputs = _image(ctx, info, lazy = strategy == "lazy")
+        value["referrers"] = value.get("referrers", []) + [referrer]
+        files += more_files
+        inputs += more_inputs
+    if getattr(operation, "destination_file", None):
+        files.append(operation.destination_file)
+        value["destination_file"] = _place(ctx, operation.destination_file)
     if operation.build_settings:
         value["build_settings"] = operation.build_settings
     if operation.status_files:

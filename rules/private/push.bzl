@@ -1,6 +1,6 @@
 """image_push: sends an image to a registry, or to the embedded default."""
 
-load("//rules:providers.bzl", "DeployInfo")
+load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
 load(":names.bzl", "check_repository", "check_tag")
 
@@ -13,8 +13,24 @@ Without `registry` it goes to the embedded default: an OCI image layout director
 # What `image_push_spec` has too.
 PUSH_ATTRS = {
     "content_tag": attr.bool(doc = "Whether to set the tag `sha256-<hex of the digest>` as well."),
+    "cross_mount_from": attr.label(
+        providers = [DeployInfo],
+        doc = "An `image_push` target whose repository may have layers of the image, to be mounted from there.",
+    ),
+    "destination_file": attr.label(
+        allow_single_file = True,
+        doc = "File with one line, `registry/repository`, instead of these two attributes. It is no template.",
+    ),
+    "manifest_tags": attr.string_list(
+        doc = """Tags of the single images of an index, as templates that also know `os`, `architecture` (`arch`, `cpu`)
+and `variant`: `v1-{{.os}}-{{.arch}}`.""",
+    ),
+    "referrers": attr.label_list(
+        providers = [[ImageManifestInfo], [ImageIndexInfo]],
+        doc = "Images that have this one as `subject`, such as SBOMs. They go to the same repository, without a tag.",
+    ),
     "registry": attr.string(doc = "Registry, `host` or `host:port`. Empty: that of the context, or the embedded default."),
-    "repository": attr.string(mandatory = True, doc = "Repository in the registry: `team/app`."),
+    "repository": attr.string(doc = "Repository in the registry: `team/app`. Mandatory without `destination_file`."),
     "tag": attr.string(doc = "Tag to set."),
     "tag_file": attr.label(allow_single_file = True, doc = "File with more tags, one a line."),
     "tag_list": attr.string_list(doc = "Tags to set."),
@@ -35,15 +51,31 @@ def push_settings(ctx):
         dict of JSON values.
     """
     tags = ([ctx.attr.tag] if ctx.attr.tag else []) + ctx.attr.tag_list + ctx.attr.remote_tags
-    check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
+    if ctx.attr.destination_file:
+        if ctx.attr.registry or ctx.attr.repository:
+            fail("%s: `destination_file` says where the image goes, and so do `registry` and `repository`. Keep one." % ctx.label)
+    else:
+        check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
     for tag in tags:
         check_tag(tag, what = "%s, tag" % ctx.label)
     return {
         "content_tag": ctx.attr.content_tag,
+        "manifest_tags": ctx.attr.manifest_tags,
+        "mounts": _mounts(ctx),
         "registry": ctx.attr.registry,
         "repository": ctx.attr.repository,
         "tags": tags,
     }
+
+def _mounts(ctx):
+    if not ctx.attr.cross_mount_from:
+        return []
+    operations = ctx.attr.cross_mount_from[DeployInfo].operations
+    repositories = [operation.settings["repository"] for operation in operations if operation.kind == "push"]
+    for repository in repositories:
+        if not repository or "{{" in repository:
+            fail("%s, cross_mount_from: %s does not name its repository before it runs." % (ctx.label, ctx.attr.cross_mount_from.label))
+    return repositories
 
 def _impl(ctx):
     return deploy_providers(ctx, ctx.attr._tool, "push", push_settings(ctx))

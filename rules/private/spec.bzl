@@ -1,7 +1,7 @@
 """image_push_spec, image_load_spec: where images go, without naming one; images name them."""
 
 load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo")
-load(":deploy.bzl", "TARGET_ATTRS", "spec_of")
+load(":deploy.bzl", "TARGET_ATTRS", "operation_of", "spec_of")
 load(":load.bzl", "LOAD_ATTRS", "load_settings")
 load(":push.bzl", "PUSH_ATTRS", "push_settings")
 
@@ -29,23 +29,13 @@ def spec_providers(ctx, info):
         list of providers: a DeployInfo, or nothing for an image without specs.
     """
     operations = []
-    label = str(ctx.label)
     known = {"image_target_name": ctx.label.name, "image_target_package": ctx.label.package}
     for kind, targets in {"push": ctx.attr.push_specs, "load": ctx.attr.load_specs}.items():
         for target in targets:
             spec = target[DeploySpecInfo]
             if spec.kind != kind:
                 fail("%s, %s_specs: %s is an image_%s_spec." % (ctx.label, kind, target.label, spec.kind))
-            operations.append(struct(
-                build_settings = known | spec.build_settings,
-                image = info,
-                kind = kind,
-                label = label[2:] if label.startswith("@@//") else label,
-                settings = spec.settings,
-                status_files = spec.status_files,
-                strategy = spec.strategy,
-                tag_file = spec.tag_file,
-            ))
+            operations.append(operation_of(ctx, spec, info, known))
     return [DeployInfo(operations = operations)] if operations else []
 
 def _push_spec_impl(ctx):
