@@ -52,6 +52,19 @@ def test_image_goes_where_its_spec_says(registry: str) -> None:
     ]
 
 
+def test_index_goes_with_its_images_and_referrers_and_mounts_what_is_there(registry: str) -> None:
+    programs.need("crane")
+    launch("tests/integration/push/one.push", f"--registry={registry}")
+    result = launch("tests/integration/push/full.push", f"--registry={registry}")
+
+    assert result["repository"] == "full/app"
+    assert result["mounted"] >= 1
+    tags = programs.run(["crane", "ls", "--insecure", f"{registry}/full/app"]).split()
+    # docker-registry has no referrers API, so the fallback tag lists them.
+    fallback = result["digest"].replace(":", "-")
+    assert sorted(tags) == sorted(["v1", "v1-linux-amd64", "v1-linux-arm64", fallback])
+
+
 def test_image_is_pushed_and_loaded_by_one_command(registry: str) -> None:
     with servers.docker_daemon() as host:
         result = launch(ALL, f"--registry={registry}", f"--host={host}")
