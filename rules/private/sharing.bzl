@@ -3,23 +3,27 @@
 load("//rules:providers.bzl", "LayerPlanInfo")
 load(":layer.bzl", "LAYER_ATTRS")
 load(":runfiles.bzl", "repository_of", "runfiles_layer")
+load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _DOC = """Shared layers for a set of programs: `layer_from_binary(plan = …)` and `image_from_binary(plan = …)`.
 
 Runfiles that the same programs have are in the same layer, so nothing is stored twice, and a
 dependency that changes is one layer that changes. Where that gives a program more layers than
-`budget`, the sets of programs that save least (how many programs, times how many files) give up their
-layer, and each program keeps those files in its own. Where there is room, the repositories with the
-most files get layers of their own. Layers that most programs share are lowest. Ties are broken by
+`budget`, the sets of programs that save least (how many programs, times how large the files are) give
+up their layer, and each program keeps those files in its own. Where there is room, the largest
+repositories get layers of their own. Layers that most programs share are lowest. Ties are broken by
 name, so the plan is a function of the dependencies and of nothing else.
 
-How large a file is, is not known before it is built: the number of files stands for it.
-`sharing_report` says what a plan is worth in bytes.
+How large a file is, is not known in the analysis phase: without `sizes` the number of files stands for
+it. The output group `sizes` is a file to check in and to load `sizes` from; only the magnitude counts, so
+that a dependency that grows a little stays where it is. `sharing_report` says what a plan is worth.
 """
 
 _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
     "binaries": attr.label_list(mandatory = True, cfg = "target", doc = "The programs: any `*_binary` targets."),
     "budget": attr.int(default = 10, doc = "Most layers of a program, its own two included: 3 to 100."),
+    "sizes": attr.string_dict(doc = "Repository to the mean size of its runfiles in bytes, as the output group `sizes` has it."),
+    "_sizes": attr.label(default = "//tools/lading/actions:repository_sizes", cfg = "exec", executable = True),
 }
 
 # What a program has beside shared layers: one for dependencies that are its alone, one for its code.
@@ -29,9 +33,10 @@ def _impl(ctx):
     if ctx.attr.budget <= _OWN_LAYERS or ctx.attr.budget > 100:
         fail("%s, budget: %d is not possible. Choose %d to 100." % (ctx.label, ctx.attr.budget, _OWN_LAYERS + 1))
     groups = _groups(ctx.attr.binaries)
+    weigh = _scale(ctx)
     room = [ctx.attr.budget - _OWN_LAYERS for _ in ctx.attr.binaries]
-    chosen = _choose(groups, room)
-    _split(chosen, room)
+    chosen = _choose(groups, room, weigh)
+    _split(chosen, room, weigh)
 
     layers = {target.label: [] for target in ctx.attr.binaries}
     files = {}
@@ -46,7 +51,54 @@ def _impl(ctx):
     return [
         DefaultInfo(files = depset(blobs.keys())),
         LayerPlanInfo(files = files, layers = layers),
+        OutputGroupInfo(sizes = depset([_sizes(ctx, groups)])),
     ]
+
+def _scale(ctx):
+    """A function that says how much a list of files weighs, as a power of two."""
+    sizes = {}
+    for name, size in ctx.attr.sizes.items():
+        if not size.isdigit():
+            fail("%s, sizes[%r]: %r is not a number of bytes." % (ctx.label, name, size))
+        sizes[name] = int(size)
+
+    def weigh(files):
+        weight = 0
+        for file in files:
+            weight += sizes.get(repository_of(file), 1)
+        return _magnitude(weight)
+
+    return weigh
+
+def _magnitude(size):
+    """The next power of two: a dependency that grows by a few percent changes no plan."""
+    magnitude = 1
+    for _ in range(63):
+        if magnitude > size:
+            break
+        magnitude *= 2
+    return magnitude
+
+def _sizes(ctx, groups):
+    """Declares the file with sizes; made only when somebody asks for it."""
+    output = ctx.actions.declare_file(ctx.label.name + ".sizes.bzl")
+    files = [file for group in groups for file in group.files]
+    args = action_args(ctx)
+    args.add(output, format = "--output=%s")
+    args.add_all(files, map_each = _size_line, expand_directories = False)
+    ctx.actions.run(
+        executable = ctx.executable._sizes,
+        arguments = [args],
+        inputs = files,
+        outputs = [output],
+        mnemonic = "RepositorySizes",
+        progress_message = "Measuring dependencies of %{label}",
+        execution_requirements = EXECUTION_REQUIREMENTS,
+    )
+    return output
+
+def _size_line(file):
+    return "--file=%s\t%s" % (repository_of(file), file.path)
 
 def _groups(binaries):
     """Files by the programs that have them: struct(users, files, key), of two programs and more."""
@@ -66,24 +118,24 @@ def _group(users, files):
     ordered = sorted(files, key = lambda file: file.short_path)
     return struct(files = ordered, key = ordered[0].short_path, users = users)
 
-def _choose(groups, room):
+def _choose(groups, room, weigh):
     """The groups that become layers; takes what they use from `room`, by program."""
     chosen = []
-    for group in sorted(groups, key = lambda group: (-(len(group.users) - 1) * len(group.files), group.key)):
+    for group in sorted(groups, key = lambda group: (-(len(group.users) - 1) * weigh(group.files), group.key)):
         if all([room[user] > 0 for user in group.users]):
             chosen.append(group)
             for user in group.users:
                 room[user] -= 1
     return chosen
 
-def _split(chosen, room):
-    """Gives repositories with many files layers of their own, as long as there is room."""
+def _split(chosen, room, weigh):
+    """Gives the largest repositories layers of their own, as long as there is room."""
     candidates = []
     for place, group in enumerate(chosen):
         repositories = {}
         for file in group.files:
             repositories.setdefault(repository_of(file), []).append(file)
-        candidates += [(-len(files) * len(group.users), name, place) for name, files in repositories.items()]
+        candidates += [(-weigh(files) * len(group.users), name, place) for name, files in repositories.items()]
     for _, name, place in sorted(candidates):
         group = chosen[place]
         alone = [file for file in group.files if repository_of(file) == name]

@@ -68,3 +68,21 @@ plan_layers_test = analysistest.make(
     _plan_layers_impl,
     attrs = {"most": attr.int()},
 )
+
+def _plan_files_impl(ctx):
+    env = analysistest.begin(ctx)
+    paths = [file.short_path for file in analysistest.target_under_test(env)[LayerPlanInfo].files]
+    asserts.true(env, len(paths) > 0, "something is shared")
+    if ctx.attr.present:
+        asserts.true(env, ctx.attr.present in paths, ctx.attr.present + " is in a shared layer")
+    if ctx.attr.absent:
+        asserts.false(env, ctx.attr.absent in paths, ctx.attr.absent + " is in a shared layer")
+    return analysistest.end(env)
+
+plan_files_test = analysistest.make(
+    _plan_files_impl,
+    attrs = {
+        "absent": attr.string(),
+        "present": attr.string(),
+    },
+)
