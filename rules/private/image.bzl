@@ -6,6 +6,7 @@ load(":load.bzl", "image_load")
 load(":manifest.bzl", "image_manifest")
 load(":push.bzl", "image_push")
 load(":save.bzl", "image_save")
+load(":store_names.bzl", "check_image_name")
 
 def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "docker", image_name = "", packages = [], tools = [], visibility = None, tags = None, testonly = None, **kwargs):
     """Declares an image, and targets that push, load and save it.
@@ -30,6 +31,8 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
     """
     common = {"tags": tags, "testonly": testonly, "visibility": visibility}
     prefix = "" if name == "image" else name + "."
+    if type(image_name) == "string" and image_name:
+        check_image_name(image_name, what = "image(name = %r), image_name" % name)
     if repository == None:
         repository = native.package_name() or native.module_name() or "image"
         if name != "image":

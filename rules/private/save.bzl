@@ -2,11 +2,12 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":store_names.bzl", "check_image_name")
 
 _DOC = """`bazel run` saves the image as an archive in the store, and enters it in the store's catalog.
 
 The archive, `images/<project>/<name>.tar`, is one that docker, podman and skopeo read. No engine is
-needed. Saving what is there already writes nothing. docs/store.md has the grammar of names.
+needed. Saving what is there already writes nothing. docs/naming.md has the grammar of names.
 """
 
 _ATTRS = DEPLOY_ATTRS | {
@@ -19,6 +20,8 @@ _ATTRS = DEPLOY_ATTRS | {
 }
 
 def _impl(ctx):
+    if ctx.attr.image_name:
+        check_image_name(ctx.attr.image_name, what = "%s, image_name" % ctx.label)
     settings = {
         "docker_tag": ctx.attr.docker_tag,
         "name": ctx.attr.image_name,
