@@ -36,8 +36,8 @@ _ATTRS = LAYOUT_ATTRS | SPEC_ATTRS | STAMP_ATTRS | {
     "manifests": attr.label_list(
         mandatory = True,
         cfg = _by_platform,
-        providers = [ImageManifestInfo],
-        doc = "Images, each for one platform.",
+        providers = [[ImageManifestInfo], [ImageIndexInfo]],
+        doc = "Images, each for one platform. An index among them stands for its images.",
     ),
     "platforms": attr.label_list(providers = [platform_common.PlatformInfo], doc = "Platforms to build every image of `manifests` for."),
     "subject": attr.label(providers = [[ImageManifestInfo], [ImageIndexInfo]], doc = "Image that this one refers to."),
@@ -112,13 +112,20 @@ def _manifests(ctx):
     manifests = []
     seen = {}
     for target in _targets(ctx):
-        manifest = target[ImageManifestInfo]
-        platform = platform_name(manifest.platform)
-        if platform in seen:
-            fail("%s, manifests: %s and %s are both for %s. Keep one of them." % (ctx.label, seen[platform], target.label, platform))
-        seen[platform] = target.label
-        manifests.append(manifest)
+        for manifest in _images(target):
+            platform = platform_name(manifest.platform)
+            if platform in seen:
+                fail("%s, manifests: %s and %s are both for %s. Keep one of them." % (ctx.label, seen[platform], target.label, platform))
+            seen[platform] = target.label
+            manifests.append(manifest)
     return manifests
+
+def _images(target):
+    if ImageManifestInfo in target:
+        return [target[ImageManifestInfo]]
+
+    # What is for no platform belongs to the images of that index: attestations and the like.
+    return [manifest for manifest in target[ImageIndexInfo].manifests if manifest.platform.os != "unknown"]
 
 image_index = rule(
     implementation = _impl,

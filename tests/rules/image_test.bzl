@@ -115,3 +115,15 @@ def _index_inputs_impl(ctx):
     return analysistest.end(env)
 
 index_inputs_test = analysistest.make(_index_inputs_impl)
+
+def _index_names_impl(ctx):
+    env = analysistest.begin(ctx)
+    manifests = analysistest.target_under_test(env)[ImageIndexInfo].manifests
+    names = ["/".join([word for word in (manifest.platform.os, manifest.platform.architecture, manifest.platform.variant) if word]) for manifest in manifests]
+    asserts.equals(env, ctx.attr.platforms, names)
+    return analysistest.end(env)
+
+index_names_test = analysistest.make(
+    _index_names_impl,
+    attrs = {"platforms": attr.string_list()},
+)
