@@ -72,13 +72,13 @@ def make(directory: Path, layers: Sequence[tuple[str, int]]) -> Image:
     return Image(directory, root, config, tuple(descriptors))
 
 
-def spec(images: Sequence[tuple[Image, str, str]], directory: Path, name: str) -> list[str]:
+def spec(images: Sequence[tuple[Image, str, str]], directory: Path, *, many: bool) -> list[str]:
     """A deploy specification of pushes, as the rules write it, and the flags that name it.
 
     Args:
         images: each with registry and repository.
         directory: below which all layouts are; metadata and the specification go there.
-        name: of the specification's file.
+        many: write that of a `multi_deploy`; otherwise there is one image.
     """
     operations = [
         {
@@ -92,8 +92,8 @@ def spec(images: Sequence[tuple[Image, str, str]], directory: Path, name: str) -
         for image, registry, repository in images
     ]
     value: dict[str, object] = {"version": 1}
-    value |= operations[0] if len(operations) == 1 else {"operations": operations}
-    path = directory / name
+    value |= {"operations": operations} if many else operations[0]
+    path = directory / "spec.json"
     path.write_text(json.dumps(value))
     return [f"--spec={path}", f"--runfiles={directory}"]
 

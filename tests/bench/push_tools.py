@@ -53,11 +53,11 @@ def tools(directory: Path, docker_host: str) -> list[Tool]:
     """Everything that can be compared; `directory` holds the layouts."""
 
     def lading(image: Image, registry: str, repository: str) -> list[str]:
-        flags = push_images.spec([(image, registry, repository)], directory, "one.json")
+        flags = push_images.spec([(image, registry, repository)], directory, many=False)
         return [sys.executable, "-m", "lading.commands.push", *flags]
 
     def lading_many(images: list[tuple[Image, str, str]]) -> list[str]:
-        flags = push_images.spec(images, directory, "many.json")
+        flags = push_images.spec(images, directory, many=True)
         return [sys.executable, "-m", "lading.commands.multi_deploy", *flags]
 
     def inside(command: list[str]) -> list[str]:
