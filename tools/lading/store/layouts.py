@@ -36,7 +36,7 @@ from lading.oci.layout import LayoutIndex
 from lading.oci.reference import check_repository
 from lading.registry.progress import SILENT, Progress
 
-__all__ = ["Layout", "Written", "directory_of", "untag", "write"]
+__all__ = ["Layout", "Written", "directory_of", "rewrite_index", "untag", "write"]
 
 _CHUNK = 1024 * 1024
 _WORKERS = 4
@@ -180,6 +180,14 @@ def untag(directory: Path, tag: str) -> None:
     Layout(directory)
     with _storage(directory), _writing(directory) as temporary:
         _update(directory, temporary, lambda index: index.without_tag(tag))
+
+
+def rewrite_index(directory: Path, index: LayoutIndex) -> None:
+    """Replaces `index.json`; the caller holds the lock that keeps writers out."""
+    temporary = directory / _OWN / "tmp"
+    with _storage(directory):
+        temporary.mkdir(parents=True, exist_ok=True)
+        _replace(directory / layout.INDEX_FILE, temporary, index.dumps())
 
 
 class _Writer:

@@ -1,0 +1,151 @@
+"""Carrying out a cleanup: what is in use stays, what is left over goes (S1.7, S1.8)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lading.errors import LadingError
+from lading.oci.digest import Digest
+from lading.store import catalog_file, cleanup, collect, layouts, lease, places, prune
+from lading.store.prune import Policy
+from tests.unit.store import tiny
+from tests.unit.store.stores import save_image
+
+_ALL = Policy(max_total_size=0)
+_A, _B = "capy-ubuntu-24.04-gcc13", "capy-ubuntu-24.04-gcc14"
+
+
+def _plan(root: Path, used: dict[str, str] | None = None) -> prune.Plan:
+    items = cleanup.snapshot(root, used or {})
+    return prune.plan(items, _ALL, free=0, now=datetime.now(UTC))
+
+
+def _names(root: Path) -> list[str]:
+    return [entry.name for entry in catalog_file.read(root).entries]
+
+
+def _ignore(name: str) -> None:
+    pass
+
+
+def test_removed_images_are_gone_with_their_entries(tmp_path: Path) -> None:
+    saved = save_image(tmp_path, _A)
+    removed: list[str] = []
+    assert cleanup.carry_out(tmp_path, _plan(tmp_path), removed.append) == []
+    assert removed == [_A]
+    assert not saved.path.exists()
+    assert _names(tmp_path) == []
+
+
+def test_a_leased_image_stays(tmp_path: Path) -> None:
+    save_image(tmp_path, _A)
+    with lease.taken(tmp_path, _A, "a job"):
+        found = _plan(tmp_path)
+        assert found.removals == ()
+        assert "a job" in found.protected[_A]
+
+
+def test_a_lease_taken_after_the_plan_counts(tmp_path: Path) -> None:
+    save_image(tmp_path, _A)
+    plan = _plan(tmp_path)
+    with lease.taken(tmp_path, _A, "a job"):
+        assert cleanup.carry_out(tmp_path, plan, _ignore) == [_A]
+    assert _names(tmp_path) == [_A]
+
+
+def test_an_image_saved_anew_after_the_plan_stays(tmp_path: Path) -> None:
+    save_image(tmp_path, _A, "old")
+    plan = _plan(tmp_path)
+    save_image(tmp_path, _A, "new")
+    assert cleanup.carry_out(tmp_path, plan, _ignore) == [_A]
+
+
+@pytest.mark.parametrize("key", ["digest", "image_id"])
+def test_an_image_that_a_container_runs_from_stays(tmp_path: Path, key: str) -> None:
+    saved = save_image(tmp_path, _A)
+    save_image(tmp_path, _B, "other")
+    found = _plan(tmp_path, {getattr(saved.entry, key): "a container of docker"})
+    assert [one.item.entry.name for one in found.removals] == [_B]
+
+
+def test_leftovers_are_found_and_removed(tmp_path: Path) -> None:
+    saved = save_image(tmp_path, _A)
+    draft = saved.path.with_name(f".{saved.path.name}.0123456789abcdef.draft")
+    draft.write_bytes(b"half")
+    orphan = saved.path.with_name(f"{_B}.tar")
+    orphan.write_bytes(b"whole")
+    os.utime(orphan, (0, 0))
+    found = {one.path for one in cleanup.leftovers(tmp_path)}
+    assert {draft, orphan} <= found
+    assert draft.exists()
+    assert orphan.exists()
+    cleanup.reap(tmp_path)
+    assert not draft.exists()
+    assert not orphan.exists()
+    assert saved.path.exists()
+
+
+def test_a_new_archive_without_an_entry_is_left_alone(tmp_path: Path) -> None:
+    saved = save_image(tmp_path, _A)
+    orphan = saved.path.with_name(f"{_B}.tar")
+    orphan.write_bytes(b"being entered")
+    os.utime(orphan, (time.time(), time.time()))
+    cleanup.reap(tmp_path)
+    assert orphan.exists()
+
+
+def test_an_entry_without_an_archive_is_dropped(tmp_path: Path) -> None:
+    save_image(tmp_path, _A).path.unlink()
+    save_image(tmp_path, _B)
+    cleanup.reap(tmp_path)
+    assert _names(tmp_path) == [_B]
+
+
+def test_a_catalog_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
+    saved = save_image(tmp_path, _A)
+    places.catalog(tmp_path).write_text("\0")
+    with pytest.raises(LadingError):
+        cleanup.reap(tmp_path)
+    assert saved.path.exists()
+
+
+def _layout(root: Path) -> tuple[Path, tiny.MemoryContent, list[Digest]]:
+    directory = root / "layouts/app"
+    content = tiny.MemoryContent()
+    old = tiny.image(content, [tiny.layer({"a": b"old"})])
+    new = tiny.image(content, [tiny.layer({"a": b"new"})])
+    layouts.write(directory, old, content, ["v1"])
+    layouts.write(directory, new, content, ["v1"])
+    return directory, content, [old.digest, new.digest]
+
+
+def test_blobs_that_no_tag_leads_to_are_collected(tmp_path: Path) -> None:
+    directory, _, (old, new) = _layout(tmp_path)
+    assert list(collect.directories(tmp_path)) == [directory]
+    count, size = collect.collect(directory, dry_run=True)
+    assert count == 3  # manifest, config, layer
+    assert collect.collect(directory) == (count, size)
+    assert collect.collect(directory) == (0, 0)
+    left = {path.name for path in (directory / "blobs/sha256").iterdir()}
+    assert old.hex not in left
+    assert new.hex in left
+
+
+def test_a_referrer_stays_with_its_subject(tmp_path: Path) -> None:
+    directory, content, (_, new) = _layout(tmp_path)
+    subject = next(one for one in layouts.Layout(directory).index().manifests if one.digest == new)
+    signature = tiny.image(content, [tiny.layer({"sig": b"s"})])
+    value = json.loads(content.blobs[signature.digest])
+    value["subject"] = subject.to_json()
+    data = json.dumps(value).encode()
+    referrer = content.add(signature.media_type, data)
+    layouts.write(directory, referrer, content)
+    collect.collect(directory)
+    left = {path.name for path in (directory / "blobs/sha256").iterdir()}
+    assert referrer.digest.hex in left

@@ -1,0 +1,246 @@
+"""Holds the store below its limits: removes archives, least valuable first, never one in use.
+
+In use is an image with a lease (load, save and `store lease` take one), and one that a container
+runs from; where an engine is there and cannot be asked, every image counts as in use. Also removes
+what crashed processes left, and blobs of the embedded push destination that no tag leads to.
+
+Limits come from flags, or from the file that --policy names, by default images/cleanup.yaml of the
+workspace; a flag wins over the file. Ends with 9 when a limit cannot be met without touching what
+is in use or kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+from absl import flags
+
+from lading.commands import anywhere, entry
+from lading.engine import engines
+from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError
+from lading.store import cleanup, collect, prune, sizes
+from lading.store.prune import KeepLast, Plan, Policy
+from lading.store.root import store_root
+
+__all__ = ["main"]
+
+#: Where the workspace's own limits are, when `bazel run` starts the command.
+_POLICY = "images/cleanup.yaml"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_KEYS = {"max_total_size", "max_age", "min_free", "keep_last", "remove_loaded"}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; raises LadingError."""
+    values = _flags()
+    if rest := entry.parse(values, argv, usage=__doc__ or ""):
+        raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
+    policy, remove_loaded = _policy(values)
+    root = store_root(values.store)
+    if not root.is_dir():
+        raise NotFoundError(f"there is no store at {root}", fix="give --store, or save an image")
+    used, unknown = _used(values.daemon)
+    items = cleanup.snapshot(root, used)
+    if unknown:
+        items = [
+            prune.Item(item.entry, item.size, item.in_use or f"{unknown} cannot be asked")
+            for item in items
+        ]
+    left = cleanup.leftovers(root) if values.dry_run else cleanup.reap(root)
+    blobs = [collect.collect(one, dry_run=values.dry_run) for one in collect.directories(root)]
+    free = disk_usage(root).free
+    plan = prune.plan(items, policy, free=free, now=datetime.now(UTC))
+    stayed: list[str] = []
+    if not values.dry_run:
+        done = _Unload(values.daemon) if remove_loaded else (lambda name: None)
+        stayed = cleanup.carry_out(root, plan, done)
+    freed_blobs = sum(size for _, size in blobs)
+    if values.json:
+        print(json.dumps(_object(plan, left, freed_blobs, stayed, values.dry_run)))
+    else:
+        _print(plan, left, freed_blobs, stayed, values.dry_run)
+    if plan.unreached:
+        names = ", ".join(f"{name} ({why})" for name, why in list(plan.protected.items())[:3])
+        raise LimitError(
+            f"the limit cannot be met: {'; '.join(plan.unreached)}",
+            fix=f"kept: {names or 'nothing'}" + (", …" if len(plan.protected) > 3 else ""),
+        )
+    return 0
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
+    flags.DEFINE_string("policy", "", "File with limits (YAML).", flag_values=values)
+    flags.DEFINE_string("max_total_size", "", "Most bytes of archives: 20G.", flag_values=values)
+    flags.DEFINE_string("max_age", "", "Longest time unused: 30d, 12h.", flag_values=values)
+    flags.DEFINE_string("min_free", "", "Least bytes left on the disk: 5G.", flag_values=values)
+    flags.DEFINE_multi_string(
+        "keep_last", [], "N, or PATTERN=N: the newest N of each project.", flag_values=values
+    )
+    flags.DEFINE_bool("remove_loaded", None, "Also from the engines.", flag_values=values)
+    flags.DEFINE_multi_enum(
+        "daemon", [], engines.ENGINES, "Engines to ask; those that are there.", flag_values=values
+    )
+    flags.DEFINE_bool("dry_run", False, "Remove nothing, print the plan.", flag_values=values)
+    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    return values
+
+
+def _policy(values: flags.FlagValues) -> tuple[Policy, bool]:
+    given = _file(anywhere.here(values.policy)) if values.policy else _of_the_workspace()
+    for key in ("max_total_size", "max_age", "min_free"):
+        if getattr(values, key):
+            given[key] = getattr(values, key)
+    if values.keep_last:
+        pairs = [text.rpartition("=") for text in values.keep_last]
+        given["keep_last"] = {pattern or "*": count for pattern, _, count in pairs}
+    if values.remove_loaded is not None:
+        given["remove_loaded"] = values.remove_loaded
+    size, age, free = (given.get(key) for key in ("max_total_size", "max_age", "min_free"))
+    policy = Policy(
+        sizes.parse(str(size)) if size is not None else None,
+        _seconds(str(age)) if age is not None else None,
+        sizes.parse(str(free)) if free is not None else None,
+        tuple(KeepLast(key, _count(value)) for key, value in given.get("keep_last", {}).items()),
+    )
+    return policy, bool(given.get("remove_loaded"))
+
+
+def _of_the_workspace() -> dict[str, Any]:
+    path = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", ""), _POLICY)
+    if "BUILD_WORKSPACE_DIRECTORY" not in os.environ or not path.exists():
+        return {}
+    print(f"lading: limits are those of {path}", file=sys.stderr)
+    return _file(path)
+
+
+def _file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        value = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is no YAML: {getattr(error, 'problem', error)}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or (unknown := sorted(map(str, set(value) - _KEYS))):
+        what = f"the unknown key {unknown[0]!r}" if isinstance(value, dict) else "no mapping"
+        raise InputError(f"{path} has {what}", fix=f"there are: {', '.join(sorted(_KEYS))}")
+    keep = value.get("keep_last", {})
+    if isinstance(keep, int):
+        value["keep_last"] = {"*": keep}
+    elif not isinstance(keep, dict):
+        raise InputError(f"{path}: keep_last is no number and no mapping of patterns to numbers")
+    return value
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
+    if match is None:
+        raise InputError(f"{text!r:.40} is not a time", fix="write 30d, 12h or 90m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _count(value: object) -> int:
+    if not re.fullmatch(r"\d{1,9}", str(value)):
+        raise InputError(f"keep_last: {value!r:.40} is not a number of images")
+    return int(str(value))
+
+
+def _there(name: str) -> bool:
+    """Whether an engine seems to be on this machine: something of it would answer, or should."""
+    if name == "docker":
+        return bool(os.environ.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()
+    if name == "podman":
+        return bool(os.environ.get("CONTAINER_HOST")) or Path("/run/podman/podman.sock").exists()
+    return (
+        Path("/run/containerd/containerd.sock").exists()
+        and name == "containerd"
+        and (os.environ.get("CONTAINERD_NAMESPACE") is not None)
+    )
+
+
+def _used(chosen: Sequence[str]) -> tuple[dict[str, str], str]:
+    """What containers run from, by image id; and the engine that could not be asked, if any."""
+    used: dict[str, str] = {}
+    unknown = ""
+    for name in chosen or [one for one in engines.ENGINES if _there(one)]:
+        try:
+            engine = engines.connect(name)
+            used |= {str(digest): f"a container of {name}" for digest in engine.used()}
+            engine.close()
+        except LadingError as error:
+            print(f"lading: {error.what}; nothing is removed", file=sys.stderr)
+            unknown = name
+    return used, unknown
+
+
+class _Unload:
+    """Takes removed images out of the engines as well, unless a container uses them there."""
+
+    def __init__(self, chosen: Sequence[str]) -> None:
+        names = chosen or [one for one in engines.ENGINES if _there(one)]
+        self._engines = [engines.connect(name) for name in names]
+
+    def __call__(self, name: str) -> None:
+        for engine in self._engines:
+            try:
+                engine.remove(f"{name}:latest")
+            except LadingError as error:
+                print(f"lading: {name} stays in {engine.name}: {error.what}", file=sys.stderr)
+
+
+def _object(
+    plan: Plan, left: list[cleanup.Leftover], blobs: int, stayed: list[str], dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "dryRun": dry_run,
+        "removed": [
+            {"name": one.item.entry.name, "bytes": one.item.size, "why": one.why}
+            for one in plan.removals
+            if one.item.entry.name not in stayed
+        ],
+        "kept": dict(plan.protected),
+        "becameUsed": stayed,
+        "leftovers": [{"path": str(one.path), "bytes": one.size, "what": one.what} for one in left],
+        "blobBytes": blobs,
+        "bytesBefore": plan.before,
+        "bytesAfter": plan.after,
+        "unreached": list(plan.unreached),
+    }
+
+
+def _print(
+    plan: Plan, left: list[cleanup.Leftover], blobs: int, stayed: list[str], dry_run: bool
+) -> None:
+    verb = "would remove" if dry_run else "removed"
+    for one in left:
+        print(f"{verb} {sizes.human(one.size):>10}  {one.path}: {one.what}")
+    if blobs:
+        print(f"{verb} {sizes.human(blobs):>10}  blobs that no tag leads to")
+    for removal in plan.removals:
+        name = removal.item.entry.name
+        if name not in stayed:
+            print(f"{verb} {sizes.human(removal.item.size):>10}  {name}: {removal.why}")
+    for name in stayed:
+        print(f"lading: {name} stays: somebody began to use it", file=sys.stderr)
+    print(
+        f"lading: {len(plan.removals) - len(stayed)} of {len(plan.removals) + len(plan.kept)}"
+        f" images, {sizes.human(plan.before)} before, {sizes.human(plan.after)} after",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    entry.run(main)

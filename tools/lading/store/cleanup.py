@@ -1,0 +1,136 @@
+"""Carrying out a plan: each image is looked at again under the lock, right before it goes.
+
+The order of a removal is entry, then archive: a crash between the two leaves an archive without an
+entry, which the next cleanup reaps and `repair` would take back. Nothing is removed that a lease
+protects, and leases are taken under the same lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading.store import catalog, catalog_file, disk, lease, places, stamp
+from lading.store.catalog import Catalog
+from lading.store.lock import locked
+from lading.store.prune import Item, Plan
+
+__all__ = ["Leftover", "carry_out", "leftovers", "reap", "snapshot"]
+
+#: Seconds that an archive without an entry is left alone: its save may be about to enter it.
+_GRACE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that nobody needs: a file or an entry, its bytes, and what it is."""
+
+    path: Path
+    size: int
+    what: str
+
+
+def snapshot(root: Path, used: Mapping[str, str]) -> list[Item]:
+    """Every image whose archive is there, with who uses it.
+
+    Args:
+        root: the store.
+        used: what runs from an image, by the digest of its manifest or config.
+    """
+    with locked(root):
+        found = catalog_file.read(root)
+        held = {holder.name: str(holder) for holder in lease.holders(root)}
+    items = []
+    for entry in found.entries:
+        try:
+            size = places.inside(root, entry.file).stat().st_size
+        except FileNotFoundError:
+            continue
+        runs = used.get(entry.digest) or used.get(entry.image_id) or ""
+        items.append(Item(entry, size, held.get(entry.name) or runs))
+    return items
+
+
+def carry_out(root: Path, plan: Plan, removed: Callable[[str], None]) -> list[str]:
+    """Removes the images of a plan that nobody has begun to use meanwhile.
+
+    Calls `removed` after each; returns the names of those that stayed after all.
+    """
+    stayed = []
+    for removal in plan.removals:
+        entry = removal.item.entry
+        with locked(root), disk.guarded(places.inside(root, entry.file)):
+            now = catalog_file.read(root).find(entry.name)
+            if now is None or now.digest != entry.digest or now.last_used != entry.last_used:
+                stayed.append(entry.name)
+                continue
+            if lease.holders(root, entry.name):
+                stayed.append(entry.name)
+                continue
+
+            def without(found: Catalog, name: str = entry.name) -> Catalog:
+                return catalog.drop(found, name)
+
+            catalog_file.update(root, without)
+            disk.remove(places.inside(root, entry.file))
+            stamp.forget(root, entry.name)
+        removed(entry.name)
+    return stayed
+
+
+def leftovers(root: Path) -> list[Leftover]:
+    """What `reap` would remove now."""
+    return list(_leftovers(root, dry_run=True))
+
+
+def reap(root: Path) -> list[Leftover]:
+    """Removes temporary files of dead processes, archives without an entry and dead leases, and
+    drops entries without an archive. Whatever somebody holds a lock or lease on stays."""
+    return list(_leftovers(root, dry_run=False))
+
+
+def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
+    with locked(root), disk.guarded(root):
+        found = catalog_file.read(root)
+        held = {holder.name for holder in lease.holders(root)}
+        for path in lease.reap(root, dry_run=dry_run):
+            yield Leftover(path, 0, "a lease whose holder is gone")
+        directories = [root, places.index(root).parent]
+        directories += [Path(place) for place, _, _ in os.walk(places.images(root))]
+        for directory in directories:
+            for path, size in disk.reap_drafts(directory, dry_run=dry_run):
+                yield Leftover(path, size, "a temporary file that nobody writes")
+        known = {places.inside(root, entry.file) for entry in found.entries}
+        for path, status in _archives(root):
+            name = path.name.removesuffix(".tar")
+            if path in known or name in held or time.time() - status.st_mtime < _GRACE:
+                continue
+            if not dry_run:
+                disk.remove(path)
+            yield Leftover(path, status.st_size, "an archive without an entry")
+        dangling = [
+            entry.name
+            for entry in found.entries
+            if entry.name not in held and not places.inside(root, entry.file).exists()
+        ]
+        for name in dangling:
+            yield Leftover(places.catalog(root), 0, f"the entry {name}, whose archive is gone")
+        if dangling and not dry_run:
+
+            def without(before: Catalog) -> Catalog:
+                for name in dangling:
+                    before = catalog.drop(before, name)
+                return before
+
+            catalog_file.update(root, without)
+
+
+def _archives(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for directory, _, files in os.walk(places.images(root)):
+        for file in sorted(files):
+            if file.endswith(".tar") and not file.startswith("."):
+                path = Path(directory, file)
+                yield path, path.lstat()
