@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from lading.errors import CorruptError, NotFoundError
 from lading.store import access, catalog_file, lease, stamp
 from lading.store.archive import Archive
+from tests.unit.store.damages import DAMAGES, rewrite
 from tests.unit.store.stores import save_image
 
 _NAME = "capy-ubuntu-24.04-gcc13"
@@ -22,60 +20,6 @@ _NAME = "capy-ubuntu-24.04-gcc13"
 def _open(root: Path, name: str = _NAME) -> None:
     with access.opened(root, name, "test"):
         pass
-
-
-def _rewrite(path: Path, change: Callable[[tarfile.TarInfo, bytes], bytes | None]) -> None:
-    """Writes the archive again, each file as `change` returns it, without those that are None."""
-    out = io.BytesIO()
-    with tarfile.open(path) as old, tarfile.open(fileobj=out, mode="w") as new:
-        for info in old:
-            stream = old.extractfile(info)
-            data = change(info, stream.read() if stream else b"")
-            if data is not None:
-                info.size = len(data) if info.isreg() else 0
-                new.addfile(info, io.BytesIO(data) if info.isreg() else None)
-    path.write_bytes(out.getvalue())
-
-
-def _damage_layer(path: Path) -> None:
-    _rewrite(
-        path,
-        lambda info, data: b"y" * len(data) if info.isreg() and len(data) > 4000 else data,
-    )
-
-
-def _drop_layer(path: Path) -> None:
-    _rewrite(path, lambda info, data: None if len(data) > 4000 else data)
-
-
-def _directory(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def _foreign(path: Path) -> None:
-    with tarfile.open(path, "w") as tar:
-        tar.addfile(tarfile.TarInfo("etc/passwd"))
-
-
-DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda path: path.write_bytes(b""), "is empty"),
-    "cut in a file": (lambda path: os.truncate(path, 2000), "is truncated"),
-    "cut in the middle": (
-        lambda path: os.truncate(path, path.stat().st_size // 2 // 512 * 512),
-        "is truncated",
-    ),
-    "cut at the end": (lambda path: os.truncate(path, path.stat().st_size - 1024), "is truncated"),
-    "no tar": (lambda path: path.write_bytes(b"hello" * 500), "is not a tar archive"),
-    "compressed": (
-        lambda path: path.write_bytes(gzip.compress(path.read_bytes())),
-        "is compressed as a whole",
-    ),
-    "no image": (_foreign, "is a tar, but no image"),
-    "a damaged layer": (_damage_layer, "is corrupt"),
-    "a missing layer": (_drop_layer, "is incomplete"),
-    "a directory": (_directory, "is not a regular file"),
-}
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -164,7 +108,7 @@ def test_an_archive_of_docker_is_read_as_well(tmp_path: Path) -> None:
     def classic(info: tarfile.TarInfo, data: bytes) -> bytes | None:
         return None if info.name in ("index.json", "oci-layout") else data
 
-    _rewrite(saved.path, classic)
+    rewrite(saved.path, classic)
     with Archive(saved.path) as archive:
         image = archive.image()
     assert str(image.config.digest) == saved.entry.image_id
