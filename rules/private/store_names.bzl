@@ -108,6 +108,8 @@ def nearest_image_name(text):
     Returns:
         string, empty if no project, os or version is to be found in it.
     """
+    if not image_name_error(text):
+        return text
     words = _words(text)
     versions = _versions(words)
     if len(versions) != 1 or versions[0] < 2:

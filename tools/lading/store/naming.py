@@ -1,7 +1,7 @@
 """Names of stored images: `<project>-<os>-<version>-<variant>` (requirement S1.6).
 
 docs/naming.md explains the grammar with examples; rules/private/store_names.bzl is the same
-grammar for macros, and tests/unit/store/names.json holds the cases that both are tested with.
+grammar for macros, and tests/unit/store/test_names_agree.py runs both on the same names.
 
     name    = project "-" os "-" version "-" variant
     project = word ("-" word)*
@@ -91,6 +91,8 @@ def normalize(text: str) -> str:
     Raises:
         InputError: there is no project, os or version to be found in it.
     """
+    if not _fault(text):
+        return text
     words = [word for word in re.split(r"[^a-z0-9.]+", text.strip().lower()) if word.strip(".")]
     if words and words[-1] == "tar":
         words.pop()

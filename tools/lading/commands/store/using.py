@@ -13,6 +13,7 @@ from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, dump
 from lading.engine import engines
 from lading.errors import NotFoundError, UsageError
+from lading.oci.platform import Platform
 from lading.store import access, catalog_file, lease
 from lading.store.lock import locked
 
@@ -20,16 +21,19 @@ __all__ = ["lease_", "load_"]
 
 
 def load_(argv: Sequence[str]) -> int:
-    """store load NAME [--daemon=docker] [--name=REFERENCE]
+    """store load NAME [--daemon=docker] [--name=REFERENCE] [--platform=OS/ARCHITECTURE]
 
     Loads the image under its docker_tag, verified before and after, and prints the reference. A
-    missing or damaged archive is an error, whatever the engine has under that name.
+    missing or damaged archive is an error, whatever the engine has under that name. So is an image
+    for another platform than the engine's, unless --platform says it is wanted.
     """
     verb = Verb(load_.__doc__ or "")
     flags.DEFINE_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
     flags.DEFINE_string("host", "", "Address of the engine.", flag_values=verb.flags)
     flags.DEFINE_string("name", "", "Load under this name instead.", flag_values=verb.flags)
+    flags.DEFINE_string("platform", "", "Platform to load for.", flag_values=verb.flags)
     [name] = verb.parse(argv, least=1, most=1)
+    platform = Platform.parse(verb.flags.platform) if verb.flags.platform else None
     with (
         Meter(f"{name}: verified") as meter,
         access.opened(verb.root, name, "load", progress=meter) as found,
@@ -40,7 +44,7 @@ def load_(argv: Sequence[str]) -> int:
                 found.archive,
                 found.image.manifest,
                 [verb.flags.name or found.entry.docker_tag],
-                platform=found.image.platform,
+                platform=platform,
                 progress=sent,
             )
     access.note_use(verb.root, name)

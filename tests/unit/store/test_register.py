@@ -1,0 +1,169 @@
+"""The catalog is rebuilt from the archives, whatever became of it (correctness.md, I3)."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lading.errors import CorruptError, InputError, NotFoundError
+from lading.store import access, catalog_file, naming, places, register
+from lading.store.save import Facts
+from tests.unit.store.damages import DAMAGES, rewrite
+from tests.unit.store.stores import save_image
+
+_GCC = "capy-ubuntu-24.04-gcc13"
+_BASE = "beast2-debian-13-base"
+
+
+def _two(root: Path) -> None:
+    save_image(root, _GCC, "one", packages=["cmake"], tools=["ninja"])
+    save_image(root, _BASE, "two", tools=["make"])
+
+
+def _names(root: Path) -> set[str]:
+    return {item.name for item in catalog_file.read(root).entries}
+
+
+BAD: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut in the middle": lambda data: data[: len(data) // 2 - 3],
+    "binary": lambda data: bytes(range(256)) * 8,
+    "another document": lambda data: b"- just\n- a list\n",
+    "a quote too many by hand": lambda data: data.replace(b"os: ", b'os: "', 1),
+    "the word images misspelled": lambda data: data.replace(b"images:", b"image:", 1),
+    "an alias": lambda data: data + b"more: &a [1]\nless: *a\n",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_catalog_is_kept_and_made_anew_from_the_archives(tmp_path: Path, kind: str) -> None:
+    _two(tmp_path)
+    before = {item.name: item for item in catalog_file.read(tmp_path).entries}
+    path = places.catalog(tmp_path)
+    bad = BAD[kind](path.read_bytes())
+    path.write_bytes(bad)
+    try:
+        unreadable = _names(tmp_path) != set(before)
+    except CorruptError:
+        unreadable = True
+    assert unreadable
+    done = register.repair(tmp_path)
+    assert _names(tmp_path) == {_GCC, _BASE}
+    for item in catalog_file.read(tmp_path).entries:
+        old = before[item.name]
+        assert (item.packages, item.tools, item.digest) == (old.packages, old.tools, old.digest)
+        with access.opened(tmp_path, item.name, "test"):
+            pass
+    if done.kept is not None:
+        assert done.kept.read_bytes() == bad
+        assert done.kept.parent == tmp_path
+    assert register.repair(tmp_path) == register.Repaired((), (), {}, None)
+
+
+def test_a_lost_catalog_is_an_error_until_it_is_repaired(tmp_path: Path) -> None:
+    _two(tmp_path)
+    places.catalog(tmp_path).unlink()
+    with pytest.raises(CorruptError, match="repair rebuilds it"):
+        catalog_file.read(tmp_path)
+    done = register.repair(tmp_path)
+    assert (set(done.entered), done.kept) == ({_GCC, _BASE}, None)
+    assert _names(tmp_path) == {_GCC, _BASE}
+
+
+def test_entries_that_point_nowhere_are_dropped(tmp_path: Path) -> None:
+    _two(tmp_path)
+    places.inside(tmp_path, f"images/capy/{_GCC}.tar").unlink()
+    assert register.repair(tmp_path).dropped == (_GCC,)
+    assert _names(tmp_path) == {_BASE}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DAMAGES if kind != "a directory"])
+def test_damaged_archives_are_named_and_not_entered(tmp_path: Path, kind: str) -> None:
+    _two(tmp_path)
+    path = places.inside(tmp_path, f"images/capy/{_GCC}.tar")
+    register.unregister(tmp_path, _GCC)
+    damage, says = DAMAGES[kind]
+    path.unlink()
+    damage(save_image(tmp_path, _GCC, "one", size=5000).path)
+    register.unregister(tmp_path, _GCC)
+    done = register.repair(tmp_path)
+    assert list(done.refused) == [str(path)]
+    assert says in done.refused[str(path)]
+    assert _names(tmp_path) == {_BASE}
+    assert path.exists()
+
+
+def test_archives_with_another_name_or_place_are_left_alone(tmp_path: Path) -> None:
+    saved = save_image(tmp_path, _GCC)
+    data = saved.path.read_bytes()
+    for file in ("capy/latest.tar", "other/capy-debian-13-base.tar"):
+        path = places.images(tmp_path) / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    assert len(register.repair(tmp_path).refused) == 2
+    assert _names(tmp_path) == {_GCC}
+
+
+def test_an_archive_of_others_is_known_by_its_name(tmp_path: Path) -> None:
+    """As docker writes it, without a word about the store."""
+    saved = save_image(tmp_path, _GCC)
+    register.unregister(tmp_path, _GCC)
+
+    def silent(info: tarfile.TarInfo, data: bytes) -> bytes | None:
+        return None if info.name in ("index.json", "oci-layout") else data
+
+    rewrite(saved.path, silent)
+    entry = register.register(tmp_path, Facts(naming.parse(_GCC), tools=("ninja",)))
+    assert (entry.os, entry.compilers, entry.tools) == ("ubuntu-24.04", ("gcc13",), ("ninja",))
+    with access.opened(tmp_path, _GCC, "test") as found:
+        assert str(found.image.config.digest) == saved.entry.image_id
+
+
+def test_registering_keeps_count_and_foreign_keys(tmp_path: Path) -> None:
+    save_image(tmp_path, _GCC)
+    access.note_use(tmp_path, _GCC)
+    path = places.catalog(tmp_path)
+    path.write_text(
+        path.read_text().replace("    usage_count: 1", "    usage_count: 1\n    rack: 7")
+    )
+    entry = register.register(tmp_path, Facts(naming.parse(_GCC), packages=("git",)))
+    assert (entry.usage_count, entry.packages, entry.extra) == (1, ("git",), {"rack": 7})
+    assert "rack: 7" in path.read_text()
+
+
+def test_registering_nothing_or_something_else_changes_nothing(tmp_path: Path) -> None:
+    _two(tmp_path)
+    before = places.catalog(tmp_path).read_bytes()
+    with pytest.raises(NotFoundError):
+        register.register(tmp_path, Facts(naming.parse("capy-ubuntu-24.04-gcc14")))
+    path = places.images(tmp_path) / "capy" / "capy-ubuntu-24.04-gcc14.tar"
+    with tarfile.open(path, "w") as tar:
+        info = tarfile.TarInfo("manifest.json")
+        data = json.dumps([{"Config": "x", "Layers": []}]).encode()
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    with pytest.raises(CorruptError, match="incomplete"):
+        register.register(tmp_path, Facts(naming.parse("capy-ubuntu-24.04-gcc14")))
+    assert places.catalog(tmp_path).read_bytes() == before
+
+
+def test_unregistering_forgets_the_name_and_keeps_the_archive(tmp_path: Path) -> None:
+    _two(tmp_path)
+    register.unregister(tmp_path, _GCC)
+    assert _names(tmp_path) == {_BASE}
+    assert places.inside(tmp_path, f"images/capy/{_GCC}.tar").exists()
+    with pytest.raises(NotFoundError):
+        register.unregister(tmp_path, _GCC)
+
+
+def test_a_path_in_the_catalog_cannot_leave_the_store(tmp_path: Path) -> None:
+    _two(tmp_path)
+    path = places.catalog(tmp_path)
+    path.write_text(path.read_text().replace(f"images/capy/{_GCC}.tar", "../../etc/shadow.tar"))
+    with pytest.raises((InputError, NotFoundError)), access.opened(tmp_path, _GCC, "test"):
+        pass
