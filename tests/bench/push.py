@@ -25,6 +25,8 @@ from tests.bench.push_images import MIB, Image
 from tests.bench.push_tools import Tool, tools
 from tests.integration.harness import servers
 
+_ORDER = ["lading", "lading, inside", "crane", "oras", "skopeo", "docker push"]
+
 #: Runs a program and adds its seconds and peak MiB to stderr. A process of its own, because the
 #: peak of a program counts from that of the process which started it.
 _MEASURE = (
@@ -79,7 +81,7 @@ def _large(chosen: list[Tool], directory: Path, size: int, repeat: int, results:
     changed = push_images.make(directory / "changed", [*layers[:9], ("new", size * MIB // 10)])
     # The first round warms up.
     for number in range(repeat + 1):
-        for tool in chosen:
+        for tool in _rotated(chosen, number):
             with _registry(directory) as registry:
                 for scenario, pushed in [
                     (f"{size} MiB in 10 layers, cold", image),
@@ -98,11 +100,17 @@ def _small(chosen: list[Tool], directory: Path, many: int, repeat: int, results:
         )
         for number in range(many)
     ]
-    for _ in range(repeat):
-        for tool in chosen:
+    for number in range(repeat):
+        for tool in _rotated(chosen, number):
             with _registry(directory) as registry:
                 for scenario in (f"{many} small images, cold", f"{many} small images, unchanged"):
                     results[scenario][tool.name].append(_push_all(tool, images, registry))
+
+
+def _rotated(chosen: list[Tool], number: int) -> list[Tool]:
+    """Each tool comes first in its turn: what one leaves behind is not always the same one's."""
+    number %= len(chosen)
+    return chosen[number:] + chosen[:number]
 
 
 def _push(tool: Tool, image: Image, registry: str, repository: str) -> tuple[float, float]:
@@ -150,7 +158,7 @@ def _registry(directory: Path) -> Iterator[str]:
 
 def _table(scenario: str, rows: dict[str, list[tuple[float, float]]]) -> None:
     print(f"\n### {scenario}\n\n| | median s | best s | peak MiB |\n|---|---|---|---|")
-    for name, runs in rows.items():
+    for name, runs in sorted(rows.items(), key=lambda row: _ORDER.index(row[0])):
         seconds = [seconds for seconds, _ in runs]
         peak = max(peak for _, peak in runs)
         print(f"| {name} | {statistics.median(seconds):.3f} | {min(seconds):.3f} | {peak:.0f} |")
