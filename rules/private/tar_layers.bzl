@@ -40,7 +40,7 @@ def layers_of(ctx, targets):
     return layers
 
 def _described(ctx, file, label, number):
-    suffix = _suffix(file)
+    suffix = suffix_of(file)
     if suffix == None:
         fail("%s, layers: %s of %s is no layer. Name an image_layer, or a file that ends in %s; image_layer(tars = …) takes other archives." % (
             ctx.label,
@@ -48,22 +48,52 @@ def _described(ctx, file, label, number):
             label,
             ", ".join(sorted(_SUFFIXES)),
         ))
-    metadata = ctx.actions.declare_file("%s.layer%d.metadata.json" % (ctx.label.name, number))
+    return described_layer(ctx, file, "%s.layer%d.metadata.json" % (ctx.label.name, number))
+
+def described_layer(ctx, file, name, *, annotations = {}, annotations_file = None, media_type = ""):
+    """An archive as the layer that it is.
+
+    Args:
+        ctx: the context of a rule that has TAR_LAYER_ATTRS.
+        file: File, the archive; `suffix_of` has a value for it.
+        name: string, what its metadata is called.
+        annotations: dict of strings, for the layer's descriptor.
+        annotations_file: File or None, more of them.
+        media_type: string, in place of the one that its compression has.
+
+    Returns:
+        LayerInfo.
+    """
+    metadata = ctx.actions.declare_file(name)
     args = action_args(ctx)
     args.add(file, format = "--blob=%s")
     args.add(metadata, format = "--metadata=%s")
+    for key, value in annotations.items():
+        args.add("--annotation=%s=%s" % (key, value))
+    if annotations_file:
+        args.add(annotations_file, format = "--annotations_file=%s")
+    if media_type:
+        args.add(media_type, format = "--media_type=%s")
     ctx.actions.run(
         executable = ctx.executable._describe,
         arguments = [args],
-        inputs = [file],
+        inputs = [file] + ([annotations_file] if annotations_file else []),
         outputs = [metadata],
         mnemonic = "LayerDescribe",
         progress_message = "Describing layer %{input}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
-    return LayerInfo(blob = file, media_type = _MEDIA_TYPE + suffix, metadata = metadata)
+    return LayerInfo(blob = file, media_type = media_type or _MEDIA_TYPE + suffix_of(file), metadata = metadata)
 
-def _suffix(file):
+def suffix_of(file):
+    """What the media type of a layer ends in that is an archive as it is.
+
+    Args:
+        file: File, the archive.
+
+    Returns:
+        string; None if it can be no layer as it is.
+    """
     for suffix in _SUFFIXES:
         if file.basename.endswith(suffix) and not file.is_directory:
             return _SUFFIXES[suffix]

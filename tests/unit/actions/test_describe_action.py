@@ -72,3 +72,28 @@ def test_a_faulty_archive_is_refused(tmp_path: Path, data: bytes, error: type[La
         describe.run(worker.Request([f"--blob={blob}", f"--metadata={metadata}"]))
     assert str(blob) in str(caught.value)
     assert not metadata.exists()
+
+
+def test_annotations_and_media_type_change_the_descriptor(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(TAR)
+    (tmp_path / "more").write_text("b=2\n\nc=x=y\n")
+    arguments = [
+        f"--blob={tmp_path / 'a.tar'}",
+        f"--metadata={tmp_path / 'out.json'}",
+        "--annotation=a=1",
+        f"--annotations_file={tmp_path / 'more'}",
+        "--media_type=application/x-tar",
+    ]
+    describe.run(worker.Request(arguments))
+    value = json.loads((tmp_path / "out.json").read_text())
+    assert value["annotations"] == {"a": "1", "b": "2", "c": "x=y"}
+    assert value["mediaType"] == "application/x-tar"
+
+
+@pytest.mark.parametrize("text", ["--annotation=x", "--annotation=a=2"])
+def test_wrong_annotations_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.tar").write_bytes(TAR)
+    arguments = [f"--blob={tmp_path / 'a.tar'}", f"--metadata={tmp_path / 'o'}", "--annotation=a=1"]
+    with pytest.raises(InputError, match="the annotation"):
+        describe.run(worker.Request([*arguments, text]))
+    assert not (tmp_path / "o").exists()

@@ -14,7 +14,7 @@ from lading.layer.decompress import file_chunks, uncompressed
 from lading.layer.reading import open_file
 from lading.layer.scan import StreamSource, TarScanner
 from lading.layer.scan_codec import CHUNK, sniff
-from lading.oci import media_types
+from lading.oci import key_value, media_types
 
 __all__ = ["describe", "run"]
 
@@ -29,15 +29,27 @@ def run(request: worker.Request) -> None:
     """Describes one archive.
 
     Args:
-        request: its arguments are `--blob=PATH` and `--metadata=PATH`, the output.
+        request: its arguments are `--blob=PATH`, `--metadata=PATH`, which is the output, and what
+            changes the descriptor: `--media_type=TYPE`, `--annotation=KEY=VALUE` any number of
+            times, `--annotations_file=PATH` with such lines.
 
     Raises:
         LadingError: the archive cannot be read, is damaged, or no layer.
     """
-    one, _ = flags.parse(request.arguments, single=("blob", "metadata"))
+    one, many = flags.parse(
+        request.arguments,
+        single=("annotations_file", "blob", "media_type", "metadata"),
+        repeated=("annotation",),
+    )
     if "blob" not in one or "metadata" not in one:
         raise UsageError("--blob or --metadata is missing")
-    value = json.dumps(describe(one["blob"]), ensure_ascii=False, separators=(",", ":"))
+    described = describe(one["blob"])
+    if one.get("media_type"):
+        described["mediaType"] = one["media_type"]
+    path = one.get("annotations_file")
+    of_file = key_value.parse(flags.read(path), what=path) if path else {}
+    described["annotations"] = dict(sorted((_annotations(many["annotation"]) | of_file).items()))
+    value = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
     flags.write(one["metadata"], value.encode() + b"\n")
 
 
@@ -74,6 +86,17 @@ def describe(path: str) -> dict[str, object]:
         "annotations": {},
         "history": {"created": "1970-01-01T00:00:00Z", "created_by": "lading image_layer"},
     }
+
+
+def _annotations(texts: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise InputError(f"the annotation {text!r:.120} is not KEY=VALUE")
+        if found.setdefault(key, value) != value:
+            raise InputError(f"the annotation {key!r:.120} has two values")
+    return found
 
 
 class _Hashed(Iterator[bytes]):

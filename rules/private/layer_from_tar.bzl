@@ -1,0 +1,75 @@
+"""layer_from_tar: an archive that exists already as a layer."""
+
+load("//rules:providers.bzl", "LayerInfo")
+load(":layer.bzl", "LAYER_ATTRS", "layer_action")
+load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer", "suffix_of")
+load(":worker.bzl", "action_args")
+
+_DOC = """An existing tar archive as a layer.
+
+By default the archive is the layer, byte for byte, where that is possible: a tar that is plain or
+compressed with gzip or zstd, and no other compression is asked for. It is read once, to be described
+and checked. Otherwise, and with `optimize`, it is packed anew: entries sorted, what occurs twice once,
+parent directories there, equal files hard links, compressed by lading.
+"""
+
+_KINDS = {"": "none", "+gzip": "gzip", "+zstd": "zstd"}
+
+_ATTRS = LAYER_ATTRS | TAR_LAYER_ATTRS | {
+    "compress": attr.string(
+        default = "auto",
+        values = ["auto", "gzip", "keep", "none", "zstd"],
+        doc = "Compression; `auto` and `keep` leave a layer as it is.",
+    ),
+    "estargz": attr.string(
+        default = "auto",
+        values = ["auto", "disabled"],
+        doc = "For rules_img's sake: lading makes no eStargz layers.",
+    ),
+    "exclude": attr.string_list(doc = "Patterns of absolute paths to leave out, as in `image_layer`; the archive is packed anew then."),
+    "optimize": attr.bool(doc = "Whether to pack the archive anew even if it could stay as it is."),
+    "src": attr.label(
+        mandatory = True,
+        allow_single_file = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"],
+        doc = "The archive: tar, or tar compressed with gzip, zstd, xz or bzip2.",
+    ),
+}
+
+# What only packing anew can give a layer.
+_NEW = ["default_metadata", "exclude", "file_metadata", "optimize"]
+
+def _impl(ctx):
+    file = ctx.file.src
+    suffix = suffix_of(file)
+    needs = [name for name in _NEW if getattr(ctx.attr, name)]
+    if suffix == None or needs or ctx.attr.compress not in ("auto", "keep", _KINDS[suffix]):
+        if ctx.attr.compress == "keep":
+            fail("%s, compress: %s cannot stay as it is%s. Choose auto, gzip, zstd or none." % (
+                ctx.label,
+                file.basename,
+                ", because of " + ", ".join(needs) if needs else ": no layer is compressed that way",
+            ))
+        args = action_args(ctx)
+        args.add(file, format = "A\t/\t%s")
+        args.add_all(ctx.attr.exclude, format_each = "X\t%s")
+        return layer_action(ctx, args, depset([file]))
+    info = described_layer(
+        ctx,
+        file,
+        ctx.label.name + ".metadata.json",
+        annotations = ctx.attr.annotations,
+        annotations_file = ctx.file.annotations_file,
+        media_type = ctx.attr.media_type,
+    )
+    return [
+        DefaultInfo(files = depset([info.blob, info.metadata])),
+        info,
+        OutputGroupInfo(layer = depset([info.blob]), metadata = depset([info.metadata])),
+    ]
+
+layer_from_tar = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    provides = [LayerInfo],
+)
