@@ -155,6 +155,8 @@ class Podman:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                # Set and empty, it makes podman a client, which knows no services.
+                env={key: text for key, text in os.environ.items() if key != "CONTAINER_HOST"},
             )
         deadline = time.monotonic() + _PATIENCE
         while not socket.exists():
