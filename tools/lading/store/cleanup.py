@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.store import catalog, catalog_file, disk, lease, places, stamp
+from lading.store import catalog, catalog_file, disk, lease, places, prepare, stamp
 from lading.store.catalog import Catalog
 from lading.store.lock import locked
 from lading.store.prune import Item, Plan
@@ -98,7 +98,9 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
         held = {holder.name for holder in lease.holders(root)}
         for path in lease.reap(root, dry_run=dry_run):
             yield Leftover(path, 0, "a lease whose holder is gone")
-        directories = [root, places.index(root).parent]
+        for path, size in prepare.reap_work(root, dry_run=dry_run):
+            yield Leftover(path, size, "what a dead builder left")
+        directories = [root, places.index(root).parent, places.stamp(root, "").parent]
         directories += [Path(place) for place, _, _ in os.walk(places.images(root))]
         for directory in directories:
             for path, size in disk.reap_drafts(directory, dry_run=dry_run):

@@ -3,6 +3,7 @@
     store list [PATTERN]            what there is
     store show NAME                 all that is known about one image
     store match --os=OS …           the image that fits a requirement
+    store prepare --os=OS …         that image, built and saved first if there is none
     store save NAME SOURCE          save an image: a .tar, or oci:DIRECTORY[:TAG]
     store load NAME                 load it into a container engine
     store register NAME             enter an archive that is in its place already
@@ -31,6 +32,7 @@ VERBS = {
     "list": "listing",
     "load": "using",
     "match": "matching",
+    "prepare": "preparing",
     "register": "registering",
     "repair": "registering",
     "save": "saving",

@@ -1,0 +1,63 @@
+"""An image for a job, built when there is none: `prepare` (requirement S1.4)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from absl import flags
+
+from lading.commands.meter import Meter
+from lading.commands.store.matching import define, requirement
+from lading.commands.store.shared import Verb, dump
+from lading.engine import engines
+from lading.store import debian_build, lease, prepare
+
+__all__ = ["prepare_"]
+
+
+def prepare_(argv: Sequence[str]) -> int:
+    """store prepare --project=capy --os=debian-13 [--compiler=gcc14] [--package=…] [--load]
+
+    Prints the archive of the image that fits, as match does. If there is none, installs what is
+    missing on the best base, or on nothing, saves the image, registers it and matches again. One
+    process builds an image at a time; others wait and share it. A failed build changes nothing.
+    """
+    verb = Verb(prepare_.__doc__ or "")
+    define(verb.flags)
+    flags.DEFINE_bool("load", False, "Load it into an engine too.", flag_values=verb.flags)
+    flags.DEFINE_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
+    flags.DEFINE_string("host", "", "Address of the engine.", flag_values=verb.flags)
+    verb.parse(argv, most=0)
+    wanted = requirement(verb.flags)
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"lading: {time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    with Meter("saved") as meter:
+        done = prepare.prepare(
+            verb.root, wanted, debian_build.builder(say), say=say, progress=meter
+        )
+    item = done.found.entry
+    if verb.json:
+        dump(
+            {
+                "best_image_path": str(done.path),
+                "name": item.name,
+                "docker_tag": item.docker_tag,
+                "score": done.found.score,
+                "built": done.built,
+            }
+        )
+    elif not verb.flags.load:
+        print(done.path)
+    if not verb.flags.load:
+        return 0
+    from lading.commands.store.using import load_
+
+    words = [item.name, f"--store={verb.root}", f"--daemon={verb.flags.daemon}"]
+    words += [f"--host={verb.flags.host}"] if verb.flags.host else []
+    with lease.taken(verb.root, item.name, "prepare"):
+        return load_([*words, f"--platform=linux/{wanted.architecture}"])
