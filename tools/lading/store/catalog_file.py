@@ -68,6 +68,11 @@ class Change:
     def __init__(self, root: Path, draft: disk.Draft | None, catalog: Catalog) -> None:
         self._root, self._draft, self.catalog = root, draft, catalog
 
+    @property
+    def published(self) -> bool:
+        """Whether the catalog is this one now."""
+        return self._draft is None or self._draft.published
+
     def publish(self) -> None:
         """Makes it the catalog. Between this and the preparation no space can run out."""
         if self._draft is None:

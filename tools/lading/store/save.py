@@ -9,7 +9,7 @@ the old one, which readers accept because the archive says itself what it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.oci.platform import Platform
 from lading.store import archive as archives
-from lading.store import catalog, catalog_file, disk, entry, lease, places, stamp, tarball
+from lading.store import catalog, catalog_file, disk, entry, lease, places, stamp, tarball, writing
 from lading.store import image as images
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
@@ -89,12 +89,9 @@ def save(
             return Saved(_register(root, made), path, path.stat().st_size, unchanged=True)
         disk.make_directories(path.parent)
         with disk.draft(path) as draft:
-            total = sum(layer.size for layer in image.layers)
-            done = 0
-            for block in tarball.stream(_members(image, made), content):
-                draft.file.write(block)
-                done += len(block)
-                progress(min(done, total), total)
+            total = image.size
+            blocks = tarball.stream(_members(image, made), content)
+            writing.write(draft.file, _counted(blocks, total, progress), total)
             draft.seal()
             size = draft.file.tell()
             made = replace(made, size_mb=_megabytes(size))
@@ -131,6 +128,14 @@ def merged(new: Entry, old: Entry | None) -> Entry:
     return replace(new, usage_count=old.usage_count, extra=old.extra)
 
 
+def _counted(blocks: Iterable[bytes], total: int, progress: Progress) -> Iterator[bytes]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        progress(min(done, total), total)
+
+
 def _publish(root: Path, draft: disk.Draft, path: Path, made: Entry) -> Entry:
     """Gives archive and catalog their names; the lock is held."""
     if not places.catalog(root).exists():
@@ -146,7 +151,8 @@ def _publish(root: Path, draft: disk.Draft, path: Path, made: Entry) -> Entry:
         try:
             prepared.publish()
         except BaseException:
-            if is_new:
+            # Once the catalog has its name, failing to synchronise that takes nothing back.
+            if is_new and not prepared.published:
                 path.unlink(missing_ok=True)
             raise
     found = prepared.catalog.find(made.name)

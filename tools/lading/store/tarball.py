@@ -24,7 +24,8 @@ __all__ = ["DOCKER_MANIFEST", "Member", "content_blocks", "docker_members", "mem
 
 #: The name of the file that makes a tar a docker-archive.
 DOCKER_MANIFEST = "manifest.json"
-_BLOCK = 1024 * 1024
+#: Small enough that a block is hashed and written while it is in the cache of the processor.
+_BLOCK = 256 * 1024
 _RECORD = tarfile.BLOCKSIZE
 _MODE = 0o644
 
@@ -102,7 +103,7 @@ def stream(
 
 
 def content_blocks(content: Content, file: Member) -> Iterator[bytes]:
-    """The bytes of a member's blob in blocks of up to 1 MiB, the last one only when all is right.
+    """The bytes of a member's blob in blocks of up to 256 KiB, the last one only when all is right.
 
     Raises CorruptError when size or digest differ from the descriptor, NotFoundError when the
     blob is not there.
