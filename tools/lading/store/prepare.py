@@ -72,7 +72,7 @@ def prepare(
         if found.best is not None:
             return _prepared(root, found.best, built=False)
         made = recipe(found, wanted)
-        with contextlib.ExitStack() as stack:
+        with disk.guarded(work), contextlib.ExitStack() as stack:
             base = None
             if found.base is not None:
                 name = found.base.entry.name
