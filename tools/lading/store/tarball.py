@@ -24,7 +24,6 @@ __all__ = ["DOCKER_MANIFEST", "Member", "content_blocks", "docker_members", "mem
 
 #: The name of the file that makes a tar a docker-archive.
 DOCKER_MANIFEST = "manifest.json"
-#: Small enough that a block is hashed and written while it is in the cache of the processor.
 _BLOCK = 256 * 1024
 _RECORD = tarfile.BLOCKSIZE
 _MODE = 0o644
