@@ -117,12 +117,14 @@ class TokenServer:
 
 @contextlib.contextmanager
 def serve(
-    registry: Registry | None = None, *, tls: ssl.SSLContext | None = None
+    registry: Registry | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> Iterator[Server]:
-    """Runs a registry on a loopback port that the kernel chooses."""
+    """Runs a registry on a loopback port that the kernel chooses, or again on `port`."""
     server = Server("", registry if registry is not None else Registry())
-    with _listen(server.registry.handle, server.script, server.log, server.registry, tls) as port:
-        server.address = f"127.0.0.1:{port}"
+    with _listen(
+        server.registry.handle, server.script, server.log, server.registry, tls, port
+    ) as chosen:
+        server.address = f"127.0.0.1:{chosen}"
         yield server
 
 
@@ -143,6 +145,7 @@ def _listen(
     log: list[Exchange],
     registry: Registry | None,
     tls: ssl.SSLContext | None,
+    port: int = 0,
 ) -> Iterator[int]:
     """Listens until the block ends; yields the port."""
 
@@ -151,7 +154,7 @@ def _listen(
 
     Handler.script, Handler.log, Handler.registry = script, log, registry
     Handler.answer = staticmethod(answer)
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
