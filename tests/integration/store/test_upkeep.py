@@ -119,8 +119,15 @@ def test_a_small_disk_is_held_within_its_limits_while_a_container_runs(
         assert [path.name for path in disk.rglob("*.tar")] == [f"{running}.tar"]
     finally:
         programs.run([*docker, "rm", "--force", container])
-    _clean(disk, "--max-total-size=1M", host=host)
+    # The loaded copy goes too, by its name: other names of it are not lading's.
+    named = [*docker, "image", "inspect", "--format={{.Id}}", reference]
+    ours = programs.run(named).strip()
+    programs.run([*docker, "tag", ours, "kept:here"])
+    _clean(disk, "--max-total-size=1M", "--remove-loaded", host=host)
     assert list(disk.rglob("*.tar")) == []
+    listed = programs.run([*docker, "images", "--format={{.Repository}}"]).split()
+    assert "kept" in listed
+    assert running not in listed
 
 
 def _clean(disk: Path, *words: str, host: str, code: int = 0) -> Any:

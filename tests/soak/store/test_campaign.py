@@ -2,7 +2,7 @@
 
     ./bazelw test //tests/soak/store:test_campaign --test_output=all
 
-Prints how often what was hit. docs/store.md says what the faults cover.
+Prints how often what was hit. tests/unit/store/faults.py says what the faults cover.
 """
 
 from __future__ import annotations

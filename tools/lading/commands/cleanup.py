@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     plan = prune.plan(items, policy, free=free, now=datetime.now(UTC))
     stayed: list[str] = []
     if not values.dry_run:
-        done = _Unload(values.daemon) if remove_loaded else (lambda name: None)
+        done = _Unload(values.daemon, plan) if remove_loaded else (lambda name: None)
         stayed = cleanup.carry_out(root, plan, done)
     freed_blobs = sum(size for _, size in blobs)
     if values.json:
@@ -187,16 +187,23 @@ def _used(chosen: Sequence[str]) -> tuple[dict[str, str], str]:
 
 
 class _Unload:
-    """Takes removed images out of the engines as well, unless a container uses them there."""
+    """Takes removed images out of the engines as well, unless a container uses them there.
 
-    def __init__(self, chosen: Sequence[str]) -> None:
+    An image that has the name but is another one is not lading's to remove (S0.9).
+    """
+
+    def __init__(self, chosen: Sequence[str], plan: Plan) -> None:
+        self._entries = {one.item.entry.name: one.item.entry for one in plan.removals}
         names = chosen or [one for one in engines.ENGINES if _there(one)]
         self._engines = [engines.connect(name) for name in names]
 
     def __call__(self, name: str) -> None:
+        item = self._entries[name]
         for engine in self._engines:
             try:
-                engine.remove(f"{name}:latest")
+                found = engine.find(item.docker_tag)
+                if found is not None and str(found.id) in (item.digest, item.image_id):
+                    engine.remove(item.docker_tag)
             except LadingError as error:
                 print(f"lading: {name} stays in {engine.name}: {error.what}", file=sys.stderr)
 
