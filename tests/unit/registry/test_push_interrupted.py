@@ -69,6 +69,7 @@ def old(guarded: Server, token_server: TokenServer, known: Session) -> str:
     image = images.manifest(10, seed="old")
     repository = known.repository(guarded.address, "app")
     Pusher().run([Job(image.root, image.content, repository, ("latest",))])
+    assert len(token_server.log) == 1  # for pull and push at once
     token_server.log.clear()
     return str(image.root.digest)
 

@@ -23,15 +23,19 @@ _ACCEPT = ", ".join(_TYPES)
 _KNOWN = frozenset(_TYPES)
 
 
-def head(repository: Repository, reference: str | Digest) -> Digest | None:
+def head(repository: Repository, reference: str | Digest, *, push: bool = False) -> Digest | None:
     """The digest of what `reference` names, or None if it is not there.
 
     One request, unless the registry leaves out Docker-Content-Digest: then the manifest itself
-    is fetched and hashed.
+    is fetched and hashed. With `push` the token that a push goes on to need is asked for at once.
     """
     doing = f"look for {reference} in"
     response = repository.request(
-        "HEAD", f"manifests/{reference}", doing=doing, headers={"Accept": _ACCEPT}
+        "HEAD",
+        f"manifests/{reference}",
+        doing=doing,
+        access=repository.access("pull,push" if push else "pull"),
+        headers={"Accept": _ACCEPT},
     )
     if response.status == 404:
         response.close()

@@ -113,7 +113,7 @@ class Pusher:
         known = False
         missing: list[str] = []
         for tag in job.tags:
-            there = manifests.head(repository, tag)
+            there = manifests.head(repository, tag, push=not self._dry_run)
             if there == root.digest:
                 known = True
             else:
@@ -122,7 +122,7 @@ class Pusher:
         if job.tags and not missing:
             return Pushed(job, existing=1)
         if not known:
-            known = manifests.head(repository, root.digest) is not None
+            known = manifests.head(repository, root.digest, push=not self._dry_run) is not None
         if self._dry_run:
             return self._plan(job, missing, known=known)
         if known:
@@ -156,7 +156,8 @@ class Pusher:
         sizes = [size for outcome, size in outcomes if outcome == "sent"]
         for descriptor, document in parts[:-1]:
             if document is not None:
-                if manifests.head(job.repository, descriptor.digest) is not None:
+                push = not self._dry_run
+                if manifests.head(job.repository, descriptor.digest, push=push) is not None:
                     outcomes.append(("exists", descriptor.size))
                     continue
                 answer = manifests.put(job.repository, descriptor.digest, descriptor, document)

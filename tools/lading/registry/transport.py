@@ -297,6 +297,12 @@ class Transport:
             conn = http.client.HTTPConnection(host, port, timeout=self._limits.connect)
         try:
             conn.connect()
+            assert conn.sock is not None
+            # Fails, too, when the peer resets the connection at once.
+            peer = nearness(conn.sock.getpeername()[0])
+            if peer is Nearness.LOOPBACK:
+                # Elsewhere the kernel knows best.
+                conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOOPBACK_BUFFER)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             conn.close()
             if type(error).__name__ == "SSLCertVerificationError":
@@ -307,11 +313,6 @@ class Transport:
             self._note(request, _reason(error), None)
             via = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
             raise TransportError(f"cannot connect to {origin}{via}: {_reason(error)}") from None
-        assert conn.sock is not None
-        peer = nearness(conn.sock.getpeername()[0])
-        if peer is Nearness.LOOPBACK:
-            # Elsewhere the kernel knows best.
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOOPBACK_BUFFER)
         return _Connection(conn, None if proxy else peer)
 
     def _give_back(self, origin: Origin, connection: _Connection, clean: bool) -> None:
