@@ -31,6 +31,7 @@ install_packages() {
     set -- --variant=apt --include="$packages" --aptopt='Acquire::Check-Valid-Until "false"' \
         --aptopt='Apt::Install-Recommends "false"' \
         --dpkgopt=path-exclude='/usr/share/man/man[1-9]/*' --dpkgopt=path-exclude='/usr/share/doc/*' \
+        --dpkgopt=path-exclude='/usr/bin/qemu-*' --dpkgopt=path-include='/usr/bin/qemu-x86_64' \
         --dpkgopt=path-exclude='/usr/share/locale/*' --dpkgopt=path-include='/usr/share/doc/*/copyright'
     export recipe
     # shellcheck disable=SC2016 # expanded by the hook's own shell
