@@ -13,9 +13,15 @@ from tests.registry_server.server import Server, serve
 @pytest.fixture(autouse=True)
 def _no_logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The logins and stores of whoever runs the tests are not theirs."""
-    for name in ("REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "LADING_CONTEXT"):
+    for name in (
+        "BUILD_WORKING_DIRECTORY",
+        "LADING_CONTEXT",
+        "REGISTRY_AUTH_FILE",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("BUILD_WORKING_DIRECTORY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
 

@@ -57,6 +57,8 @@ class Deploy:
     registry: str
     repository: str
     tags: tuple[str, ...]
+    #: Those of `tags` that the workspace status made: a commit's, a build's.
+    fresh: frozenset[str] = frozenset()
     #: Layers that do not exist as files, and can be made while they are sent.
     recipes: Recipes = field(default_factory=lambda: Recipes({}, Path()))
     #: Outputs of the build that are no runfiles, because the target is lazy.
@@ -109,7 +111,8 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
         return stamp.expand(text, variables, what=f"{value['label']}, {attribute}")
 
     # A condition may leave nothing of a tag.
-    expanded = [found for tag in tags if (found := expand(tag, "tag"))]
+    expanded = {found: tag for tag in tags if (found := expand(tag, "tag"))}
+    stamped = bool(value.get("status_files"))
     sources = {(item["registry"], item["repository"]): None for item in _sources(images)}
     registry, repository = value.get("registry", ""), value.get("repository", "")
     if "destination_file" in value:
@@ -121,7 +124,8 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
         content=FilesContent(dict(_files(images, runfiles))),
         registry=expand(registry, "registry"),
         repository=expand(repository, "repository"),
-        tags=tuple(dict.fromkeys(check_tag(tag) for tag in expanded)),
+        tags=tuple(check_tag(tag) for tag in expanded),
+        fresh=frozenset(tag for tag, text in expanded.items() if stamped and tag not in text),
         recipes=Recipes(dict(_recipes(images, runfiles)), _execution_root(runfiles)),
         outputs=Outputs(dict(_outputs(images, runfiles))),
         sources=tuple(Source(*pair) for pair in sources),

@@ -44,6 +44,7 @@ def jobs_of(
         tuple(image.tags if tags is None else tags),
         tuple(dict.fromkeys([*mounts, *image.mounts, *known])),
         policy,
+        image.fresh,
     )
     more = [replace(first, root=item.root, tags=item.tags) for item in image.companions]
     return [first, *more]

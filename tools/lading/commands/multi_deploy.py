@@ -24,6 +24,7 @@ from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.content import Content
 from lading.oci.reference import check_repository
+from lading.registry import memory
 from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
@@ -123,6 +124,7 @@ def _push(session: Session, operations: list[_Operation], values: flags.FlagValu
             progress=Transfer(meter),
             chunk=connection.byte_count(values.chunk, flag="chunk"),
             dry_run=values.dry_run,
+            memory=memory.at_home(),
         )
         results = iter(pusher.run([job for jobs in groups for job in jobs]))
     for operation, jobs in zip(operations, groups, strict=True):

@@ -21,6 +21,7 @@ from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.reference import check_repository, check_tag
+from lading.registry import memory
 from lading.registry.policy import content_tag
 from lading.registry.push import Pusher
 from lading.store import sizes
@@ -141,6 +142,7 @@ def _to_registry(
             progress=Transfer(meter),
             chunk=connection.byte_count(values.chunk, flag="chunk"),
             dry_run=values.dry_run,
+            memory=memory.at_home(),
         )
         pushed = total(pusher.run(jobs))
     session.close()

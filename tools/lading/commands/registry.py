@@ -27,7 +27,7 @@ from lading.errors import NotFoundError, UsageError
 from lading.oci import document
 from lading.oci.descriptor import Descriptor
 from lading.oci.reference import Reference
-from lading.registry import login, manifests
+from lading.registry import login, manifests, memory
 from lading.registry import tags as tag_lists
 from lading.registry.content import RegistryContent
 from lading.registry.credentials import Credential
@@ -83,7 +83,9 @@ def _copy(argv: Sequence[str]) -> int:
             mounts = (near.name,) if near and near.registry == reference.registry else ()
             job = Job(root, content, repository, tuple(tags), mounts)
             with Meter(f"{target}: sent") as meter:
-                pusher = Pusher(progress=Transfer(meter), dry_run=values.dry_run)
+                pusher = Pusher(
+                    progress=Transfer(meter), dry_run=values.dry_run, memory=memory.at_home()
+                )
                 [pushed] = pusher.run([job])
             references = [f"{repository}:{tag}@{root.digest}" for tag in tags]
             references = references or [f"{repository}@{root.digest}"]

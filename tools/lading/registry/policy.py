@@ -45,6 +45,10 @@ class TagPolicy:
                     fix=f"allowed: {', '.join(self.allowed) or 'none'}",
                 )
 
+    def is_mutable(self, tag: str) -> bool:
+        """Whether `tag` may be set whatever it names now."""
+        return not _CONTENT.fullmatch(tag) and _matches(tag, self.mutable)
+
     def check_move(
         self, tag: str, there: Digest | None, wanted: Digest, repository: Repository
     ) -> None:
@@ -58,7 +62,7 @@ class TagPolicy:
         """
         if there is None or there == wanted:
             return
-        if _CONTENT.fullmatch(tag) or not _matches(tag, self.mutable):
+        if not self.is_mutable(tag):
             raise ConflictError(
                 f"{repository}:{tag} is immutable and names {there}",
                 fix=f"choose another tag; {self.why} lets only these move:"

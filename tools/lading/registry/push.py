@@ -1,7 +1,8 @@
 """Pushing images: blobs, manifests, indexes, and the tags last.
 
-What is there already is not sent: an unchanged image costs one request per tag. Destinations of
-one run share their work: a blob is uploaded to a registry once and mounted everywhere else.
+What is there already is not sent: an unchanged image costs one request per tag, a tag that is new
+one more (docs/push.md). Destinations of one run share their work: a blob is uploaded to a registry
+once and mounted everywhere else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lading.oci.content import Content, read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry import blobs, manifests, referrers
+from lading.registry.memory import NOTHING, Memory
 from lading.registry.origin import Origin
 from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.progress import SILENT, Outcome, Progress
@@ -42,6 +44,7 @@ class Job:
         tags: names to give it there; without any it is pushed by digest.
         mounts: repositories of the same registry that may have parts of it.
         policy: which tags may be set, and moved.
+        fresh: those of `tags` that hardly exist yet, such as a commit's; a guess.
     """
 
     root: Descriptor
@@ -50,11 +53,12 @@ class Job:
     tags: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     policy: TagPolicy = ANY_TAG
+    fresh: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of a job. Counts are of blobs and manifests; `moved` lists tags that changed."""
+    """What became of a job. Counts are of blobs and manifests; `moved` lists tags that were set."""
 
     job: Job
     moved: tuple[str, ...] = ()
@@ -84,14 +88,21 @@ class Pusher:
         progress: is told about every blob.
         chunk: bytes per PATCH, or 0 for one PUT per blob.
         dry_run: look, but send nothing.
+        memory: what earlier runs set, which decides what is asked first.
     """
 
     def __init__(
-        self, *, progress: Progress = SILENT, chunk: int = 0, dry_run: bool = False
+        self,
+        *,
+        progress: Progress = SILENT,
+        chunk: int = 0,
+        dry_run: bool = False,
+        memory: Memory = NOTHING,
     ) -> None:
         self._progress = progress
         self._chunk = chunk
         self._dry_run = dry_run
+        self._memory = memory
         self._lock = threading.Lock()
         self._known: defaultdict[tuple[Origin, Digest], _Known] = defaultdict(_Known)
 
@@ -108,31 +119,50 @@ class Pusher:
                 return _all([images.submit(self._push, job, pool) for job in jobs])
 
     def _push(self, job: Job, pool: ThreadPoolExecutor) -> Pushed:
-        repository, root = job.repository, job.root
-        job.policy.check(job.tags, repository)
+        job.policy.check(job.tags, job.repository)
+        missing, known = self._look(job)
+        if self._dry_run:
+            return self._plan(job, missing, known=known)
+        pushed = self._send(job, missing, known, pool)
+        self._memory.note(job.repository, job.root.digest, job.tags)
+        return pushed
+
+    def _look(self, job: Job) -> tuple[list[str], bool]:
+        """The tags that have to be set, and whether the image itself is there.
+
+        A tag that the image probably does not have is not asked for where it may be set without
+        asking: then the image's digest tells more.
+        """
+        repository, root, push = job.repository, job.root, not self._dry_run
+        before = None if self._dry_run else self._memory.tags(repository, root.digest)
+        new = job.fresh if before is None else frozenset(job.tags) - before
         known = False
         missing: list[str] = []
         for tag in job.tags:
-            there = manifests.head(repository, tag, push=not self._dry_run)
+            if push and tag in new and job.policy.is_mutable(tag):
+                missing.append(tag)
+                continue
+            there = manifests.head(repository, tag, push=push)
             if there == root.digest:
                 known = True
             else:
                 job.policy.check_move(tag, there, root.digest, repository)
                 missing.append(tag)
-        if job.tags and not missing:
-            return Pushed(job, existing=1)
         if not known:
-            known = manifests.head(repository, root.digest, push=not self._dry_run) is not None
-        if self._dry_run:
-            return self._plan(job, missing, known=known)
+            known = manifests.head(repository, root.digest, push=push) is not None
+        return missing, known
+
+    def _send(
+        self, job: Job, missing: Sequence[str], known: bool, pool: ThreadPoolExecutor
+    ) -> Pushed:
         if known:
-            data = read_document(job.content, root) if missing else b""
+            data = read_document(job.content, job.root) if missing else b""
             self._tag(job, missing, data)
             return Pushed(job, tuple(missing), existing=1)
         pushed, data = self._parts(job, pool)
         if not missing:
-            answer = manifests.put(repository, root.digest, root, data)
-            referrers.record(repository, root, data, answer)
+            answer = manifests.put(job.repository, job.root.digest, job.root, data)
+            referrers.record(job.repository, job.root, data, answer)
         self._tag(job, missing, data)
         return replace(pushed, moved=tuple(missing))
 
