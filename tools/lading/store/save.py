@@ -9,7 +9,7 @@ the old one, which readers accept because the archive says itself what it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,15 +89,15 @@ def save(
             return Saved(_register(root, made), path, path.stat().st_size, unchanged=True)
         disk.make_directories(path.parent)
         with disk.draft(path) as draft:
-            total = image.size
-            blocks = tarball.stream(_members(image, made), content)
-            writing.write(draft.file, _counted(blocks, total, progress), total)
+            number = draft.file.fileno()
+            placed = tarball.placed(_members(image, made))
+            size = tarball.end_of(placed)
+            writing.write(number, placed, content, wrote=_counted(image.size, progress))
             draft.seal()
-            size = draft.file.tell()
             made = replace(made, size_mb=_megabytes(size))
             with locked(root):
                 made = _publish(root, draft, path, made)
-            stamp.make(root, made.name, draft.file.fileno(), image.manifest.digest)
+            stamp.make(root, made.name, number, image.manifest.digest)
     return Saved(made, path, size, unchanged=False)
 
 
@@ -128,12 +128,15 @@ def merged(new: Entry, old: Entry | None) -> Entry:
     return replace(new, usage_count=old.usage_count, extra=old.extra)
 
 
-def _counted(blocks: Iterable[bytes], total: int, progress: Progress) -> Iterator[bytes]:
+def _counted(total: int, progress: Progress) -> Callable[[int], None]:
     done = 0
-    for block in blocks:
-        yield block
-        done += len(block)
+
+    def wrote(count: int) -> None:
+        nonlocal done
+        done += count
         progress(min(done, total), total)
+
+    return wrote
 
 
 def _publish(root: Path, draft: disk.Draft, path: Path, made: Entry) -> Entry:

@@ -20,13 +20,27 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.store.image import Image
 
-__all__ = ["DOCKER_MANIFEST", "Member", "content_blocks", "docker_members", "members", "stream"]
+__all__ = [
+    "ALIGNMENT",
+    "DOCKER_MANIFEST",
+    "Member",
+    "Placed",
+    "content_blocks",
+    "docker_members",
+    "end_of",
+    "members",
+    "placed",
+    "stream",
+]
 
 #: The name of the file that makes a tar a docker-archive.
 DOCKER_MANIFEST = "manifest.json"
 _BLOCK = 256 * 1024
 _RECORD = tarfile.BLOCKSIZE
 _MODE = 0o644
+#: Where a layer of at least this size begins in a file: at a multiple of it, which is the unit in
+#: which file systems share bytes between files.
+ALIGNMENT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,43 @@ def docker_members(image: Image, skip: Collection[Digest]) -> list[Member]:
             if layer.digest not in skip
         ),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A member and its place in a file: `head` is at `at`, its bytes follow right behind."""
+
+    at: int
+    head: bytes
+    member: Member
+
+    @property
+    def data_at(self) -> int:
+        """Where its first byte is."""
+        return self.at + len(self.head)
+
+
+def placed(files: Sequence[Member]) -> list[Placed]:
+    """Where each member is in an archive on a disk, layers at multiples of ALIGNMENT.
+
+    What fills the gaps before them are `comment` records of extended headers, which readers
+    of tar ignore (POSIX.1-2017, pax).
+    """
+    found: list[Placed] = []
+    at = 0
+    for file in files:
+        head = _header(file)
+        if file.source is not None and file.size >= ALIGNMENT:
+            head = _filler(-(at + len(head)) % ALIGNMENT) + head
+        found.append(Placed(at, head, file))
+        at += len(head) + file.size + -file.size % _RECORD
+    return found
+
+
+def end_of(places: Sequence[Placed]) -> int:
+    """The size of the archive, its end included."""
+    last = places[-1]
+    return last.data_at + last.member.size + -last.member.size % _RECORD + 2 * _RECORD
 
 
 def stream(
@@ -136,6 +187,19 @@ def _opened(file: Member) -> Iterator[bytes]:
             yield block
     if left:
         raise CorruptError(f"{file.name} changed while it was read")
+
+
+def _filler(gap: int) -> bytes:
+    """An extended header of `gap` bytes, or of ALIGNMENT more where so few are too few for one."""
+    if not gap:
+        return b""
+    size = gap if gap > _RECORD else gap + ALIGNMENT
+    info = tarfile.TarInfo("fill")
+    info.size, info.mode, info.type = size - _RECORD, _MODE, tarfile.XHDTYPE
+    # A record begins with its own length in decimal: POSIX.1-2017, pax Extended Header.
+    start = f"{info.size} comment="
+    record = start.encode() + b" " * (info.size - len(start) - 1) + b"\n"
+    return info.tobuf(tarfile.USTAR_FORMAT) + record
 
 
 def _docker_manifest(image: Image, names: Sequence[str]) -> bytes:
