@@ -71,10 +71,11 @@ def build(directory: Path, lines: list[str], **options: Any) -> Built:
 
 
 def gunzip(blob: bytes) -> bytes:
-    """All members of a gzip file; every header is the fixed one."""
+    """All members of a gzip file; every header is the fixed one, or that of an eStargz footer."""
     result = []
     while blob:
-        assert blob[:4] == b"\x1f\x8b\x08\x00"
+        assert blob[:3] == b"\x1f\x8b\x08"
+        assert blob[3] == 0 or (blob[3] == 4 and len(blob) == 51)
         assert blob[4:8] == bytes(4)
         assert blob[9] == 255
         inflater = zlib.decompressobj(wbits=31)

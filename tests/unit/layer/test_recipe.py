@@ -119,6 +119,6 @@ def test_reading_takes_constant_memory(tmp_path: Path) -> None:
 def test_recipe_that_is_missing_or_of_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         open_layer(tmp_path / "none", tmp_path)
-    (tmp_path / "recipe").write_text('{"version": 2}')
-    with pytest.raises(InputError, match="version 2"):
+    (tmp_path / "recipe").write_text('{"version": 1}')
+    with pytest.raises(InputError, match="version 1"):
         open_layer(tmp_path / "recipe", tmp_path)

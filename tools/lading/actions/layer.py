@@ -14,8 +14,8 @@ from lading.layer.compress import Compression
 __all__ = ["run"]
 
 _SINGLE = frozenset({
-    "annotations_file", "compression", "create_parent_directories", "default_metadata", "level",
-    "media_type", "metadata", "mtree", "mtree_of", "output", "profile", "recipe", "threads",
+    "annotations_file", "compression", "create_parent_directories", "default_metadata", "estargz",
+    "level", "media_type", "metadata", "mtree", "mtree_of", "output", "profile", "recipe", "threads",
 })  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def run(request: worker.Request) -> None:
             media_type=flags.get("media_type", ""),
             default_metadata=flags.get("default_metadata", ""),
             create_parent_directories=flags.get("create_parent_directories", "1") != "0",
+            estargz=flags.get("estargz", "0") != "0",
             inputs=request.inputs,
             threads=_number(flags, "threads", 0),
             checkpoint=request.checkpoint,

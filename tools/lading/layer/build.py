@@ -22,14 +22,14 @@ __all__ = ["LayerRequest", "build_layer", "write_layer"]
 class LayerRequest:
     """What to build; see `collect` for `sources` and `default_metadata`.
 
-    `output`, `metadata` and `recipe` are paths of outputs, empty for none. `threads` 0 means one
-    for each processor.
+    `output`, `metadata` and `recipe` are paths of outputs, empty for none. `estargz` takes gzip.
+    `threads` 0 means one for each processor.
     """
 
     __slots__ = (
         "annotations", "checkpoint", "compression", "create_parent_directories",
-        "default_metadata", "inputs", "media_type", "metadata", "output", "recipe", "sources",
-        "threads",
+        "default_metadata", "estargz", "inputs", "media_type", "metadata", "output", "recipe",
+        "sources", "threads",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,7 @@ class LayerRequest:
         media_type: str = "",
         default_metadata: str = "",
         create_parent_directories: bool = True,
+        estargz: bool = False,
         inputs: Mapping[str, str] | None = None,
         threads: int = 0,
         checkpoint: Callable[[], None] = lambda: None,
@@ -57,6 +58,7 @@ class LayerRequest:
         self.media_type = media_type or self.compression.media_type
         self.default_metadata = default_metadata
         self.create_parent_directories = create_parent_directories
+        self.estargz = estargz
         self.inputs = inputs
         self.threads = threads
         self.checkpoint = checkpoint
@@ -96,6 +98,16 @@ def write_layer(
             create_parent_directories=request.create_parent_directories,
             expect_directories=expect_directories,
         )
+        if request.estargz:
+            from lading.layer.estargz_writer import write_estargz
+
+            return write_estargz(
+                fd,
+                entries,
+                request.compression,
+                threads=request.threads,
+                checkpoint=request.checkpoint,
+            )
         cutter = Cutter(request.compression.target)
         return write_blob(
             fd,
@@ -114,7 +126,8 @@ def _build(request: LayerRequest, *, expect_directories: bool) -> Blob:
             request, output.fd, scratch=scratch, expect_directories=expect_directories
         )
         if request.metadata:
-            document = layer_metadata(blob, request.media_type, request.annotations)
+            annotations = {**request.annotations, **blob.annotations}
+            document = layer_metadata(blob, request.media_type, annotations)
             write_output(request.metadata, document)
         if request.recipe:
             from lading.layer.recipe import dumps

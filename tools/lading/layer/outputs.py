@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Nowhere", "Output", "write_output"]
+__all__ = ["Nowhere", "Output", "write_all", "write_output"]
 
 
 class Output:
@@ -73,9 +73,16 @@ class Nowhere:
 def write_output(path: str, data: bytes) -> None:
     """Writes a small output; raises StorageError."""
     with Output(path) as output:
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(output.fd, view) :]
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        write_all(output.fd, data, what=path)
+
+
+def write_all(fd: int, data: bytes | memoryview, *, what: str) -> None:
+    """Writes all of `data` to an open file or pipe; raises StorageError, which names `what`."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError as error:
+        raise StorageError(
+            f"{what} cannot be written: {error.strerror}", fix="free some space and build again"
+        ) from None

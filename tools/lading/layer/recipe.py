@@ -23,7 +23,7 @@ from lading.layer.compress import Compression
 
 __all__ = ["dumps", "open_layer"]
 
-_VERSION = 1
+_VERSION = 2
 #: Kinds of sources whose last field is a path on this machine.
 _PATHS = frozenset("FTSAP")
 _PIPE = 1 << 20
@@ -37,6 +37,7 @@ def dumps(request: LayerRequest) -> bytes:
         "level": request.compression.level,
         "create_parent_directories": request.create_parent_directories,
         "default_metadata": request.default_metadata,
+        "estargz": request.estargz,
         "sources": list(request.sources),
     }
     return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
@@ -74,6 +75,7 @@ def _request(value: dict[str, Any], root: str) -> LayerRequest:
         compression=Compression(value["compression"], level=value["level"]),
         default_metadata=value["default_metadata"],
         create_parent_directories=value["create_parent_directories"],
+        estargz=value["estargz"],
     )
 
 

@@ -25,11 +25,15 @@ __all__ = ["Blob", "processors", "write_blob"]
 
 
 class Blob:
-    """What was written: digests as `sha256:…`, sizes in bytes. Not frozen: it fills up."""
+    """What was written: digests as `sha256:…`, sizes in bytes. Not frozen: it fills up.
 
-    __slots__ = ("diff_id", "digest", "size", "uncompressed_size")
+    `annotations` are what the format itself adds to the layer's descriptor.
+    """
+
+    __slots__ = ("annotations", "diff_id", "digest", "size", "uncompressed_size")
 
     def __init__(self) -> None:
+        self.annotations: dict[str, str] = {}
         self.digest = ""
         self.size = 0
         self.diff_id = ""
