@@ -1,7 +1,7 @@
 """Everything that lading offers to BUILD files."""
 
 load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_from_binary = "image_from_binary", _image_import = "image_import", _image_index = "image_index", _image_manifest = "image_manifest", _layer_from_binary = "layer_from_binary", _layer_plan = "layer_plan", _sharing_report = "sharing_report")
-load("//rules:layer.bzl", _file_metadata = "file_metadata", _image_layer = "image_layer", _layer_from_tar = "layer_from_tar", _python_layer = "python_layer")
+load("//rules:layer.bzl", _empty_layer = "empty_layer", _file_metadata = "file_metadata", _image_layer = "image_layer", _layer_from_file = "layer_from_file", _layer_from_tar = "layer_from_tar", _python_layer = "python_layer")
 load("//rules:load.bzl", _image_load = "image_load", _image_load_spec = "image_load_spec")
 load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
 load("//rules:providers.bzl", _DeployInfo = "DeployInfo", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
@@ -14,6 +14,7 @@ DeployInfo = _DeployInfo
 ImageIndexInfo = _ImageIndexInfo
 ImageManifestInfo = _ImageManifestInfo
 LayerInfo = _LayerInfo
+empty_layer = _empty_layer
 file_metadata = _file_metadata
 image = _image
 image_contract_test = _image_contract_test
@@ -31,6 +32,7 @@ image_save = _image_save
 image_structure_test = _image_structure_test
 image_verify_test = _image_verify_test
 layer_from_binary = _layer_from_binary
+layer_from_file = _layer_from_file
 layer_from_tar = _layer_from_tar
 layer_plan = _layer_plan
 multi_deploy = _multi_deploy

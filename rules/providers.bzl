@@ -7,6 +7,7 @@ LayerInfo = provider(
         "inputs": "depset of File: what a recipe needs; empty, or absent, without one.",
         "metadata": "File: JSON with mediaType, digest, size, diff_id, uncompressed_size, annotations and history.",
         "media_type": "string: the layer's media type, known before the layer is built.",
+        "mtree": "File: the layer's entries as mtree(5); absent for one that is not built here.",
         "recipe": "File: what the layer is made from while it is pushed or loaded; None, or absent, for one that is a file.",
     },
 )

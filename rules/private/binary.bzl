@@ -3,8 +3,10 @@
 load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
 load(":paths.bzl", "image_path", "runfiles_path")
-load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "repository_of", "runfiles_layer")
+load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "runfiles_layer")
 load(":sources.bzl", "add_file", "source_line")
+load(":splitting.bzl", "split_runfiles")
+load(":weights.bzl", "SIZES_ATTR", "weigher")
 load(":worker.bzl", "action_args")
 
 BinaryInfo = provider(
@@ -54,10 +56,11 @@ binary_aspect = aspect(
     doc = "Reads `args` and `env` of a binary.",
 )
 
-_DOC = """The layers of a binary: its dependencies from other repositories, lowest, and its own code.
+_DOC = """The layers of a binary: its interpreter lowest, then what other repositories bring, then its own code.
 
 The program is at `path`. Its runfiles are below `/runfiles`, where `PATH.runfiles` points to, so that
-programs with the same dependencies share the layers that hold them. With a `plan` dependencies that
+programs with the same dependencies share the layers that hold them; with `runfiles_sharing_mode = "private"`
+they are in `PATH.runfiles` itself. With a `plan` dependencies that
 other programs have too are in the layers of the plan.
 
 `image_manifest(program = …)` starts the program with its `args` and `env`, in its runfiles.
@@ -75,11 +78,21 @@ _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_me
     "interpreter": attr.string_list(doc = "Words before the program's path in the entrypoint: `[\"/usr/bin/python3\"]`, where the image has no `/usr/bin/env`."),
     "layer_budget": attr.int(
         default = 4,
-        doc = """Most layers. All but one are for repositories that dependencies come from, those with the most files each in
-one of its own, the others together; 1 puts everything into one layer. With a `plan`, its budget counts.""",
+        doc = """Most layers. One is for the program's own code, one for an interpreter among the runfiles, and the others for
+the repositories that dependencies come from: those that weigh most each in one of its own, the rest together; 1 puts
+everything into one layer. With a `plan`, its budget counts.""",
     ),
     "path": attr.string(doc = "Path of the program in the image; with a `/` at its end, the directory. By default below the name of its repository and package."),
     "plan": attr.label(providers = [LayerPlanInfo], doc = "A `layer_plan` that lists the binary."),
+    "runfiles_path": attr.string(doc = "Where the program looks for its runfiles; by default `PATH.runfiles`."),
+    "runfiles_shared_path": attr.string(doc = "The directory that shared runfiles are in; by default `/runfiles`."),
+    "runfiles_sharing_mode": attr.string(
+        default = "auto",
+        values = ["auto", "private", "shared"],
+        doc = """`shared`, and so `auto`: runfiles are in the shared directory, and `runfiles_path` is a symbolic link to it.
+`private`: they are at `runfiles_path` itself, apart from those of other programs.""",
+    ),
+    "sizes": SIZES_ATTR,
 }
 
 def _impl(ctx):
@@ -93,24 +106,27 @@ def _impl(ctx):
     if ctx.attr.layer_budget < 1 or ctx.attr.layer_budget > 100:
         fail("%s, layer_budget: %d is not possible. Choose 1 to 100." % (ctx.label, ctx.attr.layer_budget))
 
+    link, root = _runfiles_paths(ctx, path)
     layers = []
     files = []
     if ctx.attr.include_runfiles:
         files = [file for file in info.default_runfiles.files.to_list() if file != executable]
     if ctx.attr.plan:
+        if root != RUNFILES:
+            fail("%s, plan: layers that programs share hold runfiles at %s, not at %s. Remove runfiles_sharing_mode and runfiles_shared_path, or plan." % (ctx.label, RUNFILES, root))
         plan = ctx.attr.plan[LayerPlanInfo]
         if ctx.attr.binary.label not in plan.layers:
             fail("%s, plan: %s does not list %s. Add it to its binaries." % (ctx.label, ctx.attr.plan.label, ctx.attr.binary.label))
         layers += plan.layers[ctx.attr.binary.label] if files else []
         files = [file for file in files if file not in plan.files]
-        groups = _split(files, 1)
+        groups = split_runfiles(files, 1, weigher(ctx))
     else:
-        groups = _split(files, ctx.attr.layer_budget - 1)
+        groups = split_runfiles(files, ctx.attr.layer_budget - 1, weigher(ctx))
     if groups:
         own = {file: None for group in groups for file in group}
         files = [file for file in files if file not in own]
-        layers += [runfiles_layer(ctx, "%s.%d" % (ctx.label.name, number), group) for number, group in enumerate(groups)]
-    layers.append(_own_layer(ctx, path, info, files))
+        layers += [runfiles_layer(ctx, "%s.%d" % (ctx.label.name, number), group, root) for number, group in enumerate(groups)]
+    layers.append(_own_layer(ctx, path, info, files, link, root))
 
     blobs = [getattr(layer, "recipe", None) or layer.blob for layer in layers]
     binary = ctx.attr.binary[BinaryInfo]
@@ -121,52 +137,50 @@ def _impl(ctx):
             cmd = binary.args,
             entrypoint = ctx.attr.interpreter + [path],
             env = binary.env,
-            working_dir = "%s.runfiles/%s" % (path, ctx.workspace_name) if ctx.attr.include_runfiles else "",
+            working_dir = "%s/%s" % (link, ctx.workspace_name) if ctx.attr.include_runfiles else "",
         ),
-        OutputGroupInfo(layer = depset([layer.blob for layer in layers]), metadata = depset([layer.metadata for layer in layers])),
+        OutputGroupInfo(
+            layer = depset([layer.blob for layer in layers]),
+            metadata = depset([layer.metadata for layer in layers]),
+            mtree = depset([layer.mtree for layer in layers]),
+        ),
     ]
 
-def _split(files, most):
-    """Divides what other repositories bring into at most `most` groups of files."""
-    repositories = {}
-    for file in files if most > 0 else []:
-        name = repository_of(file)
-        if name:
-            repositories.setdefault(name, []).append(file)
+def _runfiles_paths(ctx, path):
+    """Where the program looks for its runfiles, and where they are; the same when they are private."""
+    link = image_path(ctx.attr.runfiles_path or path + ".runfiles", what = "%s, runfiles_path" % ctx.label)
+    if ctx.attr.runfiles_sharing_mode == "private":
+        if ctx.attr.runfiles_shared_path:
+            fail("%s, runfiles_shared_path: runfiles_sharing_mode is private, so nothing is shared. Remove one of them." % ctx.label)
+        return link, link
+    return link, image_path(ctx.attr.runfiles_shared_path or RUNFILES, what = "%s, runfiles_shared_path" % ctx.label)
 
-    # How large a file is, is not known before it is built; their number is.
-    names = sorted(repositories, key = lambda name: (-len(repositories[name]), name))
-    groups = [repositories[name] for name in names[:most - 1 if len(names) > most else most]]
-    joined = [file for name in sorted(names[len(groups):]) for file in repositories[name]]
-    if joined:
-        groups.append(joined)
-    return groups
-
-def _own_layer(ctx, path, info, files):
+def _own_layer(ctx, path, info, files, link, root):
     args = action_args(ctx)
     executable = ctx.executable.binary
     add_file(args, executable, path)
     inputs = [executable] + files
     if ctx.attr.include_runfiles:
         workspace_name = ctx.workspace_name
-        args.add("L\t%s.runfiles\t%s" % (path, RUNFILES))
-        args.add("D\t%s/%s" % (RUNFILES, workspace_name))
-        add_runfiles(args, files, workspace_name)
+        if link != root:
+            args.add("L\t%s\t%s" % (link, root))
+        args.add("D\t%s/%s" % (root, workspace_name))
+        add_runfiles(args, files, workspace_name, root)
         runfiles = info.default_runfiles
 
         # The program itself among its runfiles, where $(rlocationpath) of it points to.
-        own = "%s/%s" % (RUNFILES, runfiles_path(executable, workspace_name))
+        own = "%s/%s" % (root, runfiles_path(executable, workspace_name))
         if executable in runfiles.files.to_list():
             add_file(args, executable, own)
 
         def symlink_line(entry):
-            return source_line(entry.target_file, "%s/%s/%s" % (RUNFILES, workspace_name, entry.path))
+            return source_line(entry.target_file, "%s/%s/%s" % (root, workspace_name, entry.path))
 
         def root_symlink_line(entry):
-            return source_line(entry.target_file, "%s/%s" % (RUNFILES, entry.path))
+            return source_line(entry.target_file, "%s/%s" % (root, entry.path))
 
         def empty_line(name):
-            return "E\t%s/%s" % (RUNFILES, name[3:] if name.startswith("../") else workspace_name + "/" + name)
+            return "E\t%s/%s" % (root, name[3:] if name.startswith("../") else workspace_name + "/" + name)
 
         args.add_all(runfiles.symlinks, map_each = symlink_line, allow_closure = True)
         args.add_all(runfiles.root_symlinks, map_each = root_symlink_line, allow_closure = True)
@@ -174,7 +188,7 @@ def _own_layer(ctx, path, info, files):
         inputs += [entry.target_file for entry in runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()]
         mapping = getattr(info.files_to_run, "repo_mapping_manifest", None)
         if mapping:
-            add_file(args, mapping, RUNFILES + "/_repo_mapping")
+            add_file(args, mapping, root + "/_repo_mapping")
             inputs.append(mapping)
     return layer_info(layer_action(ctx, args, depset(inputs), name = ctx.label.name + ".own"))
 

@@ -67,7 +67,23 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
 _INDEX_ATTRIBUTES = ["annotations", "annotations_file", "build_settings", "stamp", "subject"]
 
 # Attributes of layer_from_binary that are not its binary.
-_LAYER_ATTRIBUTES = ["compress", "default_metadata", "include_runfiles", "interpreter", "layer_budget", "path", "plan"]
+_LAYER_ATTRIBUTES = [
+    "compress",
+    "create_parent_directories",
+    "default_metadata",
+    "estargz",
+    "include_runfiles",
+    "interpreter",
+    "layer_budget",
+    "path",
+    "plan",
+    "runfiles_path",
+    "runfiles_shared_path",
+    "runfiles_sharing_mode",
+    "sizes",
+    "soci",
+    "tree_artifact_handling",
+]
 
 def image_from_binary(name, *, binary, base = None, platforms = [], kind = "auto", layers = [], visibility = None, tags = None, testonly = None, **kwargs):
     """Declares the image of a program: any `*_binary` target.
@@ -86,8 +102,8 @@ def image_from_binary(name, *, binary, base = None, platforms = [], kind = "auto
         visibility: list of labels, for all targets.
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
-        **kwargs: `compress`, `default_metadata`, `include_runfiles`, `interpreter`, `layer_budget`, `path`
-            and `plan` of `layer_from_binary`, and every attribute of `image_manifest`.
+        **kwargs: attributes of `layer_from_binary`, such as `compress`, `interpreter`, `layer_budget`,
+            `path` and `plan`, and every attribute of `image_manifest`.
     """
     if kind not in ("auto", "index", "manifest"):
         fail("image_from_binary(name = %r): kind %r is not auto, index or manifest" % (name, kind))

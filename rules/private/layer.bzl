@@ -15,6 +15,9 @@ files have mode 0755 unless told otherwise, because Bazel does not keep modes.
 _MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"
 _SUFFIX = {"gzip": ("+gzip", ".tar.gz"), "none": ("", ".tar"), "zstd": ("+zstd", ".tar.zst")}
 
+# Values of attributes that switch something; the macros of //rules:layer.bzl take booleans as well.
+SWITCH = ["auto", "disabled", "enabled"]
+
 # What every rule that makes a layer shares: compression, metadata, and the tool itself.
 LAYER_ATTRS = {
     "annotations": attr.string_dict(doc = "Annotations of the layer's descriptor."),
@@ -24,16 +27,39 @@ LAYER_ATTRS = {
         values = ["auto", "gzip", "none", "zstd"],
         doc = "Compression; `auto` is the flag `--@lading//rules/settings:compress`.",
     ),
-    "create_parent_directories": attr.bool(
-        default = True,
-        doc = "Whether directories that hold an entry are entries too (mode 0755, or the standard mode of `/tmp` and `/root`).",
+    "create_parent_directories": attr.string(
+        default = "auto",
+        values = SWITCH,
+        doc = """Whether directories that hold an entry are entries too (mode 0755, or the standard mode of `/tmp` and
+`/root`); `auto` is the flag `--@lading//rules/settings:create_parent_directories`, which is `enabled`.""",
     ),
     "default_metadata": attr.string(doc = "`file_metadata(…)` for everything without metadata of its own."),
+    "estargz": attr.string(
+        default = "auto",
+        values = SWITCH,
+        doc = """Whether the layer is eStargz: gzip in which every file can be fetched by itself, with a table of
+contents. `auto` is the flag `--@lading//rules/settings:estargz`, which is `disabled`, and counts where the layer is gzip.""",
+    ),
     "file_metadata": attr.string_dict(doc = "Path in the image to `file_metadata(…)`. A path that matches nothing is an error."),
     "media_type": attr.string(doc = "Media type of the layer; by default the OCI type of its compression."),
+    "soci": attr.string(
+        default = "auto",
+        values = SWITCH,
+        doc = "For the sake of rules_img's BUILD files: lading makes no SOCI index, and `enabled` says what to use instead.",
+    ),
+    "tree_artifact_handling": attr.string(
+        default = "auto",
+        values = ["auto", "deduplicate_symlink", "full"],
+        doc = """What to do with a directory made by an action that is at several paths: `full` stores it at each of them,
+its files once; `deduplicate_symlink` stores it at the first path and symbolic links to that at the others. `auto` is
+the flag `--@lading//rules/settings:layer_tree_artifact_handling`, which is `full`.""",
+    ),
     "_compact": attr.label(default = "//rules/settings:compact_layers"),
     "_compress": attr.label(default = "//rules/settings:compress"),
     "_compression_level": attr.label(default = "//rules/settings:compression_level"),
+    "_create_parent_directories": attr.label(default = "//rules/settings:create_parent_directories"),
+    "_estargz": attr.label(default = "//rules/settings:estargz"),
+    "_layer_tree_artifact_handling": attr.label(default = "//rules/settings:layer_tree_artifact_handling"),
     "_profile": attr.label(default = "//rules/settings:profile"),
     "_tool": attr.label(default = "//tools/lading/actions:layer", cfg = "exec", executable = True),
 }
@@ -101,9 +127,7 @@ def layer_action(ctx, args, inputs, *, name = None):
         list of providers.
     """
     name = name or ctx.label.name
-    compression = ctx.attr.compress
-    if compression == "auto":
-        compression = ctx.attr._compress[BuildSettingInfo].value
+    compression, estargz = layer_format(ctx)
     profile = ctx.attr._profile[BuildSettingInfo].value
     if profile == "auto":
         profile = "small" if ctx.var["COMPILATION_MODE"] == "opt" else "fast"
@@ -113,6 +137,8 @@ def layer_action(ctx, args, inputs, *, name = None):
     metadata = ctx.actions.declare_file(name + ".metadata.json")
 
     _add_options(ctx, args, compression, profile, level)
+    if estargz:
+        args.add("--estargz=1")
     direct = [ctx.file.annotations_file] if ctx.file.annotations_file else []
     all_inputs = depset(direct, transitive = [inputs])
     if ctx.attr._compact[BuildSettingInfo].value == "enabled":
@@ -123,8 +149,7 @@ def layer_action(ctx, args, inputs, *, name = None):
     else:
         recipe = None
         _tar_action(ctx, args, all_inputs, {"metadata": metadata, "output": blob})
-    mtree = ctx.actions.declare_file(name + ".mtree")
-    _mtree_action(ctx, blob, mtree)
+    mtree = mtree_of(ctx, blob, name)
     return [
         DefaultInfo(files = depset([recipe or blob, metadata])),
         LayerInfo(
@@ -132,10 +157,44 @@ def layer_action(ctx, args, inputs, *, name = None):
             inputs = inputs if recipe else depset(),
             media_type = ctx.attr.media_type or _MEDIA_TYPE + media_suffix,
             metadata = metadata,
+            mtree = mtree,
             recipe = recipe,
         ),
         OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata]), mtree = depset([mtree])),
     ]
+
+def layer_format(ctx):
+    """How a layer is compressed, from attributes and flags.
+
+    Args:
+        ctx: the context of a rule that has LAYER_ATTRS.
+
+    Returns:
+        tuple of string, gzip, zstd or none, and bool, whether it is eStargz.
+    """
+    if ctx.attr.soci == "enabled":
+        fail("%s, soci: lading makes no SOCI index. Set estargz = \"enabled\" instead: snapshotters start containers from such layers before they are there." % ctx.label)
+    compression = ctx.attr.compress
+    estargz = setting_of(ctx, "estargz") == "enabled"
+    if ctx.attr.estargz == "enabled" and compression not in ("auto", "gzip"):
+        fail("%s, estargz: an eStargz layer is gzip, but compress is %r. Remove one of them." % (ctx.label, compression))
+    if compression == "auto":
+        compression = "gzip" if ctx.attr.estargz == "enabled" else ctx.attr._compress[BuildSettingInfo].value
+    return compression, estargz and compression == "gzip"
+
+def setting_of(ctx, name, *, flag = None):
+    """The value of an attribute, or where it is `auto` of the flag that it follows.
+
+    Args:
+        ctx: the context of a rule that has LAYER_ATTRS.
+        name: string, the attribute.
+        flag: string, the flag's name if it is another.
+
+    Returns:
+        string.
+    """
+    value = getattr(ctx.attr, name)
+    return getattr(ctx.attr, "_" + (flag or name))[BuildSettingInfo].value if value == "auto" else value
 
 def _tar_action(ctx, args, inputs, outputs):
     """Declares an action of the layer's tool; `outputs` is a dict of flag to File."""
@@ -159,8 +218,10 @@ def _add_options(ctx, args, compression, profile, level):
         args.add(level, format = "--level=%s")
     if ctx.attr.media_type:
         args.add(ctx.attr.media_type, format = "--media_type=%s")
-    if not ctx.attr.create_parent_directories:
+    if setting_of(ctx, "create_parent_directories") == "disabled":
         args.add("--create_parent_directories=0")
+    if setting_of(ctx, "tree_artifact_handling", flag = "layer_tree_artifact_handling") == "deduplicate_symlink":
+        args.add("--deduplicate_trees=1")
     if ctx.attr.default_metadata:
         args.add(ctx.attr.default_metadata, format = "--default_metadata=%s")
     for key, value in ctx.attr.annotations.items():
@@ -170,7 +231,18 @@ def _add_options(ctx, args, compression, profile, level):
     for path, metadata in getattr(ctx.attr, "file_metadata", {}).items():
         args.add("M\t%s\t%s" % (image_path(path, what = "%s, file_metadata" % ctx.label), metadata))
 
-def _mtree_action(ctx, blob, mtree):
+def mtree_of(ctx, blob, name):
+    """Declares the description of a layer as mtree(5), made only when somebody asks for it.
+
+    Args:
+        ctx: the context of a rule that has LAYER_ATTRS.
+        blob: File, the layer.
+        name: string, what the description is called, without its suffix.
+
+    Returns:
+        File.
+    """
+    mtree = ctx.actions.declare_file(name + ".mtree")
     args = action_args(ctx)
     args.add("--output=" + mtree.path)
     args.add("--mtree_of=" + blob.path)
@@ -183,6 +255,7 @@ def _mtree_action(ctx, blob, mtree):
         progress_message = "Listing layer %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
+    return mtree
 
 image_layer = rule(
     implementation = _impl,

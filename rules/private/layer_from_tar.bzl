@@ -1,7 +1,7 @@
 """layer_from_tar: an archive that exists already as a layer."""
 
 load("//rules:providers.bzl", "LayerInfo")
-load(":layer.bzl", "LAYER_ATTRS", "layer_action")
+load(":layer.bzl", "LAYER_ATTRS", "layer_action", "layer_format", "mtree_of")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer", "suffix_of")
 load(":worker.bzl", "action_args")
 
@@ -9,8 +9,11 @@ _DOC = """An existing tar archive as a layer.
 
 By default the archive is the layer, byte for byte, where that is possible: a tar that is plain or
 compressed with gzip or zstd, and no other compression is asked for. It is read once, to be described
-and checked. Otherwise, and with `optimize`, it is packed anew: entries sorted, what occurs twice once,
-parent directories there, equal files hard links, compressed by lading.
+and checked. With another compression, and where no layer is compressed as the archive is, the tar in it
+stays as it is and is compressed anew: the layer's `diff_id` is that of the tar.
+
+With `optimize`, metadata, `exclude` or eStargz it is packed anew: entries sorted, what occurs twice
+once, parent directories there, equal files hard links.
 """
 
 _KINDS = {"": "none", "+gzip": "gzip", "+zstd": "zstd"}
@@ -19,12 +22,7 @@ _ATTRS = LAYER_ATTRS | TAR_LAYER_ATTRS | {
     "compress": attr.string(
         default = "auto",
         values = ["auto", "gzip", "keep", "none", "zstd"],
-        doc = "Compression; `auto` and `keep` leave a layer as it is.",
-    ),
-    "estargz": attr.string(
-        default = "auto",
-        values = ["auto", "disabled"],
-        doc = "For rules_img's sake: lading makes no eStargz layers.",
+        doc = "Compression; `auto` and `keep` leave a layer as it is, and `auto` is that of `image_layer` where that cannot be.",
     ),
     "exclude": attr.string_list(doc = "Patterns of absolute paths to leave out, as in `image_layer`; the archive is packed anew then."),
     "optimize": attr.bool(doc = "Whether to pack the archive anew even if it could stay as it is."),
@@ -42,6 +40,10 @@ def _impl(ctx):
     file = ctx.file.src
     suffix = suffix_of(file)
     needs = [name for name in _NEW if getattr(ctx.attr, name)]
+    if ctx.attr.compress == "keep":
+        needs += ["estargz"] if ctx.attr.estargz == "enabled" else []
+    elif layer_format(ctx)[1]:
+        needs.append("estargz")
     if suffix == None or needs or ctx.attr.compress not in ("auto", "keep", _KINDS[suffix]):
         if ctx.attr.compress == "keep":
             fail("%s, compress: %s cannot stay as it is%s. Choose auto, gzip, zstd or none." % (
@@ -50,7 +52,7 @@ def _impl(ctx):
                 ", because of " + ", ".join(needs) if needs else ": no layer is compressed that way",
             ))
         args = action_args(ctx)
-        args.add(file, format = "A\t/\t%s")
+        args.add(file, format = "A\t/\t%s" if needs else "R\t/\t%s")
         args.add_all(ctx.attr.exclude, format_each = "X\t%s")
         return layer_action(ctx, args, depset([file]))
     info = described_layer(
@@ -64,7 +66,11 @@ def _impl(ctx):
     return [
         DefaultInfo(files = depset([info.blob, info.metadata])),
         info,
-        OutputGroupInfo(layer = depset([info.blob]), metadata = depset([info.metadata])),
+        OutputGroupInfo(
+            layer = depset([info.blob]),
+            metadata = depset([info.metadata]),
+            mtree = depset([mtree_of(ctx, info.blob, ctx.label.name)]),
+        ),
     ]
 
 layer_from_tar = rule(

@@ -5,37 +5,39 @@ load(":paths.bzl", "runfiles_path")
 load(":sources.bzl", "source_line")
 load(":worker.bzl", "action_args")
 
-# Where runfiles are in an image; `PROGRAM.runfiles` is a symbolic link to it. A directory that is the
-# same for every program is what lets programs share layers.
+# Where runfiles are in an image unless told otherwise; `PROGRAM.runfiles` is a symbolic link to it. A
+# directory that is the same for every program is what lets programs share layers.
 RUNFILES = "/runfiles"
 
-def add_runfiles(args, files, workspace_name):
+def add_runfiles(args, files, workspace_name, root = RUNFILES):
     """Adds `files` at their places among the runfiles.
 
     Args:
         args: Args.
         files: list of File.
         workspace_name: string.
+        root: string, the directory in the image.
     """
 
     def line(file):
-        return source_line(file, "%s/%s" % (RUNFILES, runfiles_path(file, workspace_name)))
+        return source_line(file, "%s/%s" % (root, runfiles_path(file, workspace_name)))
 
     args.add_all(files, map_each = line, allow_closure = True, expand_directories = False)
 
-def runfiles_layer(ctx, name, files):
+def runfiles_layer(ctx, name, files, root = RUNFILES):
     """Declares a layer of runfiles.
 
     Args:
         ctx: the context of a rule that has LAYER_ATTRS.
         name: string, what the outputs are called.
         files: list of File.
+        root: string, the directory in the image.
 
     Returns:
         LayerInfo.
     """
     args = action_args(ctx)
-    add_runfiles(args, files, ctx.workspace_name)
+    add_runfiles(args, files, ctx.workspace_name, root)
     return layer_info(layer_action(ctx, args, depset(files), name = name))
 
 def layer_info(providers):

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "LayerPlanInfo")
 load(":layer.bzl", "LAYER_ATTRS")
 load(":runfiles.bzl", "repository_of", "runfiles_layer")
+load(":weights.bzl", "SIZES_ATTR", "weigher")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _DOC = """Shared layers for a set of programs: `layer_from_binary(plan = …)` and `image_from_binary(plan = …)`.
@@ -22,7 +23,7 @@ that a dependency that grows a little stays where it is. `sharing_report` says w
 _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
     "binaries": attr.label_list(mandatory = True, cfg = "target", doc = "The programs: any `*_binary` targets."),
     "budget": attr.int(default = 10, doc = "Most layers of a program, its own two included: 3 to 100."),
-    "sizes": attr.string_dict(doc = "Repository to the mean size of its runfiles in bytes, as the output group `sizes` has it."),
+    "sizes": SIZES_ATTR,
     "_sizes": attr.label(default = "//tools/lading/actions:repository_sizes", cfg = "exec", executable = True),
 }
 
@@ -33,7 +34,7 @@ def _impl(ctx):
     if ctx.attr.budget <= _OWN_LAYERS or ctx.attr.budget > 100:
         fail("%s, budget: %d is not possible. Choose %d to 100." % (ctx.label, ctx.attr.budget, _OWN_LAYERS + 1))
     groups = _groups(ctx.attr.binaries)
-    weigh = _scale(ctx)
+    weigh = weigher(ctx)
     room = [ctx.attr.budget - _OWN_LAYERS for _ in ctx.attr.binaries]
     chosen = _choose(groups, room, weigh)
     _split(chosen, room, weigh)
@@ -53,31 +54,6 @@ def _impl(ctx):
         LayerPlanInfo(files = files, layers = layers),
         OutputGroupInfo(sizes = depset([_sizes(ctx, groups)])),
     ]
-
-def _scale(ctx):
-    """A function that says how much a list of files weighs, as a power of two."""
-    sizes = {}
-    for name, size in ctx.attr.sizes.items():
-        if not size.isdigit():
-            fail("%s, sizes[%r]: %r is not a number of bytes." % (ctx.label, name, size))
-        sizes[name] = int(size)
-
-    def weigh(files):
-        weight = 0
-        for file in files:
-            weight += sizes.get(repository_of(file), 1)
-        return _magnitude(weight)
-
-    return weigh
-
-def _magnitude(size):
-    """The next power of two: a dependency that grows by a few percent changes no plan."""
-    magnitude = 1
-    for _ in range(63):
-        if magnitude > size:
-            break
-        magnitude *= 2
-    return magnitude
 
 def _sizes(ctx, groups):
     """Declares the file with sizes; made only when somebody asks for it."""

@@ -50,16 +50,17 @@ def _described(ctx, file, label, number):
         ))
     return described_layer(ctx, file, "%s.layer%d.metadata.json" % (ctx.label.name, number))
 
-def described_layer(ctx, file, name, *, annotations = {}, annotations_file = None, media_type = ""):
-    """An archive as the layer that it is.
+def described_layer(ctx, file, name, *, annotations = {}, annotations_file = None, media_type = "", flags = []):
+    """An archive, or another file, as the layer that it is.
 
     Args:
         ctx: the context of a rule that has TAR_LAYER_ATTRS.
-        file: File, the archive; `suffix_of` has a value for it.
+        file: File, the archive; without a media type `suffix_of` has a value for it.
         name: string, what its metadata is called.
         annotations: dict of strings, for the layer's descriptor.
         annotations_file: File or None, more of them.
         media_type: string, in place of the one that its compression has.
+        flags: list of strings, more flags of the action.
 
     Returns:
         LayerInfo.
@@ -68,6 +69,7 @@ def described_layer(ctx, file, name, *, annotations = {}, annotations_file = Non
     args = action_args(ctx)
     args.add(file, format = "--blob=%s")
     args.add(metadata, format = "--metadata=%s")
+    args.add_all(flags)
     for key, value in annotations.items():
         args.add("--annotation=%s=%s" % (key, value))
     if annotations_file:

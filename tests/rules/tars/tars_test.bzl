@@ -8,7 +8,7 @@ def _kept_impl(ctx):
     mnemonics = sorted([action.mnemonic for action in analysistest.target_actions(env)])
     info = analysistest.target_under_test(env)[LayerInfo]
     if ctx.attr.kept:
-        asserts.equals(env, ["LayerDescribe"], mnemonics)
+        asserts.equals(env, ["LayerDescribe", "LayerMtree"], mnemonics)
         asserts.equals(env, "data.tar", info.blob.basename)
     else:
         asserts.true(env, "LayerTar" in mnemonics, str(mnemonics))

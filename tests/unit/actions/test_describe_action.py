@@ -17,16 +17,17 @@ from lading.actions import describe, worker
 from lading.errors import CorruptError, InputError, LadingError
 
 
-def _tar() -> bytes:
+def _tar(*names: str) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        info = tarfile.TarInfo("etc/hello")
-        info.size = 5
-        archive.addfile(info, io.BytesIO(b"hello"))
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = 5
+            archive.addfile(info, io.BytesIO(b"hello"))
     return stream.getvalue()
 
 
-TAR = _tar()
+TAR = _tar("etc/hello")
 FORMS = {
     "application/vnd.oci.image.layer.v1.tar": TAR,
     "application/vnd.oci.image.layer.v1.tar+gzip": gzip.compress(TAR, mtime=0),
@@ -63,6 +64,8 @@ def test_an_archive_is_described_as_it_is(tmp_path: Path, media_type: str) -> No
         pytest.param(gzip.compress(TAR) + b"more", CorruptError, id="followed by something"),
         pytest.param(TAR[:700], LadingError, id="cut off at a header"),
         pytest.param(b"no archive at all" * 100, LadingError, id="no archive"),
+        pytest.param(_tar("a", "a"), InputError, id="a path twice"),
+        pytest.param(_tar("a/../../b"), InputError, id="a path that leads out"),
     ],
 )
 def test_a_faulty_archive_is_refused(tmp_path: Path, data: bytes, error: type[LadingError]) -> None:
@@ -76,17 +79,18 @@ def test_a_faulty_archive_is_refused(tmp_path: Path, data: bytes, error: type[La
 
 def test_annotations_and_media_type_change_the_descriptor(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(TAR)
-    (tmp_path / "more").write_text("b=2\n\nc=x=y\n")
+    (tmp_path / "more").write_text("a=of the file\nb=2\n\nc=x=y\n")
     arguments = [
         f"--blob={tmp_path / 'a.tar'}",
         f"--metadata={tmp_path / 'out.json'}",
         "--annotation=a=1",
         f"--annotations_file={tmp_path / 'more'}",
+        "--diff_id_annotation=d",
         "--media_type=application/x-tar",
     ]
     describe.run(worker.Request(arguments))
     value = json.loads((tmp_path / "out.json").read_text())
-    assert value["annotations"] == {"a": "1", "b": "2", "c": "x=y"}
+    assert value["annotations"] == {"a": "1", "b": "2", "c": "x=y", "d": value["diff_id"]}
     assert value["mediaType"] == "application/x-tar"
 
 
@@ -97,3 +101,17 @@ def test_wrong_annotations_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="the annotation"):
         describe.run(worker.Request([*arguments, text]))
     assert not (tmp_path / "o").exists()
+
+
+def test_a_file_that_is_no_archive_is_described_on_request(tmp_path: Path) -> None:
+    data = b"\0asm\1\0\0\0"
+    (tmp_path / "module.wasm").write_bytes(data)
+    metadata = tmp_path / "metadata.json"
+    arguments = [f"--blob={tmp_path / 'module.wasm'}", f"--metadata={metadata}"]
+    describe.run(
+        worker.Request([*arguments, "--opaque=1", "--media_type=application/wasm"]),
+    )
+    value = json.loads(metadata.read_bytes())
+    assert value["digest"] == value["diff_id"] == _sha256(data)
+    assert value["size"] == value["uncompressed_size"] == len(data)
+    assert value["mediaType"] == "application/wasm"

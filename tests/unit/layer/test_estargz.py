@@ -20,6 +20,14 @@ from lading.layer.estargz import CHUNK
 from tests.unit.layer.bench import Built, build, put
 
 _LANDMARK = ".no.prefetch.landmark"
+_METADATA = {
+    "mode": "4755",
+    "uid": 7,
+    "uname": "me",
+    "gname": "us",
+    "mtime": 86400,
+    "pax_records": {"SCHILY.xattr.user.k": "v"},
+}
 
 
 class Reader:
@@ -102,8 +110,7 @@ def lines(tmp_path: Path) -> list[str]:
         f"T\t/tree\t{tmp_path}/tree",
         f"F\t/{'long/' * 40}ü\t{tmp_path}/small",
         "L\t/bin/sh\tdash",
-        'M\t/srv/small\t{"mode":"4755","uid":7,"uname":"me","gname":"us","mtime":86400,'
-        '"pax_records":{"SCHILY.xattr.user.k":"v"}}',
+        f"M\t/srv/small\t{json.dumps(_METADATA)}",
     ]
 
 

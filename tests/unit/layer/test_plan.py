@@ -151,7 +151,8 @@ def test_metadata_for_what_is_not_there_is_an_error() -> None:
         "[]", "{", "nonsense", '{"mode":755}', '{"mode":"0999"}', '{"mode":"77777"}', '{"mode":""}',
         '{"uid":-1}', '{"uid":true}', '{"uid":"0"}', '{"gid":4294967295}', '{"mtime":1.5}',
         '{"uname":"a\\u0000"}', '{"pax_records":{"path":"/etc"}}', '{"pax_records":{"a=b":"c"}}',
-        '{"pax_records":{"a":1}}', '{"pax_records":[]}', '{"unknown":1}',
+        '{"pax_records":{"a":1}}', '{"pax_records":[]}', '{"unknown":1}', '{"mtime":"soon"}',
+        '{"mtime":"1969-12-31T23:59:59Z"}', '{"mtime":"2024-02-30T00:00:00Z"}',
     ],
 )  # fmt: skip
 def test_malformed_metadata_is_refused(text: str) -> None:
@@ -169,6 +170,37 @@ def test_an_unresolved_link_is_stored_as_the_link_it_is(tmp_path: Path) -> None:
     assert _collect([f"S\t/x\t{tmp_path}/plain"])["x"].kind == FILE
     with pytest.raises(NotFoundError):
         _collect([f"S\t/x\t{tmp_path}/gone"])
+
+
+def test_a_tree_at_several_paths_is_stored_once_on_request(tmp_path: Path) -> None:
+    put(tmp_path, {"tree/f": "x", "other/g": "y"})
+    lines = [f"T\t{place}\t{tmp_path}/tree" for place in ("/b/c/d", "/a/x", "/a/x/inner", "/z")]
+    lines.append(f"T\t/other\t{tmp_path}/other")
+    for order in (lines, lines[::-1]):
+        plan = _collect(order, deduplicate_trees=True)
+        assert {path: entry.link for path, entry in plan.items() if entry.kind == SYMLINK} == {
+            "b/c/d": "../../a/x",
+            "z": "a/x",
+        }
+        files = [path for path, entry in plan.items() if entry.kind == FILE]
+        assert files == ["a/x/f", "a/x/inner/f", "other/g"]
+    assert [path for path in _collect(lines) if path.endswith("/f")] == [
+        "a/x/f", "a/x/inner/f", "b/c/d/f", "z/f",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2024-02-29T12:00:00Z", 1709208000),
+        ("2024-02-29T12:00:00.9+02:00", 1709200800),
+        ("1709208000", 1709208000),
+        ("1970-01-01T00:00:00Z", 0),
+    ],
+)
+def test_a_time_may_be_a_date(text: str, seconds: int) -> None:
+    plan = _collect(["E\t/x"], default_metadata=f'{{"mtime":"{text}"}}')
+    assert plan["x"].meta.mtime == seconds
 
 
 def test_every_error_is_short_and_names_what_is_wrong() -> None:

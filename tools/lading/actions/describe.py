@@ -6,14 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from typing import NoReturn
 
 from lading.actions import flags, worker
 from lading.errors import InputError, UsageError
 from lading.layer.decompress import file_chunks, uncompressed
 from lading.layer.reading import open_file
-from lading.layer.scan import StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK, sniff
+from lading.layer.scan_codec import sniff
+from lading.layer.strict import read_strictly
 from lading.oci import key_value, media_types
 
 __all__ = ["describe", "run"]
@@ -31,24 +30,28 @@ def run(request: worker.Request) -> None:
     Args:
         request: its arguments are `--blob=PATH`, `--metadata=PATH`, which is the output, and what
             changes the descriptor: `--media_type=TYPE`, `--annotation=KEY=VALUE` any number of
-            times, `--annotations_file=PATH` with such lines.
+            times, `--annotations_file=PATH` with such lines or JSON, which an `--annotation` wins
+            over, and `--diff_id_annotation=KEY` for one whose value is the diff_id. With
+            `--opaque=1` the blob need not be an archive.
 
     Raises:
         LadingError: the archive cannot be read, is damaged, or no layer.
     """
     one, many = flags.parse(
         request.arguments,
-        single=("annotations_file", "blob", "media_type", "metadata"),
-        repeated=("annotation",),
+        single=("annotations_file", "blob", "media_type", "metadata", "opaque"),
+        repeated=("annotation", "diff_id_annotation"),
     )
     if "blob" not in one or "metadata" not in one:
         raise UsageError("--blob or --metadata is missing")
-    described = describe(one["blob"])
+    described = (_opaque if one.get("opaque") else describe)(one["blob"])
     if one.get("media_type"):
         described["mediaType"] = one["media_type"]
     path = one.get("annotations_file")
     of_file = key_value.parse(flags.read(path), what=path) if path else {}
-    described["annotations"] = dict(sorted((_annotations(many["annotation"]) | of_file).items()))
+    of_diff_id = {key: str(described["diff_id"]) for key in many["diff_id_annotation"]}
+    annotations = of_file | of_diff_id | _annotations(many["annotation"])
+    described["annotations"] = dict(sorted(annotations.items()))
     value = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
     flags.write(one["metadata"], value.encode() + b"\n")
 
@@ -72,15 +75,30 @@ def describe(path: str) -> dict[str, object]:
             )
         blob = _Hashed(file_chunks(fd, 0, size, what=path))
         plain = _Hashed(uncompressed(blob, size, what=path))
-        _scan(plain, path)
-        for _ in plain:
+        fix = "pack it anew: image_layer(tars = […]) writes a clean one"
+        read_strictly(plain, what=path, fix=fix)
+    finally:
+        os.close(fd)
+    return _document(_TYPES[kind], blob, plain)
+
+
+def _opaque(path: str) -> dict[str, object]:
+    """The metadata of a file that nothing unpacks; what it would be uncompressed is itself."""
+    fd, size = open_file(path)
+    try:
+        blob = _Hashed(file_chunks(fd, 0, size, what=path))
+        for _ in blob:
             pass
     finally:
         os.close(fd)
+    return _document(media_types.LAYER, blob, blob)
+
+
+def _document(media_type: str, blob: _Hashed, plain: _Hashed) -> dict[str, object]:
     return {
-        "mediaType": _TYPES[kind],
+        "mediaType": media_type,
         "digest": f"sha256:{blob.hash.hexdigest()}",
-        "size": size,
+        "size": blob.size,
         "diff_id": f"sha256:{plain.hash.hexdigest()}",
         "uncompressed_size": plain.size,
         "annotations": {},
@@ -112,20 +130,6 @@ class _Hashed(Iterator[bytes]):
         self.hash.update(chunk)
         self.size += len(chunk)
         return chunk
-
-
-def _scan(chunks: Iterator[bytes], path: str) -> None:
-    def refuse(_rule: str, place: str, fault: str) -> NoReturn:
-        raise InputError(
-            f"{path}: {place}: {fault}",
-            fix="pack it anew: image_layer(tars = […]) writes a clean one",
-        )
-
-    source = StreamSource(chunks)
-    for _ in TarScanner(source, refuse):
-        pass
-    while source.skip(CHUNK):
-        pass
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from lading.layer.compress import Compression
 __all__ = ["run"]
 
 _SINGLE = frozenset({
-    "annotations_file", "compression", "create_parent_directories", "default_metadata", "estargz",
-    "level", "media_type", "metadata", "mtree", "mtree_of", "output", "profile", "recipe", "threads",
+    "annotations_file", "compression", "create_parent_directories", "deduplicate_trees",
+    "default_metadata", "estargz", "level", "media_type", "metadata", "mtree", "mtree_of", "output",
+    "profile", "recipe", "threads",
 })  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def run(request: worker.Request) -> None:
         _describe(flags["mtree_of"], output)
         return
     if "annotations_file" in flags:
-        _read_annotations(annotations, flags["annotations_file"])
+        annotations = {**_read_annotations(flags["annotations_file"]), **annotations}
     build_layer(
         LayerRequest(
             output,
@@ -63,6 +64,7 @@ def run(request: worker.Request) -> None:
             media_type=flags.get("media_type", ""),
             default_metadata=flags.get("default_metadata", ""),
             create_parent_directories=flags.get("create_parent_directories", "1") != "0",
+            deduplicate_trees=flags.get("deduplicate_trees", "0") != "0",
             estargz=flags.get("estargz", "0") != "0",
             inputs=request.inputs,
             threads=_number(flags, "threads", 0),
@@ -97,16 +99,11 @@ def _annotate(annotations: dict[str, str], text: str, *, what: str) -> None:
         raise InputError(f"{what}: the annotation {key!r:.80} has two values")
 
 
-def _read_annotations(annotations: dict[str, str], path: str) -> None:
+def _read_annotations(path: str) -> dict[str, str]:
     from lading.actions import flags
+    from lading.oci import key_value
 
-    try:
-        lines = flags.read(path).decode().splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not UTF-8") from None
-    for line in lines:
-        if line.strip() and not line.startswith("#"):
-            _annotate(annotations, line.strip(), what=path)
+    return key_value.parse(flags.read(path), what=path)
 
 
 if __name__ == "__main__":

@@ -20,16 +20,17 @@ __all__ = ["LayerRequest", "build_layer", "write_layer"]
 
 
 class LayerRequest:
-    """What to build; see `collect` for `sources` and `default_metadata`.
+    """What to build; see `collect` for `sources` and the options that it takes.
 
+    A single source of kind R is an archive whose tar, as it is, becomes the layer.
     `output`, `metadata` and `recipe` are paths of outputs, empty for none. `estargz` takes gzip.
     `threads` 0 means one for each processor.
     """
 
     __slots__ = (
         "annotations", "checkpoint", "compression", "create_parent_directories",
-        "default_metadata", "estargz", "inputs", "media_type", "metadata", "output", "recipe",
-        "sources", "threads",
+        "deduplicate_trees", "default_metadata", "estargz", "inputs", "media_type", "metadata",
+        "output", "recipe", "sources", "threads",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +45,7 @@ class LayerRequest:
         media_type: str = "",
         default_metadata: str = "",
         create_parent_directories: bool = True,
+        deduplicate_trees: bool = False,
         estargz: bool = False,
         inputs: Mapping[str, str] | None = None,
         threads: int = 0,
@@ -58,6 +60,7 @@ class LayerRequest:
         self.media_type = media_type or self.compression.media_type
         self.default_metadata = default_metadata
         self.create_parent_directories = create_parent_directories
+        self.deduplicate_trees = deduplicate_trees
         self.estargz = estargz
         self.inputs = inputs
         self.threads = threads
@@ -91,11 +94,23 @@ def write_layer(
         LadingError: see `collect`, `lay` and `write_blob`.
     """
     with Spool(scratch) as spool:
+        if len(request.sources) == 1 and request.sources[0].startswith("R\t"):
+            from lading.layer.recompress import recompress
+
+            return recompress(
+                fd,
+                request.sources[0].split("\t")[2],
+                request.compression,
+                spool,
+                threads=request.threads,
+                checkpoint=request.checkpoint,
+            )
         entries = collect(
             request.sources,
             spool=spool,
             default_metadata=request.default_metadata,
             create_parent_directories=request.create_parent_directories,
+            deduplicate_trees=request.deduplicate_trees,
             expect_directories=expect_directories,
         )
         if request.estargz:

@@ -36,6 +36,7 @@ def collect(
     spool: Spool,
     default_metadata: str = "",
     create_parent_directories: bool = True,
+    deduplicate_trees: bool = False,
     expect_directories: bool = False,
 ) -> list[Entry]:
     """The entries of a layer, ordered and without conflicts.
@@ -49,6 +50,8 @@ def collect(
         default_metadata: JSON of `file_metadata()` for whatever has no metadata of its own; its
             mode is that of files.
         create_parent_directories: whether directories that hold an entry become entries.
+        deduplicate_trees: whether a tree at several paths is stored at the first of them, in
+            their order, and symbolic links to it at the others.
         expect_directories: whether to look for directories among the files. Bazel does not tell
             for those in the source tree, and looking costs a few percent, so it is done only
             after `DirectoryError`.
@@ -62,6 +65,7 @@ def collect(
     plan = Plan()
     overrides: list[tuple[str, str]] = []
     archives: list[tuple[str, str, str]] = []
+    trees: dict[str, set[str]] = {}
     patterns: list[str] = []
     add = plan.add
     for source in sources:
@@ -75,8 +79,12 @@ def collect(
             archives.append((kind, image_path(place or "/", what=path), path))
         elif kind == "X":
             patterns.append(place)
+        elif kind == "T" and deduplicate_trees:
+            trees.setdefault(path, set()).add(image_path(place, what=path))
         else:
             _add_other(plan, kind, place, path, defaults)
+    for path, places in trees.items():
+        _add_tree_once(plan, sorted(places), path, defaults)
     if archives:
         from lading.layer.unpack import add_archives
 
@@ -120,6 +128,18 @@ def _add_other(plan: Plan, kind: str, place: str, path: str, defaults: Defaults)
         plan.add(Entry(target, FILE, defaults.file, b"", size=0))
     else:
         raise InputError(f"{kind!r:.40} is no kind of source")
+
+
+def _add_tree_once(plan: Plan, places: list[str], path: str, defaults: Defaults) -> None:
+    first = places[0]
+    walk_tree(path, first, plan.add, defaults)
+    for place in places[1:]:
+        if place.startswith(f"{first}/") or not first:
+            # A link from within the tree would lead in circles.
+            walk_tree(path, place, plan.add, defaults)
+        else:
+            link = os.path.relpath(f"/{first}", f"/{place}/..")
+            plan.add(Entry(place, SYMLINK, defaults.link, link=link, origin=path))
 
 
 def _add_link(plan: Plan, place: str, link: str, origin: str, meta: Meta) -> None:

@@ -175,8 +175,8 @@ def parse_meta(text: str, *, what: str) -> dict[str, object]:
     """Reads the JSON of `file_metadata()` into changes for `Meta.replace`.
 
     Args:
-        text: a JSON object with any of mode (octal text), uid, gid, uname, gname, mtime,
-            pax_records; empty text means no changes.
+        text: a JSON object with any of mode (octal text), uid, gid, uname, gname, mtime (seconds,
+            as a number or text, or RFC 3339), pax_records; empty text means no changes.
         what: names the value in errors.
 
     Raises:
@@ -203,6 +203,8 @@ def parse_meta(text: str, *, what: str) -> dict[str, object]:
             good = good and item <= 0o7777
         elif key in ("uid", "gid", "mtime"):
             limit = _MAX_MTIME if key == "mtime" else _MAX_ID
+            if key == "mtime" and isinstance(item, str):
+                item = _seconds(item, what=f"{what}: mtime")
             good = type(item) is int and 0 <= item <= limit
         elif key in ("uname", "gname"):
             good = isinstance(item, str) and "\0" not in item and "\n" not in item
@@ -216,11 +218,20 @@ def parse_meta(text: str, *, what: str) -> dict[str, object]:
         if not good:
             raise InputError(
                 f"{what}: {key} cannot be {item!r:.80}",
-                fix="mode is octal text, uid, gid and mtime are numbers of 0 or more, "
-                "pax_records are extra records such as SCHILY.xattr.user.key",
+                fix="mode is octal text, uid, gid and mtime are numbers of 0 or more, mtime may be "
+                "RFC 3339, pax_records are extra records such as SCHILY.xattr.user.key",
             )
         changes[key] = item
     return changes
+
+
+def _seconds(text: str, *, what: str) -> int:
+    """Seconds since the epoch, of a time as text; a fraction is dropped."""
+    from datetime import datetime
+
+    from lading.oci.timestamp import canonical
+
+    return int(datetime.fromisoformat(canonical(text, what=what)[:19] + "+00:00").timestamp())
 
 
 def apply(entry: Entry, changes: Mapping[str, object]) -> None:

@@ -25,7 +25,7 @@ __all__ = ["dumps", "open_layer"]
 
 _VERSION = 2
 #: Kinds of sources whose last field is a path on this machine.
-_PATHS = frozenset("FTSAP")
+_PATHS = frozenset("FTSAPR")
 _PIPE = 1 << 20
 
 
@@ -36,6 +36,7 @@ def dumps(request: LayerRequest) -> bytes:
         "compression": request.compression.kind,
         "level": request.compression.level,
         "create_parent_directories": request.create_parent_directories,
+        "deduplicate_trees": request.deduplicate_trees,
         "default_metadata": request.default_metadata,
         "estargz": request.estargz,
         "sources": list(request.sources),
@@ -75,6 +76,7 @@ def _request(value: dict[str, Any], root: str) -> LayerRequest:
         compression=Compression(value["compression"], level=value["level"]),
         default_metadata=value["default_metadata"],
         create_parent_directories=value["create_parent_directories"],
+        deduplicate_trees=value["deduplicate_trees"],
         estargz=value["estargz"],
     )
 

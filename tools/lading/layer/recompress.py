@@ -1,0 +1,83 @@
+"""An archive compressed anew: the tar in it stays as it is, to the byte."""
+
+from __future__ import annotations
+
+from lading.layer.archive import Scratch
+from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.entries import Slice
+from lading.layer.frames import Cutter
+from lading.layer.page import Opened, Page
+from lading.layer.reading import open_file
+from lading.layer.scan_codec import CHUNK, sniff
+from lading.layer.strict import read_strictly
+from lading.layer.writer import Blob, write_blob
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lading.layer.compress import Compression
+    from lading.layer.spool import Spool
+
+__all__ = ["recompress"]
+
+
+def recompress(
+    fd: int,
+    path: str,
+    compression: Compression,
+    spool: Spool,
+    *,
+    threads: int = 0,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Blob:
+    """Writes the tar in the archive at `path` to `fd`, compressed as `compression` says.
+
+    Args:
+        fd: an open file or pipe, written from its current position.
+        path: a tar archive, plain or compressed with gzip, zstd, xz or bzip2.
+        compression: how.
+        spool: where the archive is unpacked to, if it is compressed.
+        threads: compressor threads; 0 for one a processor.
+        checkpoint: called between frames; what it raises ends the work.
+
+    Raises:
+        CorruptError, LimitError: the archive is damaged, or a bomb.
+        InputError: readers would not agree on what is in it.
+        LadingError: it cannot be read, or the blob not be written.
+    """
+    tar = _checked(path, spool)
+    cutter = Cutter(compression.target)
+
+    def frames(take: Callable[[], bytearray]) -> Iterator[tuple[bytearray, int]]:
+        with Opened(tar) as content:
+            offset = 0
+            for length in cutter.pieces(tar.size):
+                page = Page(take())
+                content.read_into(page.view, offset, length)
+                offset += length
+                yield page.buffer, length
+
+    return write_blob(
+        fd, frames, compression, cutter.capacity, threads=threads, checkpoint=checkpoint
+    )
+
+
+def _checked(path: str, spool: Spool) -> Slice:
+    """The uncompressed tar, read once from end to end."""
+    fd, size = open_file(path)
+    spool.adopt(fd)
+    chunks: Iterator[bytes] = file_chunks(fd, 0, size, what=path)
+    if sniff(next(file_chunks(fd, 0, min(size, CHUNK), what=path), b"")) != "none":
+        scratch = Scratch(spool.scratch())
+        chunks = _spooled(uncompressed(chunks, size, what=path), scratch)
+    else:
+        scratch = None
+    read_strictly(chunks, what=path, fix="set optimize = True to pack it anew")
+    return Slice(scratch.fd, 0, scratch.size, path) if scratch else Slice(fd, 0, size, path)
+
+
+def _spooled(chunks: Iterator[bytes], scratch: Scratch) -> Iterator[bytes]:
+    for chunk in chunks:
+        scratch.write(chunk)
+        yield chunk

@@ -1,0 +1,40 @@
+"""Reads an archive that is to be a layer as it is; what engines would disagree about is refused."""
+
+from __future__ import annotations
+
+from lading.errors import InputError
+from lading.layer.scan import StreamSource, TarScanner
+from lading.layer.scan_codec import CHUNK
+from lading.layer.scan_rules import LayerRules
+from lading.oci.verify_table import RULES, Severity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["read_strictly"]
+
+
+def read_strictly(chunks: Iterator[bytes], *, what: str, fix: str) -> None:
+    """Reads an uncompressed tar archive to its end.
+
+    Args:
+        chunks: its bytes.
+        what: names the archive in errors.
+        fix: what a person can do about one that is not clean.
+
+    Raises:
+        InputError: an error among the rules of `verify`: sizes that disagree, a path that occurs
+            twice or leads out, no end.
+    """
+
+    def refuse(rule: str, place: str, fault: str) -> None:
+        if RULES[rule].severity is Severity.ERROR:
+            raise InputError(f"{what}: {place}: {fault} ({rule})", fix=fix)
+
+    source = StreamSource(chunks)
+    rules = LayerRules(refuse)
+    for entry in TarScanner(source, refuse):
+        rules.check(entry)
+    while source.skip(CHUNK):
+        pass
