@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 
 from lading.debian.package import Package, parse_package
 from lading.debian.relation import Relation, parse_relations
@@ -18,8 +19,15 @@ class Index:
     stanza stays text until its package is asked for.
     """
 
-    def __init__(self, architecture: str) -> None:
+    def __init__(self, architecture: str, *, point_releases: Collection[str] = ()) -> None:
+        """An index without packages.
+
+        Args:
+            architecture: Debian's name of it.
+            point_releases: source packages of which the security archive counts for nothing.
+        """
         self.architecture = architecture
+        self._point_releases = frozenset(point_releases)
         self._stanzas: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._virtual: dict[str, set[str]] = defaultdict(set)
         self._candidates: dict[str, Package] = {}
@@ -58,13 +66,28 @@ class Index:
         """
         found = self._candidates.get(name)
         if found is None and name in self._stanzas:
-            offers = [parse_package(*offer) for offer in self._stanzas[name]]
-            usable = [offer for offer in offers if offer.architecture in {self.architecture, "all"}]
+            usable = [
+                offer
+                for offer in self._offers(name)
+                if offer.archive != "security" or offer.source not in self._point_releases
+            ]
             if not usable:
                 return None
             found = max(usable, key=lambda package: version_key(package.version))
             self._candidates[name] = found
         return found
+
+    def held_back(self, name: str) -> Package | None:
+        """The security archive's version that `point_releases` keeps from being the candidate."""
+        candidate = self.candidate(name)
+        if candidate is None or candidate.source not in self._point_releases:
+            return None
+        newest = max(self._offers(name), key=lambda package: version_key(package.version))
+        return newest if version_key(newest.version) > version_key(candidate.version) else None
+
+    def _offers(self, name: str) -> list[Package]:
+        offers = [parse_package(*offer) for offer in self._stanzas[name]]
+        return [offer for offer in offers if offer.architecture in {self.architecture, "all"}]
 
     def providers(self, name: str) -> list[Package]:
         """The candidates that provide the virtual package `name`, sorted by their own names."""

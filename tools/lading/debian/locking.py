@@ -59,7 +59,7 @@ def read_index(spec: Spec, suites: Iterable[Suite], architecture: str) -> Index:
     Raises:
         NotFoundError, CorruptError, UnreachableError: see archive.read_packages.
     """
-    index = Index(architecture)
+    index = Index(architecture, point_releases=spec.point_releases)
     for suite in suites:
         for component in spec.components:
             for text in read_packages(suite, component, architecture):
@@ -72,7 +72,8 @@ def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
 
     Raises:
         NotFoundError, InputError, ConflictError: see resolve.resolve; an exclusion that no
-            dependency meets is an InputError, so that the list does not gather dust.
+            dependency meets, and a point release of what is not locked, are InputErrors, so that
+            the lists do not gather dust.
     """
     sets: dict[str, dict[str, tuple[str, ...]]] = {each.name: {} for each in spec.sets}
     packages: dict[str, dict[str, LockedPackage]] = {}
@@ -99,6 +100,12 @@ def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
     if unused:
         raise InputError(
             f"exclude names {', '.join(unused)}, which nothing depends on", fix="remove it"
+        )
+    sources = {package.source for found in packages.values() for package in found.values()}
+    if idle := sorted(spec.point_releases.keys() - sources):
+        raise InputError(
+            f"point_releases names {', '.join(idle)}, and no locked package has that source",
+            fix="remove it",
         )
     layers = {
         each.name: plan_layers(

@@ -13,7 +13,7 @@ from lading.errors import InputError
 __all__ = ["PackageSet", "Spec", "parse_spec"]
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
-_KEYS = {"suite", "components", "architectures", "sets", "exclude"}
+_KEYS = {"suite", "components", "architectures", "sets", "exclude", "point_releases"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,17 @@ class PackageSet:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """The content of `images/debian.yaml`; `sets` are ordered so that each follows its `above`."""
+    """The content of `images/debian.yaml`; `sets` are ordered so that each follows its `above`.
+
+    `exclude` maps packages, and `point_releases` source packages, to the reason why.
+    """
 
     suite: str
     components: tuple[str, ...]
     architectures: tuple[str, ...]
     sets: tuple[PackageSet, ...]
     exclude: Mapping[str, str]
+    point_releases: Mapping[str, str]
 
 
 def parse_spec(text: str, name: str) -> Spec:
@@ -60,18 +64,24 @@ def parse_spec(text: str, name: str) -> Spec:
             f"{name}: unknown key {min(unknown)!r:.60}",
             fix=f"keys: {', '.join(sorted(_KEYS))}",
         )
-    exclude = document.get("exclude") or {}
-    if not isinstance(exclude, dict) or not all(
-        _is(NAME, key) and isinstance(reason, str) and reason for key, reason in exclude.items()
-    ):
-        raise InputError(f"{name}: exclude is not a mapping of package names to reasons")
     return Spec(
         suite=_words(document, "suite", name, _WORD)[0],
         components=_words(document, "components", name, _WORD),
         architectures=tuple(sorted(_words(document, "architectures", name, _WORD))),
         sets=_ordered(_sets(document, name), name),
-        exclude=exclude,
+        exclude=_reasons(document, "exclude", name),
+        point_releases=_reasons(document, "point_releases", name),
     )
+
+
+def _reasons(document: Mapping[str, Any], key: str, name: str) -> dict[str, str]:
+    found = document.get(key) or {}
+    if not isinstance(found, dict) or not all(
+        _is(NAME, package) and isinstance(reason, str) and reason
+        for package, reason in found.items()
+    ):
+        raise InputError(f"{name}: {key} is not a mapping of package names to reasons")
+    return found
 
 
 def _sets(document: Mapping[str, Any], name: str) -> dict[str, PackageSet]:

@@ -7,7 +7,7 @@ read from its layer when somebody asks for it.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from lading.errors import CorruptError, LimitError
@@ -22,6 +22,7 @@ _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 #: As many symbolic links as Linux follows in one path.
 _MAX_LINKS = 40
+_MAX_READ = 1 << 30
 #: Faults after which nothing that follows can be trusted. Others are a verifier's business.
 _FATAL = frozenset(
     {"compression-corrupt", "tar-header", "tar-pax", "tar-size-disagreement", "tar-truncated"}
@@ -98,6 +99,25 @@ class View:
                 if len(data) == node.size:
                     return data
         raise CorruptError(f"layer {node.layer + 1} changed while it was read")
+
+    def read_each(self, nodes: Iterable[Node]) -> Iterator[tuple[Node, bytes]]:
+        """The contents of regular files, in the order of their layers; reads each layer once.
+
+        Raises:
+            LimitError: a file has more than 1 GiB; one at a time is held in memory.
+        """
+        wanted: dict[int, dict[int, Node]] = {}
+        for node in nodes:
+            if node.size > _MAX_READ:
+                raise LimitError(f"a file of {node.size} bytes is more than the {_MAX_READ} allowed")
+            wanted.setdefault(node.layer_of_data, {})[node.offset] = node
+        for number, places in sorted(wanted.items()):
+            for entry, scanner in self._entries(number):
+                found = places.pop(entry.offset, None) if entry.type == FILE else None
+                if found is not None:
+                    yield found, b"".join(bytes(piece) for piece in scanner.data())
+                if not places:
+                    break
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Every path below the root with its node, sorted, directories before what they hold."""
