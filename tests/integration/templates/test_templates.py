@@ -38,8 +38,9 @@ print(json.dumps({
 
 _SERVER = """
 require('http').createServer((_, answer) => answer.end(JSON.stringify({
-  version: process.version, user: process.getuid(), zone: Intl.DateTimeFormat('de', {
-  timeZone: 'Asia/Tokyo', dateStyle: 'full'}).format(0), secure: require('tls').rootCertificates.length
+  version: process.version, user: process.getuid(),
+  zone: Intl.DateTimeFormat('de', {timeZone: 'Asia/Tokyo', dateStyle: 'full'}).format(0),
+  secure: require('tls').rootCertificates.length
 }))).listen(+process.argv[1], '127.0.0.1')
 """
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
 from lading.actions import ld_cache as action
 from lading.actions.worker import Request
 from lading.debian.elf import Library, read_library
@@ -66,15 +67,15 @@ def test_the_cache_is_that_of_the_real_ldconfig(tmp_path: Path) -> None:
     assert _LDCONFIG is not None
     folder = tmp_path / "libraries"
     folder.mkdir()
-    files: list[tuple[str, bytes | str]] = []
-    for soname in _SONAMES:
-        files.append((f"{folder}/{soname}", _elf(soname)))
-    files.append((f"{folder}/libversion.so.3.1", _elf("libversion.so.3")))
-    files.append((f"{folder}/libversion.so.3", "libversion.so.3.1"))
-    files.append((f"{folder}/libversion.so", "libversion.so.3"))
-    files.append((f"{folder}/libnameless.so", _elf("")))
-    files.append((f"{folder}/libscript.so", b"INPUT(-la)\n"))
-    files.append((f"{folder}/plugin.so", _elf("plugin.so")))
+    files: list[tuple[str, bytes | str]] = [
+        *((f"{folder}/{soname}", _elf(soname)) for soname in _SONAMES),
+        (f"{folder}/libversion.so.3.1", _elf("libversion.so.3")),
+        (f"{folder}/libversion.so.3", "libversion.so.3.1"),
+        (f"{folder}/libversion.so", "libversion.so.3"),
+        (f"{folder}/libnameless.so", _elf("")),
+        (f"{folder}/libscript.so", b"INPUT(-la)\n"),
+        (f"{folder}/plugin.so", _elf("plugin.so")),
+    ]
     for name, content in files:
         if isinstance(content, str):
             Path(name).symlink_to(content)

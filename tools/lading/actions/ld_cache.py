@@ -5,7 +5,8 @@ Arguments: `--output=PATH --layer=PATH…`, layers lowest first.
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from typing import BinaryIO
 
 from lading.actions import flags, worker
 from lading.debian.ld_cache import write_cache
@@ -18,8 +19,12 @@ __all__ = ["run"]
 def run(request: worker.Request) -> None:
     """Writes the cache; raises LadingError."""
     options, lists = flags.parse(request.arguments, single=["output"], repeated=["layer"])
-    view = View([functools.partial(open, path, "rb") for path in lists["layer"]])
+    view = View([_opener(path) for path in lists["layer"]])
     flags.write(options["output"], write_cache(find_libraries(view)))
+
+
+def _opener(path: str) -> Callable[[], BinaryIO]:
+    return lambda: open(path, "rb")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _string(data: bytes, offset: int) -> str:
 
 
 def _sort_key(name: str) -> list[tuple[int, int]]:
-    """Orders names as _dl_cache_libcmp does: runs of digits by value, and above other characters."""
+    """Orders names as _dl_cache_libcmp does: digits by value, above other characters."""
     key: list[tuple[int, int]] = []
     digits = ""
     for character in name:

@@ -79,7 +79,9 @@ def _configured(view: View) -> Iterator[str]:
         if read > _MOST_FILES:
             raise InputError(f"{_CONFIGURATION} includes more than {_MOST_FILES} files, or itself")
         included: list[str] = []
-        for line in view.read(node, limit=_CONFIGURATION_LIMIT).decode(errors="replace").split("\n"):
+        for line in (
+            view.read(node, limit=_CONFIGURATION_LIMIT).decode(errors="replace").split("\n")
+        ):
             words = line.partition("#")[0].replace(",", " ").replace(":", " ").split()
             if words[:1] == ["include"]:
                 for pattern in words[1:]:

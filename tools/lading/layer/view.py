@@ -109,7 +109,9 @@ class View:
         wanted: dict[int, dict[int, Node]] = {}
         for node in nodes:
             if node.size > _MAX_READ:
-                raise LimitError(f"a file of {node.size} bytes is more than the {_MAX_READ} allowed")
+                raise LimitError(
+                    f"a file of {node.size} bytes is more than the {_MAX_READ} allowed"
+                )
             wanted.setdefault(node.layer_of_data, {})[node.offset] = node
         for number, places in sorted(wanted.items()):
             for entry, scanner in self._entries(number):
