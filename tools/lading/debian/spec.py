@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lading.debian.package import NAME
@@ -41,7 +41,7 @@ class Spec:
     architectures: tuple[str, ...]
     sets: tuple[PackageSet, ...]
     exclude: Mapping[str, str]
-    point_releases: Mapping[str, str]
+    point_releases: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_spec(text: str, name: str) -> Spec:
