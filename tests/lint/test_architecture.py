@@ -22,6 +22,7 @@ _FLOORS = [
     "store",
     "verify",
     "engine",
+    "builder",
     "actions",
     "commands",
 ]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from lading.engine.endpoint import Endpoint
-from lading.errors import EngineError, LadingError
+from lading.errors import EngineError, LadingError, NotFoundError, StorageError
 
 __all__ = ["Answer", "Api"]
 
@@ -23,6 +24,8 @@ _CONNECT, _ANSWER = 5.0, 60.0
 #: Seconds without any sign of life in the middle of a load or build before giving up. The
 #: daemon is silent while it unpacks one layer, on slow disks for minutes.
 _SILENCE = 900.0
+#: Bytes written at once.
+_BLOCK = 1024 * 1024
 #: Most of an error's body that is shown, in bytes.
 _ERROR_BYTES = 64 * 1024
 
@@ -100,6 +103,31 @@ class Api:
                 yield from _messages(response)
         except httpx.HTTPError as error:
             raise self.gone(error, doing) from None
+
+    def download(self, path: str, target: Path, *, doing: str) -> None:
+        """Writes what `path` answers to the new file `target`.
+
+        Raises NotFoundError, StorageError, or EngineError for any other failure.
+        """
+        try:
+            with (
+                self._client.stream(
+                    "GET", self.prefix + path, timeout=httpx.Timeout(_SILENCE, connect=_CONNECT)
+                ) as response,
+                target.open("xb") as file,
+            ):
+                if response.status_code != 200:
+                    answer = Answer(response.status_code, _value(_head(response)))
+                    kind = NotFoundError if response.status_code == 404 else EngineError
+                    raise kind(f"the {self.what} failed {doing}: {answer.message}")
+                for block in response.iter_bytes(_BLOCK):
+                    file.write(block)
+        except httpx.HTTPError as error:
+            raise self.gone(error, doing) from None
+        except OSError as error:
+            raise StorageError(
+                f"{target} cannot be written: {error.strerror}", fix="free some space"
+            ) from None
 
     def gone(self, error: Exception, doing: str) -> LadingError:
         """What to say when the daemon does not answer, or stopped answering."""

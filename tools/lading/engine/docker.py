@@ -7,6 +7,7 @@ image or the complete new one. Layers that the daemon has are not sent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -85,6 +86,14 @@ class Docker:
         if answer.status not in (200, 404):
             raise EngineError(f"the Docker daemon does not remove {name}: {answer.message}")
 
+    def save(self, name: str, path: Path) -> None:
+        """Writes the image called `name` to a new file, as `docker save` does.
+
+        Raises NotFoundError, EngineError, or StorageError.
+        """
+        self._asked()
+        self._api.download(f"/images/{quote(name, safe=':/@')}/get", path, doing="saving an image")
+
     def close(self) -> None:
         """Ends the connections."""
         self._api.close()
@@ -100,17 +109,17 @@ class Docker:
         self._asked()
         return self._api.get(path, params)
 
-    def _in_containerd(self) -> bool:
+    def in_containerd(self) -> bool:
         """Whether images are kept in containerd, where the id is the manifest's digest."""
         status = self._call("/info").get("DriverStatus") or []
         return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
     def id_of(self, image: Image) -> Digest:
-        return image.manifest.digest if self._in_containerd() else image.config.digest
+        return image.manifest.digest if self.in_containerd() else image.config.digest
 
     def send(self, content: Content, image: Image, progress: Progress, sent: Sent) -> None:
         """Sends the image without the layers that are there; all of it if that was wrong."""
-        if self._in_containerd():
+        if self.in_containerd():
             files = tarball.members(image, [])
             self._upload(sending.body(files, content, progress, sent))
             return
@@ -133,7 +142,7 @@ class Docker:
         sent: Sent,
     ) -> None:
         files = tarball.docker_members(image, skip)
-        zstd = self._api_version() < _ZSTD_API
+        zstd = self.api_version() < _ZSTD_API
         with sending.unpacked(files, image, content, zstd=zstd) as ready:
             self._upload(sending.body(ready, content, progress, sent))
 
@@ -183,7 +192,8 @@ class Docker:
         if answer.status != 201:
             raise EngineError(f"the Docker daemon does not name the image {name}: {answer.message}")
 
-    def _api_version(self) -> tuple[int, ...]:
+    def api_version(self) -> tuple[int, ...]:
+        """The version of its API, such as (1, 42)."""
         text = str(self._asked().get("ApiVersion", "1.24"))
         return tuple(int(part) for part in text.split(".") if part.isdigit())
 

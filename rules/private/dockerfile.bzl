@@ -1,0 +1,153 @@
+"""dockerfile_image: an image from a Dockerfile."""
+
+load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements")
+load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
+load(":worker.bzl", "action_args")
+
+_DOC = """An image that a Dockerfile describes, for what is no output of Bazel: installers, package managers.
+
+A builder of this machine builds it: the BuildKit of a Docker daemon, a `buildkitd`, or buildah (see
+`--@lading//rules/settings:builder`). What it made is written again by lading: layers sorted, dated at the epoch,
+packed by one compressor; layers of `bases` stay the blobs that they are. So the image is reproducible where the
+Dockerfile is.
+
+Nothing is pulled unless `allow` names it, and commands have no network unless `network` gives them one. A Dockerfile
+that only copies outputs of Bazel is refused, because `image_manifest` does that without a builder; `reason` overrules.
+
+The action is not hermetic. It runs on this machine, outside of the sandbox; docs/dockerfile.md says how it is cached.
+"""
+
+_ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | BUILDER_ATTRS | {
+    "allow": attr.string_list(doc = """Images and frontends that the builder may fetch from a registry, as the Dockerfile names them, best with
+a digest: `debian:13@sha256:…`."""),
+    "bases": attr.string_keyed_label_dict(
+        providers = [[ImageManifestInfo], [ImageIndexInfo]],
+        doc = "Name in `FROM`, `COPY --from` or `RUN --mount=from=` to the image that it stands for. No registry is asked for it.",
+    ),
+    "build_args": attr.string_dict(doc = "Values of `ARG`. They are part of the image's history, and no place for secrets."),
+    "dockerfile": attr.label(allow_single_file = True, mandatory = True, doc = "The Dockerfile."),
+    "files": attr.string_keyed_label_dict(
+        allow_files = True,
+        doc = "Path in the context to a target with one file or directory.",
+    ),
+    "labels": attr.string_dict(doc = "Labels of the image."),
+    "reason": attr.string(doc = "Why a Dockerfile that only copies outputs of Bazel is wanted all the same."),
+    "srcs": attr.label_list(
+        allow_files = True,
+        doc = "Files of the context, at their path in this package; those of other packages at their path in their own.",
+    ),
+    "target": attr.string(doc = "Stage to build; by default the last."),
+    "_tool": attr.label(default = "//tools/lading/actions:dockerfile", cfg = "exec", executable = True),
+}
+
+def _impl(ctx):
+    name = ctx.label.name
+    platform = target_platform(ctx)
+    manifest = ctx.actions.declare_file(name + ".manifest.json")
+    config = ctx.actions.declare_file(name + ".config.json")
+    descriptor = ctx.actions.declare_file(name + ".descriptor.json")
+    digest = ctx.actions.declare_file(name + ".digest")
+    layout = ctx.actions.declare_directory(name + ".layers")
+
+    args = action_args(ctx)
+    args.add("--label=%s" % ctx.label)
+    args.add("--platform=" + platform_name(platform))
+    args.add(ctx.file.dockerfile, format = "--dockerfile=%s")
+    add_builder_flags(ctx, args)
+    files = _add_context(ctx, args)
+    bases = [
+        add_base(args, base, target, "%s, bases[%r]" % (ctx.label, base))
+        for base, target in ctx.attr.bases.items()
+    ]
+    for flag, values in (("build_arg", ctx.attr.build_args), ("image_label", ctx.attr.labels)):
+        for key, value in values.items():
+            if "\n" in key + value:
+                fail("%s: the value of %s has a line break. Put it into a file of the context." % (ctx.label, key))
+            args.add("--%s=%s=%s" % (flag, key, value))
+    args.add_all(ctx.attr.allow, format_each = "--allow=%s")
+    if ctx.attr.target:
+        args.add(ctx.attr.target, format = "--target=%s")
+    if not ctx.attr.reason and _is_all_generated(ctx, files):
+        args.add("--generated=1")
+    args.add(manifest, format = "--manifest=%s")
+    args.add(config, format = "--config=%s")
+    args.add(descriptor, format = "--descriptor=%s")
+    args.add(digest, format = "--digest=%s")
+    args.add("--layout=" + layout.path)
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = files + bases + [ctx.file.dockerfile],
+        outputs = [manifest, config, descriptor, digest, layout],
+        mnemonic = "DockerfileBuild",
+        progress_message = "Building %{label} from its Dockerfile, with a builder of this machine",
+        # DOCKER_HOST and BUILDKIT_HOST, where --action_env lets them through.
+        use_default_shell_env = True,
+        execution_requirements = builder_requirements(ctx.attr.network, bool(ctx.attr.allow)),
+    )
+    info = ImageManifestInfo(
+        config = config,
+        descriptor = descriptor,
+        digest = digest,
+        layers = [],
+        layouts = [layout],
+        manifest = manifest,
+        platform = platform,
+        sources = [],
+    )
+    return [
+        DefaultInfo(files = depset([manifest, config, digest])),
+        info,
+        OutputGroupInfo(
+            config = depset([config]),
+            descriptor = depset([descriptor]),
+            digest = depset([digest]),
+            manifest = depset([manifest]),
+            root_blob = depset([manifest]),
+            **layout_output_groups(ctx, descriptor, [manifest, config], [info])
+        ),
+    ]
+
+def _add_context(ctx, args):
+    """Adds the files of the context and returns them."""
+    files = []
+    for target in ctx.attr.srcs:
+        for file in target.files.to_list():
+            args.add("--file=%s\t%s" % (_path(file, target.label.package), file.path))
+            files.append(file)
+    for path, target in ctx.attr.files.items():
+        found = target.files.to_list()
+        if len(found) != 1:
+            fail("%s, files[%r]: %s has %d files. Name a target with one file or directory." % (ctx.label, path, target.label, len(found)))
+        if path.startswith("/") or ".." in path.split("/") or "\t" in path or "\n" in path:
+            fail("%s, files[%r] is no path in the context. Paths are relative, without '..'." % (ctx.label, path))
+        args.add("--file=%s\t%s" % (path, found[0].path))
+        files.append(found[0])
+    return files
+
+def _path(file, package):
+    path = file.short_path
+    if path.startswith("../"):
+        path = path.split("/", 2)[2]
+    if package and path.startswith(package + "/"):
+        path = path[len(package) + 1:]
+    return path
+
+def _is_all_generated(ctx, files):
+    """Whether, for all that is known before an action runs, rules could make the image.
+
+    What the Dockerfile says is not known here; the action looks at it.
+    """
+    return (
+        not ctx.attr.allow and not ctx.attr.secrets and ctx.attr.network == "none" and
+        bool(files) and not [file for file in files if file.is_source]
+    )
+
+dockerfile_image = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    provides = [ImageManifestInfo],
+)

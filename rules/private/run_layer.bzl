@@ -1,0 +1,112 @@
+"""image_run_layer: what a command changes in an image, as a layer."""
+
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
+load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements")
+load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
+load(":worker.bzl", "action_args")
+
+_DOC = """What a command changes in an image, as one layer. NOT HERMETIC: a builder of this machine runs it.
+
+    image_run_layer(
+        name = "installed",
+        base = ":base",
+        command = ["/usr/bin/dpkg", "--install", "/inputs/tool.deb"],
+        inputs = {"tool.deb": "@tool//file"},
+    )
+
+    image(
+        name = "image",
+        base = ":base",
+        layers = [":installed"],
+    )
+
+The command sees the base's files and, read-only at `/inputs`, its inputs; no network, unless `network` gives it one.
+The layer holds what it wrote, changed and deleted, sorted and dated at the epoch, without what the builder itself puts
+there (`/proc`, `/sys`, `/dev`, `/etc/resolv.conf`, `/etc/hosts`, `/etc/hostname`). It is the same every time if the
+command does the same every time: no clock, no random numbers, no order of a directory in what it writes.
+
+Use it for what only a program in the image can do. What unpacks or copies is `image_layer`.
+"""
+
+_ATTRS = PLATFORM_ATTRS | BUILDER_ATTRS | {
+    "base": attr.label(
+        mandatory = True,
+        providers = [[ImageManifestInfo], [ImageIndexInfo]],
+        doc = "Image that the command runs in, and that the layer belongs on.",
+    ),
+    "command": attr.string_list(mandatory = True, doc = "The program by its path in the image, and its arguments. No shell is involved."),
+    "env": attr.string_dict(doc = "Environment, besides that of the base."),
+    "inputs": attr.string_keyed_label_dict(
+        allow_files = True,
+        doc = "Path below `/inputs` to a target with one file or directory.",
+    ),
+    "user": attr.string(default = "0", doc = "User that runs it, `name` or `uid[:gid]`."),
+    "working_dir": attr.string(default = "/", doc = "Absolute directory that it starts in."),
+    "_tool": attr.label(default = "//tools/lading/actions:run_layer", cfg = "exec", executable = True),
+}
+
+_SUFFIX = {"gzip": ".tar.gz", "none": ".tar", "zstd": ".tar.zst"}
+_MEDIA_TYPE = {
+    "gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
+    "none": "application/vnd.oci.image.layer.v1.tar",
+    "zstd": "application/vnd.oci.image.layer.v1.tar+zstd",
+}
+
+def _impl(ctx):
+    if not ctx.attr.command or not ctx.attr.command[0].startswith("/"):
+        fail("%s, command: name the program by its absolute path in the image." % ctx.label)
+    for word in ctx.attr.command + ctx.attr.env.keys() + ctx.attr.env.values() + [ctx.attr.working_dir, ctx.attr.user]:
+        if "\n" in word:
+            fail("%s: %r has a line break. Put the text into a file among the inputs." % (ctx.label, word))
+    compression = ctx.attr._compress[BuildSettingInfo].value
+    blob = ctx.actions.declare_file(ctx.label.name + _SUFFIX[compression])
+    metadata = ctx.actions.declare_file(ctx.label.name + ".metadata.json")
+
+    args = action_args(ctx)
+    args.add("--label=%s" % ctx.label)
+    args.add("--platform=" + platform_name(target_platform(ctx)))
+    add_builder_flags(ctx, args)
+    base = add_base(args, "base", ctx.attr.base, "%s, base" % ctx.label)
+    args.add_all(ctx.attr.command, format_each = "--word=%s")
+    for key, value in ctx.attr.env.items():
+        args.add("--env=%s=%s" % (key, value))
+    files = []
+    for path, target in ctx.attr.inputs.items():
+        found = target.files.to_list()
+        if len(found) != 1:
+            fail("%s, inputs[%r]: %s has %d files. Name a target with one file or directory." % (ctx.label, path, target.label, len(found)))
+        args.add("--file=%s\t%s" % (path, found[0].path))
+        files.append(found[0])
+    args.add(ctx.attr.user, format = "--user=%s")
+    args.add(ctx.attr.working_dir, format = "--working_dir=%s")
+    args.add(blob, format = "--output=%s")
+    args.add(metadata, format = "--metadata=%s")
+    ctx.actions.run(
+        executable = ctx.executable._tool,
+        arguments = [args],
+        inputs = files + [base],
+        outputs = [blob, metadata],
+        mnemonic = "ImageRunLayer",
+        progress_message = "Running a command for %{label}, with a builder of this machine (not hermetic)",
+        use_default_shell_env = True,
+        execution_requirements = builder_requirements(ctx.attr.network, False),
+    )
+    return [
+        DefaultInfo(files = depset([blob, metadata])),
+        LayerInfo(
+            blob = blob,
+            inputs = depset(),
+            media_type = _MEDIA_TYPE[compression],
+            metadata = metadata,
+            recipe = None,
+        ),
+        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata])),
+    ]
+
+image_run_layer = rule(
+    implementation = _impl,
+    attrs = _ATTRS,
+    doc = _DOC,
+    provides = [LayerInfo],
+)

@@ -1,0 +1,107 @@
+"""What the actions share that need a builder: their flags, and how a failure is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lading.builder import choose
+from lading.builder.failure import BuildError
+from lading.builder.progress import Tail
+from lading.builder.request import Builder, BuildRequest, Secret
+from lading.errors import InputError, LadingError, UsageError
+from lading.layer.compress import Compression
+
+__all__ = [
+    "REPEATED",
+    "SINGLE",
+    "builder",
+    "compression",
+    "failed",
+    "pairs",
+    "secret_values",
+    "secrets",
+    "tabbed",
+    "timeout",
+]
+
+#: Flags of each: the builder, what it is allowed, how its result is compressed.
+SINGLE = (
+    "address", "builder", "certificates", "compression", "label", "level", "network", "no_cache",
+    "platform", "profile", "secrets", "timeout",
+)  # fmt: skip
+REPEATED = ("base", "file", "secret")
+
+Ones = Mapping[str, str]
+
+
+def builder(one: Ones) -> Builder:
+    """The builder that `--builder`, `--address` and `--certificates` name."""
+    certificates = one.get("certificates")
+    return choose.find(
+        one.get("builder", "auto"),
+        address=one.get("address", ""),
+        certificates=Path(certificates) if certificates else None,
+    )
+
+
+def compression(one: Ones) -> Compression:
+    """What `--compression`, `--profile` and `--level` say."""
+    level = one.get("level", "-1")
+    if not level.removeprefix("-").isdecimal():
+        raise UsageError(f"--level={level:.40} is no number")
+    return Compression(one.get("compression", "gzip"), one.get("profile", "fast"), int(level))
+
+
+def timeout(one: Ones) -> float:
+    """Seconds of `--timeout`."""
+    text = one.get("timeout", "0")
+    if not text.isdecimal():
+        raise UsageError(f"--timeout={text:.40} is no number of seconds")
+    return float(text)
+
+
+def secrets(one: Ones, many: Mapping[str, list[str]]) -> tuple[Secret, ...]:
+    """The secrets that `--secret` names, in the directory `--secrets`."""
+    directory = one.get("secrets", "")
+    if many["secret"] and not directory:
+        raise InputError(
+            f"the secret {many['secret'][0]:.80} is needed, and no directory with secrets is set",
+            fix="put a file of that name into a directory outside of the workspace, and set"
+            " --@lading//rules/settings:builder_secrets=/that/directory",
+        )
+    return tuple(Secret(name, Path(directory, name)) for name in many["secret"])
+
+
+def secret_values(request: BuildRequest) -> list[str]:
+    """The texts that no line may show."""
+    return [secret.value(os.environ) for secret in request.secrets]
+
+
+def failed(error: LadingError, tail: Tail, what: str) -> LadingError:
+    """The same failure, with the target's name; prints the last lines of a build that ran."""
+    if isinstance(error, BuildError) and str(tail):
+        sys.stderr.write(f"{what}: the last lines of the build:\n{tail}\n")
+    text = tail.hide(error.what)
+    return type(error)(text if text.startswith(what) else f"{what}: {text}", fix=error.fix)
+
+
+def pairs(items: Sequence[str], flag: str) -> dict[str, str]:
+    """`NAME=VALUE` items as a dictionary."""
+    result = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"{flag}={item:.80} is not NAME=VALUE")
+        result[name] = value
+    return result
+
+
+def tabbed(item: str, flag: str) -> tuple[str, Path]:
+    """A `NAME<TAB>PATH` item."""
+    place, tab, path = item.partition("\t")
+    if not tab:
+        raise UsageError(f"{flag}={item:.120} is not NAME<TAB>PATH")
+    return place, Path(path)

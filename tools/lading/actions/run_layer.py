@@ -1,0 +1,80 @@
+"""The ImageRunLayer action: what a command changes in an image, as a layer. Not hermetic."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from lading.actions import builders, flags, worker
+from lading.builder import context, scratch, step
+from lading.builder.progress import Tail
+from lading.builder.request import BuildRequest
+from lading.errors import LadingError, UsageError
+from lading.layer.metadata import layer_metadata
+from lading.oci.platform import Platform
+
+__all__ = ["run"]
+
+_SINGLE = (*builders.SINGLE, "metadata", "output", "user", "working_dir")
+_REPEATED = (*builders.REPEATED, "env", "word")
+
+
+def run(request: worker.Request) -> None:
+    """Runs one command.
+
+    Args:
+        request: its arguments are those of `actions.builders`, `--base=base<TAB>LAYOUT`,
+            `--word=` for the program and each of its arguments, `--env=NAME=VALUE`, `--user=`,
+            `--working_dir=`, `--file=PATH<TAB>SOURCE` for each input, and the outputs
+            `--output=` and `--metadata=`.
+
+    Raises:
+        LadingError: see `builder.step.run`.
+    """
+    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
+    what = one.get("label", "image_run_layer")
+    if "output" not in one or "metadata" not in one:
+        raise UsageError("--output or --metadata is missing")
+    wanted = step.Step(
+        many["word"],
+        builders.pairs(many["env"], "--env"),
+        one.get("user", "0"),
+        one.get("working_dir", "/"),
+    )
+    with scratch.scratch() as directory:
+        root = directory / "context"
+        (root / "inputs").mkdir(parents=True)
+        files = (builders.tabbed(item, "--file") for item in many["file"])
+        context.lay_out(root / "inputs", files)
+        asked = BuildRequest(
+            context=root,
+            secrets=builders.secrets(one, many),
+            platform=Platform.parse(one["platform"]) if "platform" in one else None,
+            network=one.get("network", "none"),
+            bases=dict(builders.tabbed(item, "--base") for item in many["base"]),
+            no_cache=one.get("no_cache") == "1",
+            timeout=builders.timeout(one),
+        )
+        tail = Tail(40, builders.secret_values(asked))
+        compression = builders.compression(one)
+        try:
+            blob = step.run(
+                builders.builder(one), wanted, asked, directory / "out",
+                what=what, compression=compression, on_event=tail,
+            )  # fmt: skip
+        except LadingError as error:
+            raise builders.failed(error, tail, what) from None
+        made = directory / "out" / "blobs" / "sha256" / blob.digest.partition(":")[2]
+        scratch.move(made, Path(one["output"]))
+    flags.write(one["metadata"], layer_metadata(blob, compression.media_type, {}))
+
+
+def _stop(number: int, _: object) -> None:
+    """Bazel asks an action to end by a signal; the builder's processes have to end with it."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
+    worker.main(run)

@@ -1,0 +1,1 @@
+"""Builders of images from Dockerfiles: BuildKit and buildah, one file each."""

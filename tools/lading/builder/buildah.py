@@ -1,0 +1,201 @@
+"""buildah, without a daemon: its storage is the build's own and gone with it.
+
+Instructions run in chroot isolation. Without a network, all of buildah runs in a network
+namespace that has none, so nothing can be pulled either.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lading.builder import scratch
+from lading.builder.dockerfile import Dockerfile, parse
+from lading.builder.failure import failure
+from lading.builder.process import run
+from lading.builder.progress import Event
+from lading.builder.request import BuildRequest, OnEvent
+from lading.errors import EngineError
+
+__all__ = ["Buildah", "Steps"]
+
+_STEP = re.compile(r"(?:\[([0-9]+)/[0-9]+\] )?STEP ([0-9]+)/[0-9]+: (.*)")
+_COPYING = re.compile(r"Copying (?:blob|config) (sha256:[0-9a-f]+)")
+_STATUS = re.compile(r"exit status ([0-9]+)")
+_ERROR = re.compile(r"Error: |error: ")
+
+
+class Buildah:
+    """The program `buildah`; `unshare` (util-linux) makes the namespace without a network."""
+
+    name = "buildah"
+
+    def __init__(self, program: str, unshare: str = "unshare") -> None:
+        self._program, self._unshare = program, unshare
+
+    def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
+        """See `Builder.build`."""
+        with scratch.scratch() as directory:
+            env = _environment(directory, request)
+            dockerfile = parse(request.file.read_text(encoding="utf-8"), request.build_args)
+            self._pull(dockerfile, request, env, on_event)
+            archive = directory / "image.tar"
+            command = [*self._isolated(request), *_flags(request, dockerfile, directory, env)]
+            command += [f"--tag=oci-archive:{archive}", str(request.context.resolve())]
+            steps = Steps(dockerfile)
+
+            def on_line(line: str) -> None:
+                for event in steps.feed(line):
+                    on_event(event)
+
+            code = run(command, env=env, on_line=on_line, timeout=request.timeout)
+            if code:
+                raise failure(
+                    "buildah", steps.message() or f"it ended with {code}",
+                    line=steps.line, status=steps.status, step=bool(steps.line),
+                )  # fmt: skip
+            for event in steps.finish():
+                on_event(event)
+            scratch.move(archive, output)
+
+    def _isolated(self, request: BuildRequest) -> list[str]:
+        bud = [self._program, "bud"]
+        if os.geteuid() != 0:
+            # Root in a user namespace of its own, which takes a runtime (runc or crun).
+            network = "none" if request.network == "none" else "host"
+            return [*bud, "--isolation=rootless", f"--network={network}"]
+        chroot = [*bud, "--isolation=chroot", "--network=host"]
+        return [self._unshare, "--net", *chroot] if request.network == "none" else chroot
+
+    def _pull(
+        self, dockerfile: Dockerfile, request: BuildRequest, env: dict[str, str], on_event: OnEvent
+    ) -> None:
+        """Fetches what was allowed, before the network is cut."""
+        wanted = {item.name for item in dockerfile.external(request.target) if item.how != "ADD"}
+        for name in sorted(wanted & request.allow - set(request.bases)):
+            words: list[str] = []
+            platform = [f"--platform={request.platform}"] if request.platform else []
+            on_event(Event("info", text=f"pulling {name}"))
+            command = [self._program, "pull", "--quiet", *platform, name]
+            if run(command, env=env, on_line=words.append, timeout=request.timeout):
+                why = " ".join(" ".join(words).split())
+                raise EngineError(f"{name} cannot be pulled: {why:.400}")
+
+
+def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
+    storage = directory / "storage.conf"
+    storage.write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{directory}/graph"\nrunroot = "{directory}/run"\n'
+    )
+    (directory / "tmp").mkdir()
+    if request.allow:
+        scratch.login(directory, os.environ)
+    passed = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_RUNTIME_DIR")
+    return {
+        **{name: os.environ[name] for name in passed if name in os.environ},
+        "HOME": str(directory),
+        "TMPDIR": str(directory / "tmp"),
+        "CONTAINERS_STORAGE_CONF": str(storage),
+        "DOCKER_CONFIG": str(directory),
+        "LC_ALL": "C",
+    }
+
+
+def _flags(
+    request: BuildRequest, dockerfile: Dockerfile, directory: Path, env: dict[str, str]
+) -> list[str]:
+    flags = [
+        "--pull=never",
+        "--layers=false",
+        "--format=oci",
+        "--identity-label=false",
+        f"--file={request.file}",
+        f"--build-arg=SOURCE_DATE_EPOCH={request.source_date_epoch}",
+        *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
+        *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
+        *scratch.secret_flags(request, env),
+    ]
+    links = scratch.base_links(request, directory)
+    for reference in dockerfile.external(request.target):
+        if path := links.get(reference.name):
+            # buildah compares the text as it is written, before variables are replaced.
+            flags.append(f"--build-context={reference.text}=container-image://oci:{path}")
+    ignore = scratch.ignore_file(request)
+    if ignore is not None:
+        flags.append(f"--ignorefile={ignore}")
+    if request.target:
+        flags.append(f"--target={request.target}")
+    if request.platform:
+        flags.append(f"--platform={request.platform}")
+    return flags
+
+
+class Steps:
+    """Reads buildah's text: steps, their output, and why it failed.
+
+    Attributes:
+        line: the line of the Dockerfile that failed, 0 while none did.
+        status: the exit status of the program that failed, None without one.
+    """
+
+    def __init__(self, dockerfile: Dockerfile) -> None:
+        self.line = 0
+        self.status: int | None = None
+        self._dockerfile = dockerfile
+        self._step: Event | None = None
+        self._error: list[str] = []
+        self._last = ""
+
+    def feed(self, line: str) -> Iterator[Event]:
+        """What a line tells."""
+        if match := _STEP.fullmatch(line):
+            yield from self.finish()
+            stage, number, text = int(match[1] or 1) - 1, int(match[2]), match[3]
+            self._step = Event(
+                "started", f"{stage + 1}.{number}", text, line=self._line(stage, number, text)
+            )
+            yield self._step
+        elif match := _COPYING.match(line):
+            yield Event("info", match[1], text=line)
+        elif _ERROR.match(line):
+            self._fail(line)
+            step = self._step or Event("error")
+            yield Event("error", step.id, step.name, text=line, line=step.line)
+        elif line.strip():
+            self._last = line
+            step = self._step or Event("output")
+            yield Event("output", step.id, step.name, text=line)
+
+    def finish(self) -> Iterator[Event]:
+        """The end of the step that runs."""
+        if self._step is not None:
+            yield Event("done", self._step.id, self._step.name, line=self._step.line)
+            self._step = None
+
+    def message(self) -> str:
+        """Why the build failed, in buildah's words, on one line."""
+        text = self._error[-1] if self._error else self._last
+        return " ".join(_ERROR.sub("", text, count=1).split())
+
+    def _fail(self, line: str) -> None:
+        self._error.append(line)
+        if match := _STATUS.search(line):
+            self.status = int(match[1])
+        if self._step is not None and "building at STEP" in line:
+            self.line = self._step.line
+
+    def _line(self, stage: int, number: int, text: str) -> int:
+        """The line of the Dockerfile that a step is about."""
+        if stage >= len(self._dockerfile.stages):
+            return 0
+        found = self._dockerfile.stages[stage]
+        keyword = text.split(" ", 1)[0].upper()
+        if keyword == "FROM":
+            return found.base.line
+        place = number - 2
+        if place < len(found.instructions) and found.instructions[place].keyword == keyword:
+            return found.instructions[place].line
+        same = [one for one in found.instructions if one.keyword == keyword]
+        return same[0].line if len(same) == 1 else 0

@@ -1,0 +1,229 @@
+"""BuildKit, of a Docker daemon or at an address of its own, driven by `docker-buildx`.
+
+Where the builder can write an OCI archive, bases are lent to it as layouts and the archive is the
+result. A Docker daemon that keeps images in a graph driver can do neither: bases are loaded under
+names that nobody else uses, the result is saved from there, and the names are taken away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from lading.builder import scratch
+from lading.builder.failure import failure
+from lading.builder.process import run
+from lading.builder.rawjson import RawJson
+from lading.builder.request import BuildRequest, OnEvent
+from lading.engine.docker import Docker
+from lading.engine.endpoint import Endpoint, docker_endpoint
+from lading.errors import EngineError, InputError, LadingError
+from lading.store.layouts import Layout
+
+__all__ = ["Buildkit", "DockerBuildkit"]
+
+#: First Docker API whose BuildKit knows named contexts (Engine 23.0).
+_NAMED_CONTEXTS = (1, 42)
+#: A host that no resolver knows (RFC 6761): what is not here is not looked for elsewhere.
+_NOWHERE = "lading.invalid"
+
+
+class Buildkit:
+    """A `buildkitd` at an address.
+
+    Args:
+        buildx: the program `docker-buildx`.
+        address: `tcp://host:port` or `unix:///path`.
+        certificates: directory with `ca.pem`, `cert.pem` and `key.pem`, for TLS.
+    """
+
+    name = "buildkit"
+
+    def __init__(self, buildx: str, address: str, certificates: Path | None = None) -> None:
+        if not address.startswith(("tcp://", "unix://")):
+            raise InputError(
+                f"{address!r:.120} is no address of a buildkitd",
+                fix="use tcp://host:port or unix:///path/to/socket",
+            )
+        self._buildx, self._address, self._certificates = buildx, address, certificates
+
+    def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
+        """See `Builder.build`."""
+        with scratch.scratch() as directory:
+            env = _environment(directory, request)
+            options = []
+            if self._certificates:
+                for key, file in (("cacert", "ca"), ("cert", "cert"), ("key", "key")):
+                    options.append(f"--driver-opt={key}={self._certificates}/{file}.pem")
+            words: list[str] = []
+            create = [self._buildx, "create", "--name=lading", "--driver=remote", *options]
+            if run([*create, self._address], env=env, on_line=words.append):
+                raise EngineError(
+                    f"buildx cannot use {self._address}: {' '.join(' '.join(words).split()):.400}"
+                )
+            where = f"buildkitd at {self._address}"
+            _to_archive(
+                [self._buildx, "build", "--builder=lading"],
+                request, directory, env, output, on_event, where,
+            )  # fmt: skip
+
+
+class DockerBuildkit:
+    """The BuildKit in a Docker daemon.
+
+    Args:
+        buildx: the program `docker-buildx`.
+        endpoint: where the daemon answers; found as docker finds it when left out.
+    """
+
+    name = "docker"
+
+    def __init__(self, buildx: str, endpoint: Endpoint | None = None) -> None:
+        self._buildx = buildx
+        self._endpoint = endpoint or docker_endpoint()
+
+    def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
+        """See `Builder.build`."""
+        docker = Docker(self._endpoint)
+        where = f"Docker at {self._endpoint.url}"
+        try:
+            if request.bases and docker.api_version() < _NAMED_CONTEXTS:
+                raise EngineError(
+                    f"{where} is too old to build FROM an image that it is given",
+                    fix="use Docker 23.0 or later, or --builder=buildah",
+                )
+            with scratch.scratch() as directory:
+                env = _environment(directory, request)
+                env["DOCKER_HOST"] = self._endpoint.url
+                if self._endpoint.certificates:
+                    env["DOCKER_TLS_VERIFY"] = "1"
+                    env["DOCKER_CERT_PATH"] = self._endpoint.certificates
+                command = [self._buildx, "build", "--builder=default"]
+                if docker.in_containerd():
+                    _to_archive(command, request, directory, env, output, on_event, where)
+                else:
+                    _to_daemon(command, request, directory, env, output, on_event, docker, where)
+        finally:
+            docker.close()
+
+
+def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
+    """The whole environment of buildx: nothing of the user's, except logins where it may pull."""
+    for name in ("docker", "buildx"):
+        (directory / name).mkdir(mode=0o700)
+    if request.allow:
+        scratch.login(directory / "docker", os.environ)
+    passed = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR")
+    return {
+        **{name: os.environ[name] for name in passed if name in os.environ},
+        "HOME": str(directory),
+        "DOCKER_CONFIG": str(directory / "docker"),
+        "BUILDX_CONFIG": str(directory / "buildx"),
+        # No colours and no second progress in what is parsed.
+        "NO_COLOR": "1",
+    }
+
+
+def _arguments(request: BuildRequest, env: dict[str, str]) -> list[str]:
+    """What both ways have in common; the context is not among it."""
+    flags = [
+        "--progress=rawjson",
+        "--provenance=false",
+        "--sbom=false",
+        f"--file={request.file}",
+        f"--network={request.network}",
+        f"--build-arg=SOURCE_DATE_EPOCH={request.source_date_epoch}",
+        *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
+        *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
+        *scratch.secret_flags(request, env),
+    ]
+    if request.network == "host":
+        flags.append("--allow=network.host")
+    if request.target:
+        flags.append(f"--target={request.target}")
+    if request.platform:
+        flags.append(f"--platform={request.platform}")
+    if request.no_cache:
+        flags.append("--no-cache")
+    return flags
+
+
+def _to_archive(
+    command: list[str],
+    request: BuildRequest,
+    directory: Path,
+    env: dict[str, str],
+    output: Path,
+    on_event: OnEvent,
+    where: str,
+) -> None:
+    """A build whose result is written as an OCI archive."""
+    flags = _arguments(request, env)
+    for name, path in scratch.base_links(request, directory).items():
+        flags.append(f"--build-context={name}=oci-layout://{path}@{scratch.root_of(path).digest}")
+    archive = directory / "image.tar"
+    flags.append(f"--output=type=oci,dest={archive},rewrite-timestamp=true")
+    _run([*command, *flags, str(request.context.resolve())], env, request, on_event, where)
+    scratch.move(archive, output)
+
+
+def _to_daemon(
+    command: list[str],
+    request: BuildRequest,
+    directory: Path,
+    env: dict[str, str],
+    output: Path,
+    on_event: OnEvent,
+    docker: Docker,
+    where: str,
+) -> None:
+    """A build whose result is an image of the daemon, until it is saved from there."""
+    unique = f"{_NOWHERE}/{secrets.token_hex(8)}"
+    flags = _arguments(request, env)
+    with contextlib.ExitStack() as stack:
+        for number, (name, path) in enumerate(sorted(request.bases.items())):
+            lent = f"{unique}/base{number}:now"
+            stack.enter_context(_forgotten(docker, lent))
+            content = Layout(path, follow_links=True)
+            docker.load(content, scratch.root_of(path), [lent], platform=request.platform)
+            flags.append(f"--build-context={name}=docker-image://{lent}")
+        result = f"{unique}/result:now"
+        stack.enter_context(_forgotten(docker, result))
+        flags += ["--output=type=docker", f"--tag={result}"]
+        _run([*command, *flags, str(request.context.resolve())], env, request, on_event, where)
+        archive = directory / "image.tar"
+        docker.save(result, archive)
+        scratch.move(archive, output)
+
+
+@contextlib.contextmanager
+def _forgotten(docker: Docker, name: str) -> Iterator[None]:
+    """Takes a name away from the daemon afterwards, and what only that name kept."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(LadingError):
+            docker.remove(name)
+
+
+def _run(
+    command: list[str], env: dict[str, str], request: BuildRequest, on_event: OnEvent, where: str
+) -> None:
+    progress = RawJson()
+
+    def on_line(line: str) -> None:
+        for event in progress.feed(line):
+            on_event(event)
+
+    code = run(command, env=env, on_line=on_line, timeout=request.timeout)
+    if code:
+        raise failure(
+            where,
+            progress.message() or f"buildx ended with {code}",
+            line=progress.line,
+            status=progress.status,
+            step=bool(progress.error) and "Unavailable" not in progress.error,
+        )

@@ -1,0 +1,319 @@
+"""What a Dockerfile takes from outside, read without building it.
+
+Only what decides that is understood: parser directives, continued lines, heredocs, `ARG` before
+the first `FROM`, stages, `FROM`, `COPY --from`, `RUN --mount=…,from=` and the sources of `ADD`
+(Dockerfile reference; BuildKit's parser is what the two builders of lading share). Where a text
+could be read in two ways, the one that takes more from outside counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lading.builder.expand import expand
+from lading.errors import InputError
+
+__all__ = ["Dockerfile", "Instruction", "Reference", "Stage", "parse"]
+
+_BOM = "\ufeff"
+_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+#: A word as a shell splits them: quotes hold it together.
+_WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'\\])+")
+_HEREDOC = re.compile(r"[0-9]*<<(-?)([^<]+)")
+_WITH_HEREDOC = frozenset({"ADD", "COPY", "RUN"})
+_FLAG = re.compile(r"--([a-zA-Z0-9-]+)(?:=((?:\"[^\"]*\"|'[^']*'|\S)*))?(?:\s+|$)")
+_REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@", re.IGNORECASE)
+#: Variables that a builder sets before the first stage, as far as a name may depend on them.
+_PLATFORM = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",
+             "TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction: its keyword in capitals, its flags, what follows, and its first line."""
+
+    keyword: str
+    flags: tuple[tuple[str, str], ...]
+    rest: str
+    line: int
+    heredocs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image that an instruction takes: `name` after expansion, `text` as it is written."""
+
+    name: str
+    text: str
+    line: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage: its name in small letters or empty, what it is built from, and what it takes."""
+
+    name: str
+    base: Reference
+    references: tuple[Reference, ...]
+    instructions: tuple[Instruction, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """A Dockerfile, read. `syntax` is the frontend that it asks for; a line 0 is none."""
+
+    syntax: str
+    syntax_line: int
+    escape: str
+    escape_line: int
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> int:
+        """The index of the stage called or numbered `name`; -1 when there is none."""
+        for number in range(len(self.stages) - 1, -1, -1):
+            if self.stages[number].name == name.lower():
+                return number
+        if name.isdecimal() and len(name) < 6 and int(name) < len(self.stages):
+            return int(name)
+        return -1
+
+    def reachable(self, target: str = "") -> list[int]:
+        """The stages that a build of `target` (the last one when empty) runs.
+
+        Raises InputError when there is no such stage.
+        """
+        last = self.stage(target) if target else len(self.stages) - 1
+        if last < 0:
+            known = ", ".join(stage.name for stage in self.stages if stage.name) or "none"
+            raise InputError(
+                f"the Dockerfile has no stage {target!r:.80}", fix=f"stages with a name: {known}"
+            )
+        todo, seen = [last], set()
+        while todo:
+            number = todo.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            stage = self.stages[number]
+            for reference in (stage.base, *stage.references):
+                other = self._earlier(reference, number)
+                if other >= 0:
+                    todo.append(other)
+        return sorted(seen)
+
+    def external(self, target: str = "") -> list[Reference]:
+        """What a build of `target` takes from outside the Dockerfile, in the order of its lines."""
+        found = []
+        for number in self.reachable(target):
+            stage = self.stages[number]
+            for reference in (stage.base, *stage.references):
+                if self._earlier(reference, number) >= 0:
+                    continue
+                if reference.how == "FROM" and reference.name == "scratch":
+                    continue
+                found.append(reference)
+        return sorted(found, key=lambda item: item.line)
+
+    def _earlier(self, reference: Reference, before: int) -> int:
+        """The stage before number `before` that a reference means; -1 for an image from outside.
+
+        Only COPY and RUN know stages by number.
+        """
+        name = reference.name.lower()
+        for number in range(before - 1, -1, -1):
+            if self.stages[number].name and self.stages[number].name == name:
+                return number
+        is_number = name.isdecimal() and len(name) < 6 and reference.how != "FROM"
+        return int(name) if is_number and int(name) < before else -1
+
+
+def parse(text: str, build_args: Mapping[str, str] | None = None) -> Dockerfile:
+    """Reads a Dockerfile.
+
+    Args:
+        text: its content.
+        build_args: values of `ARG`s, which the names of base images may depend on.
+
+    Raises:
+        InputError: no `FROM`, an instruction before it, or one that cannot be read; names the line.
+    """
+    text = text.removeprefix(_BOM)
+    lines = text.split("\n")
+    syntax, syntax_line, escape, escape_line = _directives(lines)
+    variables = dict.fromkeys(_PLATFORM, "")
+    stages: list[Stage] = []
+    current: list[Instruction] = []
+    base: Reference | None = None
+    name, start = "", 0
+    given = build_args or {}
+
+    def finish() -> None:
+        if base is not None:
+            references = tuple(item for one in current for item in _references(one))
+            stages.append(Stage(name, base, references, tuple(current), start))
+
+    for instruction in _instructions(lines, escape):
+        if instruction.keyword == "FROM":
+            finish()
+            base, name, start = *_from(instruction, variables, escape), instruction.line
+            current = []
+        elif base is not None:
+            current.append(instruction)
+        elif instruction.keyword == "ARG":
+            _declare(instruction, variables, given, escape)
+        else:
+            raise InputError(
+                f"Dockerfile, line {instruction.line}: {instruction.keyword:.40} stands before"
+                " the first FROM",
+                fix="only ARG may",
+            )
+    finish()
+    if not stages:
+        raise InputError("the Dockerfile has no FROM", fix="begin it with FROM and an image")
+    return Dockerfile(syntax, syntax_line, escape, escape_line, tuple(stages))
+
+
+def _directives(lines: Sequence[str]) -> tuple[str, int, str, int]:
+    """(syntax, its line, escape, its line) from the comments at the top; a line 0 is none."""
+    found: dict[str, tuple[str, int]] = {}
+    first = 1 if lines[0].startswith("#!") else 0
+    for number in range(first, len(lines)):
+        match = _DIRECTIVE.match(lines[number].rstrip("\r"))
+        if match is None:
+            break
+        key, line = match[1].lower(), number + 1
+        if key in found:
+            raise InputError(f"Dockerfile, line {line}: {key:.40} is given twice")
+        found[key] = match[2], line
+    syntax, syntax_line = found.get("syntax", ("", 0))
+    escape, escape_line = found.get("escape", ("\\", 0))
+    if escape not in ("\\", "`") or (escape_line and first):
+        raise InputError(
+            f"Dockerfile, line {escape_line}: the directive escape={escape:.40} cannot be read",
+            fix="the escape character is \\ or `, and no line with #! stands above it",
+        )
+    return syntax.split(" ")[0], syntax_line, escape, escape_line
+
+
+def _instructions(lines: Sequence[str], escape: str) -> list[Instruction]:
+    continued = re.compile(rf"(?:^|[^{re.escape(escape)}]){re.escape(escape)}[ \t]*$")
+    result: list[Instruction] = []
+    number = 0
+    while number < len(lines):
+        text = lines[number].rstrip("\r")
+        start = number + 1
+        number += 1
+        if not text.strip() or text.lstrip().startswith("#"):
+            continue
+        text = text.lstrip()
+        while continued.search(text) and number < len(lines):
+            following = lines[number].rstrip("\r")
+            number += 1
+            if not following.strip() or following.lstrip().startswith("#"):
+                continue
+            text = text.rstrip(" \t")[:-1] + following
+        if continued.search(text):
+            text = text.rstrip(" \t")[:-1]
+        keyword, flags, rest = _split(text)
+        heredocs, number = _heredocs(keyword, rest, lines, number, start)
+        result.append(Instruction(keyword, flags, rest, start, heredocs))
+    return result
+
+
+def _split(text: str) -> tuple[str, tuple[tuple[str, str], ...], str]:
+    """(keyword, flags, the rest) of one instruction."""
+    words = text.strip().split(None, 1)
+    keyword, rest = words[0].upper(), words[1] if len(words) > 1 else ""
+    flags = []
+    while match := _FLAG.match(rest):
+        value = re.sub(r"[\"']", "", match[2] or "")
+        flags.append((match[1].lower(), value))
+        rest = rest[match.end() :]
+    return keyword, tuple(flags), rest
+
+
+def _heredocs(
+    keyword: str, rest: str, lines: Sequence[str], number: int, start: int
+) -> tuple[tuple[str, ...], int]:
+    """The bodies of the heredocs that an instruction opens, and the line after them."""
+    inner = rest.split(None, 1)[0].upper() if keyword == "ONBUILD" and rest else keyword
+    if inner not in _WITH_HEREDOC:
+        return (), number
+    bodies = []
+    for word in _WORD.findall(rest):
+        match = _HEREDOC.fullmatch(word)
+        if match is None:
+            continue
+        end = re.sub(r"[\"'\\]", "", match[2])
+        body = []
+        while number < len(lines):
+            line = lines[number].rstrip("\r")
+            number += 1
+            if (line.lstrip("\t") if match[1] else line) == end:
+                break
+            body.append(line)
+        else:
+            raise InputError(f"Dockerfile, line {start}: the heredoc {end!r:.40} has no end")
+        bodies.append("\n".join(body))
+    return tuple(bodies), number
+
+
+def _from(
+    instruction: Instruction, variables: Mapping[str, str], escape: str
+) -> tuple[Reference, str]:
+    words = instruction.rest.split()
+    if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
+        raise InputError(
+            f"Dockerfile, line {instruction.line}: FROM {instruction.rest:.80} cannot be read",
+            fix="write FROM [--platform=OS/ARCH] IMAGE [AS NAME]",
+        )
+    image = expand(words[0], variables, escape).strip("\"'")
+    if not image:
+        raise InputError(
+            f"Dockerfile, line {instruction.line}: FROM {words[0]:.80} names no image: a variable"
+            " in it has no value",
+            fix="give it a default with ARG before the first FROM, or set it in build_args",
+        )
+    reference = Reference(image, words[0], instruction.line, "FROM")
+    return reference, words[2].lower() if len(words) == 3 else ""
+
+
+def _declare(
+    instruction: Instruction, variables: dict[str, str], given: Mapping[str, str], escape: str
+) -> None:
+    for word in _WORD.findall(instruction.rest):
+        name, _, default = word.partition("=")
+        variables[name] = given.get(name, expand(default, variables, escape).strip("\"'"))
+
+
+def _references(instruction: Instruction) -> list[Reference]:
+    keyword, flags, rest = instruction.keyword, instruction.flags, instruction.rest
+    if keyword == "ONBUILD" and rest:
+        keyword, flags, rest = _split(rest)
+    found = []
+    if keyword == "COPY":
+        found += [(value, "COPY --from") for name, value in flags if name == "from"]
+    elif keyword == "RUN":
+        for name, value in flags:
+            options = dict(part.partition("=")[::2] for part in value.split(","))
+            if name == "mount" and options.get("from"):
+                found.append((options["from"], "RUN --mount"))
+    elif keyword == "ADD" and not any(name == "checksum" and value for name, value in flags):
+        found += [(word, "ADD") for word in _words(rest)[:-1] if _REMOTE.match(word)]
+    return [Reference(name, name, instruction.line, how) for name, how in found]
+
+
+def _words(rest: str) -> list[str]:
+    if rest.startswith("["):
+        try:
+            value = json.loads(rest)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, list):
+            return [str(item) for item in value]
+    return [word.strip("\"'") for word in rest.split()]

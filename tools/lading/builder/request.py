@@ -1,0 +1,109 @@
+"""What is asked of a builder, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lading.builder.progress import Event
+from lading.errors import InputError
+from lading.oci.platform import Platform
+
+__all__ = ["NETWORKS", "BuildRequest", "Builder", "OnEvent", "Secret"]
+
+#: What instructions may reach: nothing, what the builder gives by default, the machine's own.
+NETWORKS = ("none", "default", "host")
+
+#: Called with each event while a build runs.
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value for `RUN --mount=type=secret,id=…`, in a file or in a variable of this process.
+
+    The value itself is in no command line, log, or result of lading's.
+    """
+
+    id: str
+    file: Path | None = None
+    env: str = ""
+
+    def value(self, environ: Mapping[str, str]) -> str:
+        """The value; raises InputError when it is not there."""
+        try:
+            if self.file is not None:
+                return self.file.read_text(encoding="utf-8", errors="surrogateescape")
+            return environ[self.env]
+        except OSError as error:
+            raise InputError(
+                f"the secret {self.id!r:.80} is not in {self.file}: {error.strerror}"
+            ) from None
+        except KeyError:
+            raise InputError(
+                f"the secret {self.id!r:.80} is to come from ${self.env}, which is not set"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One build.
+
+    Attributes:
+        context: the directory that COPY and ADD read.
+        dockerfile: the file; by default `Dockerfile` in the context.
+        target: stage to build; by default the last one.
+        build_args: values of ARG. They are part of the image's history: no place for secrets.
+        labels: labels of the image.
+        secrets: for `RUN --mount=type=secret`.
+        platform: what to build for; by default what the builder runs on.
+        network: one of NETWORKS, for RUN.
+        bases: name as FROM, COPY --from or RUN --mount has it, to the OCI layout that it stands
+            for. No registry is asked for it.
+        allow: images and frontends that the builder may fetch from a registry, as they are named.
+        no_cache: whether every instruction is run, whatever the builder remembers.
+        timeout: seconds that the build may take, 0 for any time.
+        source_date_epoch: seconds since the epoch, for times in the image.
+    """
+
+    context: Path
+    dockerfile: Path | None = None
+    target: str = ""
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    platform: Platform | None = None
+    network: str = "none"
+    bases: Mapping[str, Path] = field(default_factory=dict)
+    allow: frozenset[str] = frozenset()
+    no_cache: bool = False
+    timeout: float = 0
+    source_date_epoch: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The Dockerfile."""
+        return self.dockerfile or self.context / "Dockerfile"
+
+
+class Builder(Protocol):
+    """Something that builds Dockerfiles."""
+
+    @property
+    def name(self) -> str:
+        """`docker`, `buildkit` or `buildah`."""
+        ...
+
+    def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
+        """Builds, and writes the image to `output`: a tar that `store.archive.Archive` reads.
+
+        `request` was admitted (see `policy.admit`), its Dockerfile is the one to use as it is.
+
+        Raises:
+            EngineError: the builder is not there, went away, or the Dockerfile failed in it.
+            LimitError: the time is over; the build has ended.
+            StorageError: no space left.
+        """
+        ...

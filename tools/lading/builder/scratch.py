@@ -1,0 +1,122 @@
+"""A directory of a build's own, and what is laid into it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lading.builder.request import BuildRequest
+from lading.errors import CorruptError, StorageError
+from lading.oci.descriptor import Descriptor
+from lading.store.layouts import Layout
+
+__all__ = [
+    "base_links",
+    "dockerfile_copy",
+    "ignore_file",
+    "login",
+    "move",
+    "root_of",
+    "scratch",
+    "secret_flags",
+]
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A new private directory in $TMPDIR, gone afterwards with all that is in it."""
+    try:
+        directory = Path(tempfile.mkdtemp(prefix="lading-build-"))
+    except OSError as error:
+        raise StorageError(f"no temporary directory can be made: {error.strerror}") from None
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def dockerfile_copy(request: BuildRequest, text: str, directory: Path) -> Path:
+    """Writes `text` as the Dockerfile to build, with its own .dockerignore where there is one."""
+    path = directory / "Dockerfile"
+    path.write_text(text, encoding="utf-8")
+    ignore = ignore_file(request)
+    if ignore is not None:
+        shutil.copyfile(ignore, directory / "Dockerfile.dockerignore")
+    return path
+
+
+def ignore_file(request: BuildRequest) -> Path | None:
+    """The .dockerignore of this Dockerfile alone: its name with `.dockerignore` after it."""
+    path = request.file.with_name(request.file.name + ".dockerignore")
+    return path if path.is_file() else None
+
+
+def base_links(request: BuildRequest, directory: Path) -> dict[str, Path]:
+    """Each base by a path without letters that mean something to a builder."""
+    result = {}
+    for number, (name, layout) in enumerate(sorted(request.bases.items())):
+        path = directory / f"base{number}"
+        path.symlink_to(layout.resolve())
+        result[name] = path
+    return result
+
+
+def root_of(layout: Path) -> Descriptor:
+    """The one image that a layout lists; raises CorruptError for another number."""
+    roots = {item.digest: item for item in Layout(layout, follow_links=True).index().manifests}
+    if len(roots) != 1:
+        raise CorruptError(f"the layout {layout} lists {len(roots)} images, not one")
+    return next(iter(roots.values()))
+
+
+def secret_flags(request: BuildRequest, env: dict[str, str]) -> list[str]:
+    """`--secret` flags; values from variables go on in `env`, never in a flag."""
+    result = []
+    for number, secret in enumerate(request.secrets):
+        if secret.file is not None:
+            secret.value({})
+            result.append(f"--secret=id={secret.id},src={secret.file.resolve()}")
+        else:
+            env[f"LADING_SECRET_{number}"] = secret.value(os.environ)
+            result.append(f"--secret=id={secret.id},env=LADING_SECRET_{number}")
+    return result
+
+
+def login(directory: Path, environ: Mapping[str, str]) -> None:
+    """Copies the user's logins into `directory`/config.json, for a build that may pull.
+
+    Nothing else of that file: a context or a plugin in it would change what is run.
+    """
+    home = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "/"), ".docker"))
+    try:
+        value = json.loads((home / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return
+    kept = {key: value[key] for key in ("auths", "credHelpers", "credsStore") if key in value}
+    path = directory / "config.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(kept))
+
+
+def move(source: Path, target: Path) -> None:
+    """Puts a finished file in its place, at once; raises StorageError."""
+    try:
+        try:
+            source.replace(target)
+        except OSError:
+            # Another file system: beside its place first, so that it appears whole.
+            partial = target.with_name(f".{target.name}.part")
+            try:
+                shutil.copyfile(source, partial)
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{target} cannot be written: {error.strerror}", fix="free some space"
+        ) from None
