@@ -118,10 +118,12 @@ def _flags(
         *scratch.secret_flags(request, env),
     ]
     links = scratch.base_links(request, directory)
-    for reference in dockerfile.external(request.target):
-        if path := links.get(reference.name):
-            # buildah compares the text as it is written, before variables are replaced.
-            flags.append(f"--build-context={reference.text}=container-image://oci:{path}")
+    flags += [
+        # buildah compares the text as it is written, before variables are replaced.
+        f"--build-context={reference.text}=container-image://oci:{links[reference.name]}"
+        for reference in dockerfile.external(request.target)
+        if reference.name in links
+    ]
     ignore = scratch.ignore_file(request)
     if ignore is not None:
         flags.append(f"--ignorefile={ignore}")
