@@ -214,7 +214,7 @@ def _object(
     return {
         "dryRun": dry_run,
         "removed": [
-            {"name": one.item.entry.name, "bytes": one.item.size, "why": one.why}
+            {"name": one.item.entry.name, "bytes": one.freed, "why": one.why}
             for one in plan.removals
             if one.item.entry.name not in stayed
         ],
@@ -239,7 +239,7 @@ def _print(
     for removal in plan.removals:
         name = removal.item.entry.name
         if name not in stayed:
-            print(f"{verb} {sizes.human(removal.item.size):>10}  {name}: {removal.why}")
+            print(f"{verb} {sizes.human(removal.freed):>10}  {name}: {removal.why}")
     for name in stayed:
         print(f"lading: {name} stays: somebody began to use it", file=sys.stderr)
     print(

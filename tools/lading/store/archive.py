@@ -91,6 +91,10 @@ class Archive(AbstractContextManager["Archive"]):
             raise type(error)(f"{self.file_path}: {error.what}", fix=error.fix) from None
         return image
 
+    def layer_places(self, image: Image) -> list[tuple[Digest, int]]:
+        """Where in the file each layer of its image begins."""
+        return [(layer.digest, self._find(layer).offset) for layer in image.layers]
+
     def open(self, descriptor: Descriptor) -> BinaryIO:
         made = self._made.get(descriptor.digest)
         if made is not None:

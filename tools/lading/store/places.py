@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import Path
 
 from lading.errors import InputError
+from lading.oci.digest import Digest
 from lading.store.naming import Name
 
-__all__ = ["archive_file", "catalog", "images", "index", "inside", "leases", "lock", "stamp"]
+__all__ = [
+    "archive_file",
+    "catalog",
+    "images",
+    "index",
+    "inside",
+    "layer",
+    "layers",
+    "leases",
+    "lock",
+    "stamp",
+]
+
+_TAR = re.compile(r"(?s:.*)[^/]\.tar")
 
 
 def catalog(root: Path) -> Path:
@@ -27,13 +42,12 @@ def archive_file(name: Name) -> str:
 
 def inside(root: Path, file: str) -> Path:
     """The path of a catalog entry's `file`; raises InputError when that leaves the store."""
-    path = PurePosixPath(file)
-    if path.is_absolute() or ".." in path.parts or "\0" in file or path.suffix != ".tar":
+    if file[:1] == "/" or ".." in file.split("/") or "\0" in file or not _TAR.fullmatch(file):
         raise InputError(
             f"{file!r:.200} is not an archive inside the store",
             fix="write a path such as images/capy/capy-ubuntu-24.04-gcc14.tar",
         )
-    return root / path
+    return root / file
 
 
 def lock(root: Path) -> Path:
@@ -49,6 +63,16 @@ def leases(root: Path) -> Path:
 def index(root: Path) -> Path:
     """What was last read from the catalog, in a form that is read faster."""
     return root / ".lading" / "catalog-index.json"
+
+
+def layers(root: Path) -> Path:
+    """The directory of notes on which archives hold which layers, where bytes are shared."""
+    return root / ".lading" / "layers"
+
+
+def layer(root: Path, digest: Digest) -> Path:
+    """Which archives hold a layer, and where in them."""
+    return layers(root) / f"{digest.algorithm}-{digest.hex}"
 
 
 def stamp(root: Path, name: str) -> Path:

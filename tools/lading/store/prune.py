@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lading.store.entry import Entry
+from lading.store.usage import Usage
 
 __all__ = ["Item", "KeepLast", "Plan", "Policy", "Removal", "plan"]
 
@@ -42,19 +43,24 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An image as it is: bytes on the disk, and who uses it (empty for nobody)."""
+    """An image as it is: the bytes of its archive, and who uses it (empty for nobody).
+
+    `shared` is where on the disk those bytes are that other archives may have too; see `usage`.
+    """
 
     entry: Entry
     size: int
     in_use: str = ""
+    shared: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """An image that goes, and the reason in words."""
+    """An image that goes, the reason in words, and the bytes that the disk has back then."""
 
     item: Item
     why: str
+    freed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> 
         now: the time that ages are counted from.
     """
     kept_last, surplus = _by_rank(items, policy)
+    disk = Usage((item.entry.name, item.size, item.shared) for item in items)
+    before = disk.total
     removals: list[Removal] = []
     staying: list[Item] = []
     protected: dict[str, str] = {}
@@ -96,33 +104,27 @@ def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> 
             staying.append(item)
             protected[name] = kept_last[name]
         elif name in surplus:
-            removals.append(Removal(item, surplus[name]))
+            removals.append(Removal(item, surplus[name], disk.remove(name)))
         elif policy.max_age is not None and (age := _age(item, now)) > policy.max_age:
-            removals.append(Removal(item, f"not used for {_days(age)}"))
+            removals.append(Removal(item, f"not used for {_days(age)}", disk.remove(name)))
         else:
             staying.append(item)
-    total = sum(item.size for item in staying)
-    freed = sum(removal.item.size for removal in removals)
     for item in [one for one in staying if one.entry.name not in protected]:
-        if policy.max_total_size is not None and total > policy.max_total_size:
+        if policy.max_total_size is not None and disk.total > policy.max_total_size:
             why = "the images are larger than their limit"
-        elif policy.min_free is not None and free + freed < policy.min_free:
+        elif policy.min_free is not None and free + before - disk.total < policy.min_free:
             why = "the file system has too little left"
         else:
             break
         staying.remove(item)
-        removals.append(Removal(item, why))
-        total -= item.size
-        freed += item.size
+        removals.append(Removal(item, why, disk.remove(item.entry.name)))
+    total, freed = disk.total, before - disk.total
     unreached = []
     if policy.max_total_size is not None and total > policy.max_total_size:
         unreached.append(f"{total} bytes of images remain, the limit is {policy.max_total_size}")
     if policy.min_free is not None and free + freed < policy.min_free:
         unreached.append(f"{free + freed} bytes would be free, {policy.min_free} are wanted")
-    before = sum(item.size for item in items)
-    return Plan(
-        tuple(removals), tuple(staying), tuple(unreached), before, before - freed, protected
-    )
+    return Plan(tuple(removals), tuple(staying), tuple(unreached), before, total, protected)
 
 
 def _by_rank(items: Sequence[Item], policy: Policy) -> tuple[dict[str, str], dict[str, str]]:

@@ -13,7 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lading.errors import CorruptError, LadingError
-from lading.store import access, catalog, catalog_file, disk, entry, lease, naming, places, stamp
+from lading.store import (
+    access,
+    catalog,
+    catalog_file,
+    disk,
+    entry,
+    lease,
+    naming,
+    places,
+    sharing,
+    stamp,
+)
 from lading.store import archive as archives
 from lading.store.archive import Archive
 from lading.store.catalog import Catalog
@@ -103,6 +114,8 @@ def _read(root: Path, path: Path, facts: Facts) -> Entry:
         archives.verify(archive, image)
         stamp.make(root, facts.name.text, archive.fileno(), image.manifest.digest)
         size = os.fstat(archive.fileno()).st_size
+        if sharing.possible(root):
+            sharing.note(root, os.fspath(path.relative_to(root)), archive.layer_places(image))
         said = _said(archive, facts.name.text)
     made = describe(image, facts)
     if said is not None:

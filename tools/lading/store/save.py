@@ -9,7 +9,7 @@ the old one, which readers accept because the archive says itself what it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +17,21 @@ from lading.errors import LadingError
 from lading.oci import layout
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import archive as archives
-from lading.store import catalog, catalog_file, disk, entry, lease, places, stamp, tarball, writing
+from lading.store import (
+    catalog,
+    catalog_file,
+    disk,
+    entry,
+    lease,
+    places,
+    sharing,
+    stamp,
+    tarball,
+    writing,
+)
 from lading.store import image as images
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
@@ -92,12 +104,17 @@ def save(
             number = draft.file.fileno()
             placed = tarball.placed(_members(image, made))
             size = tarball.end_of(placed)
-            writing.write(number, placed, content, wrote=_counted(image.size, progress))
+            shared = sharing.Sharing(root, number, content)
+            share = shared if shared.offered else None
+            wrote = _counted(image.size, progress)
+            writing.write(number, placed, content, share=share, wrote=wrote)
             draft.seal()
             made = replace(made, size_mb=_megabytes(size))
             with locked(root):
                 made = _publish(root, draft, path, made)
             stamp.make(root, made.name, number, image.manifest.digest)
+            if shared.offered:
+                sharing.note(root, made.file, _layers_of(placed))
     return Saved(made, path, size, unchanged=False)
 
 
@@ -126,6 +143,11 @@ def merged(new: Entry, old: Entry | None) -> Entry:
     if old is None:
         return new
     return replace(new, usage_count=old.usage_count, extra=old.extra)
+
+
+def _layers_of(placed: Sequence[tarball.Placed]) -> list[tuple[Digest, int]]:
+    found = ((one.member.source, one.data_at) for one in placed)
+    return [(layer.digest, at) for layer, at in found if layer is not None]
 
 
 def _counted(total: int, progress: Progress) -> Callable[[int], None]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lading.commands.store.shared import Verb, described, dump, selected, table
-from lading.store import access, catalog_file, lease, places, sizes
+from lading.store import access, catalog_file, lease, sizes
 from lading.store.catalog import Catalog
 
 __all__ = ["list_", "show_", "stats_"]
@@ -73,30 +73,32 @@ def stats_(argv: Sequence[str]) -> int:
     """
     verb = Verb(stats_.__doc__ or "")
     verb.parse(argv, most=0)
+    from lading.store import cleanup
+    from lading.store.usage import Usage
+
     root = verb.root
     found = catalog_file.read(root)
     _warn(found)
-    count: Counter[str] = Counter()
+    count = Counter(item.parsed.project for item in found.entries)
     size: Counter[str] = Counter()
-    missing = 0
-    for item in found.entries:
-        project = item.parsed.project
-        count[project] += 1
-        try:
-            size[project] += places.inside(root, item.file).stat().st_size
-        except FileNotFoundError:
-            missing += 1
+    items = cleanup.measured(root, found.entries)
+    for item, bytes_, _ in items:
+        size[item.parsed.project] += bytes_
+    missing = len(found.entries) - len(items)
+    together = Usage((item.name, bytes_, shared) for item, bytes_, shared in items).total
     free = shutil.disk_usage(root if root.exists() else Path("/")).free
     if verb.json:
         projects = {name: {"images": count[name], "bytes": size[name]} for name in sorted(count)}
-        dump({"store": str(root), "projects": projects, "missing": missing, "free": free})
+        sums = {"bytesOnDisk": together, "missing": missing, "free": free}
+        dump({"store": str(root), "projects": projects, **sums})
         return 0
     table(
         {"project": name, "images": str(count[name]), "size": sizes.human(size[name])}
         for name in sorted(count)
     )
+    less = f" ({sizes.human(together)} on the disk)" if together != sum(size.values()) else ""
     print(
-        f"{sum(count.values())} images, {sizes.human(sum(size.values()))}; "
+        f"{sum(count.values())} images, {sizes.human(sum(size.values()))}{less}; "
         f"{sizes.human(free)} free in {root}"
     )
     if missing:

@@ -1,0 +1,164 @@
+"""Twenty images on one base take one base, on real file systems that share bytes (XFS, btrfs).
+
+The file systems are empty ones as mkfs.xfs and mkfs.btrfs 6 make them, 300 MB and 110 MB of mostly
+nothing, compressed: not every machine has these programs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from lading.oci.descriptor import Descriptor
+from lading.store import (
+    access,
+    archive,
+    cleanup,
+    layouts,
+    naming,
+    places,
+    prune,
+    register,
+    save,
+    sharing,
+)
+from lading.store.prune import Policy
+from lading.store.save import Facts, Saved
+from tests.integration.harness import programs
+from tests.integration.harness.launchers import runfile
+from tests.unit.store import tiny
+from tests.unit.store.stores import save_image
+
+_MIB = 1 << 20
+#: Does not compress, and its end fills no block.
+_BASE = tiny.layer({"base": os.urandom(8 * _MIB) + b"end"}, "none")
+
+
+@pytest.fixture(params=["xfs", "btrfs"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    image, place = tmp_path / "image", tmp_path / "disk"
+    packed = runfile(f"tests/integration/store/{request.param}.img.zst").read_bytes()
+    with image.open("wb") as file:
+        for chunk in zstandard.ZstdDecompressor().read_to_iter(packed):
+            if chunk.count(0) == len(chunk):
+                file.seek(len(chunk), os.SEEK_CUR)
+            else:
+                file.write(chunk)
+        file.truncate()
+    place.mkdir()
+    mount = ["mount", "-o", "loop", "-t", request.param, str(image), str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{request.param} cannot be mounted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def _save(root: Path, number: int) -> Saved:
+    content = tiny.MemoryContent()
+    source = tiny.image(content, [_BASE, tiny.layer({"own": os.urandom(100_000)}, "none")])
+    facts = Facts(naming.parse(f"capy-ubuntu-24.04-gcc{number}"))
+    return save.save(root, content, source, facts)
+
+
+def _used(disk: Path) -> int:
+    os.sync()
+    return shutil.disk_usage(disk).used
+
+
+def test_twenty_images_on_one_base_take_one_base(disk: Path) -> None:
+    root = disk / "store"
+    before = _used(disk)
+    saved = [_save(root, number) for number in range(1, 21)]
+    assert sum(one.size for one in saved) > 20 * 8 * _MIB
+    assert _used(disk) - before < 8 * _MIB + 20 * 200_000 + 4 * _MIB
+
+    # Cleanup counts what the disk holds, and not what files say.
+    items = cleanup.snapshot(root, {})
+    limit = 9 * _MIB
+    plan = prune.plan(items, Policy(max_total_size=limit), free=0, now=datetime.now(UTC))
+    assert plan.before < 8 * _MIB + 20 * 200_000
+    assert 0 < len(plan.removals) < 15
+    assert plan.after <= limit
+    cleanup.carry_out(root, plan, lambda name: None)
+    left = cleanup.snapshot(root, {})
+    assert sum(one.size for one in left) > limit
+    nothing = prune.plan(left, Policy(max_total_size=limit), free=0, now=datetime.now(UTC))
+    assert nothing.removals == ()
+
+    # What is left is whole, each by itself.
+    for one in left:
+        with access.opened(root, one.entry.name, "test") as found:
+            archive.verify(found.archive, found.image, deep=True)
+    copy = root.parent / "copy.tar"
+    shutil.copyfile(places.inside(root, left[0].entry.file), copy)
+    with archive.Archive(copy) as found_copy:
+        archive.verify(found_copy, found_copy.image(), deep=True)
+    programs.need("skopeo")
+    digest = programs.run(["skopeo", "inspect", "--format={{.Digest}}", f"oci-archive:{copy}"])
+    assert digest.strip() == left[0].entry.digest
+
+    # Nobody has the base any more: it goes with the last image, and so does what was noted.
+    everything = prune.plan(left, Policy(max_total_size=0), free=0, now=datetime.now(UTC))
+    cleanup.carry_out(root, everything, lambda name: None)
+    copy.unlink()
+    cleanup.reap(root)
+    assert list(places.layers(root).iterdir()) == []
+    assert cleanup.leftovers(root) == []
+
+
+def test_a_layer_is_shared_with_the_file_that_it_comes_from(disk: Path) -> None:
+    content = tiny.MemoryContent()
+    source = tiny.image(content, [_BASE])
+    layouts.write(disk / "layout", source, content)
+    before = _used(disk)
+    found = layouts.Layout(disk / "layout")
+    plain = Descriptor(source.media_type, source.digest, source.size)
+    facts = Facts(naming.parse("capy-ubuntu-24.04-base"))
+    assert save.save(disk / "store", found, plain, facts).size > 8 * _MIB
+    assert _used(disk) - before < 4 * _MIB
+
+
+def test_an_archive_that_changed_or_went_is_no_source(disk: Path) -> None:
+    """What a note leads to is hashed like anything else; a damaged twin is not copied from."""
+    root = disk / "store"
+    first, second = _save(root, 1), _save(root, 2)
+    with first.path.open("r+b") as file:
+        file.seek(4 * _MIB)
+        file.write(b"damaged")
+    second.path.write_bytes(b"damaged")
+    third = _save(root, 3)
+    third.path.rename(third.path.with_name("away.tar"))
+    for number in (4, 5):
+        with access.opened(root, _save(root, number).entry.name, "test") as found:
+            archive.verify(found.archive, found.image, deep=True)
+
+
+def test_archives_that_are_registered_are_shared_with_too(disk: Path) -> None:
+    root = disk / "store"
+    saved = _save(root, 1)
+    shutil.rmtree(root / ".lading")
+    (root / "image-registry.yml").unlink()
+    register.repair(root)
+    before = _used(disk)
+    assert _save(root, 2).size > 8 * _MIB
+    assert _used(disk) - before < 4 * _MIB
+    assert saved.path.exists()
+
+
+def test_nothing_is_noted_where_nothing_can_be_shared(tmp_path: Path) -> None:
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("there is no /dev/shm")
+    root = Path("/dev/shm") / f"lading-{os.getpid()}"
+    try:
+        save_image(root)
+        assert not sharing.active(root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
