@@ -1,0 +1,1 @@
+"""Layers as they are, in real tools and on other machines."""
