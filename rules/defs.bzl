@@ -5,6 +5,7 @@ load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "im
 load("//rules:layer.bzl", _empty_layer = "empty_layer", _file_metadata = "file_metadata", _image_layer = "image_layer", _layer_from_file = "layer_from_file", _layer_from_tar = "layer_from_tar", _python_layer = "python_layer")
 load("//rules:load.bzl", _image_load = "image_load", _image_load_spec = "image_load_spec")
 load("//rules:multi_deploy.bzl", _multi_deploy = "multi_deploy")
+load("//rules:nix.bzl", _nix_image = "nix_image")
 load("//rules:providers.bzl", _DeployInfo = "DeployInfo", _ImageIndexInfo = "ImageIndexInfo", _ImageManifestInfo = "ImageManifestInfo", _LayerInfo = "LayerInfo")
 load("//rules:push.bzl", _image_push = "image_push", _image_push_spec = "image_push_spec")
 load("//rules:store.bzl", _image_save = "image_save")
@@ -39,5 +40,6 @@ layer_from_file = _layer_from_file
 layer_from_tar = _layer_from_tar
 layer_plan = _layer_plan
 multi_deploy = _multi_deploy
+nix_image = _nix_image
 python_layer = _python_layer
 sharing_report = _sharing_report

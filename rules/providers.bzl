@@ -49,6 +49,14 @@ ImageIndexInfo = provider(
     },
 )
 
+NixClosureInfo = provider(
+    doc = "What an image of a Nix closure is for.",
+    fields = {
+        "programs": "dict of the name of a program of the roots to its path in the image.",
+        "roots": "list of strings: store paths.",
+    },
+)
+
 ProgramInfo = provider(
     doc = "How a program in an image is started.",
     fields = {

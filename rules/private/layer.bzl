@@ -114,7 +114,7 @@ def _impl(ctx):
         args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), target))
     return layer_action(ctx, args, depset(ctx.files.debs + ctx.files.tars, transitive = inputs))
 
-def layer_action(ctx, args, inputs, *, name = None):
+def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements = {}):
     """Declares the LayerTar action and returns the providers of a layer.
 
     Args:
@@ -122,6 +122,8 @@ def layer_action(ctx, args, inputs, *, name = None):
         args: Args made by `action_args`, holding the layer's sources.
         inputs: depset of File, everything that the sources name.
         name: string, what the outputs are called; by default as the target.
+        compact: bool, whether the layer is a recipe; by default what the setting says.
+        requirements: dict of strings, execution requirements to add.
 
     Returns:
         list of providers.
@@ -141,14 +143,16 @@ def layer_action(ctx, args, inputs, *, name = None):
         args.add("--estargz=1")
     direct = [ctx.file.annotations_file] if ctx.file.annotations_file else []
     all_inputs = depset(direct, transitive = [inputs])
-    if ctx.attr._compact[BuildSettingInfo].value == "enabled":
+    if compact == None:
+        compact = ctx.attr._compact[BuildSettingInfo].value == "enabled"
+    if compact:
         # Two actions: the blob is made only for whoever wants it as a file.
         recipe = ctx.actions.declare_file(metadata.basename.replace(".metadata.", ".recipe."), sibling = metadata)
-        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "recipe": recipe})
-        _tar_action(ctx, args, all_inputs, {"output": blob})
+        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "recipe": recipe}, requirements)
+        _tar_action(ctx, args, all_inputs, {"output": blob}, requirements)
     else:
         recipe = None
-        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "output": blob})
+        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "output": blob}, requirements)
     mtree = mtree_of(ctx, blob, name)
     return [
         DefaultInfo(files = depset([recipe or blob, metadata])),
@@ -196,7 +200,7 @@ def setting_of(ctx, name, *, flag = None):
     value = getattr(ctx.attr, name)
     return getattr(ctx.attr, "_" + (flag or name))[BuildSettingInfo].value if value == "auto" else value
 
-def _tar_action(ctx, args, inputs, outputs):
+def _tar_action(ctx, args, inputs, outputs, requirements):
     """Declares an action of the layer's tool; `outputs` is a dict of flag to File."""
     flags = action_args(ctx)
     for flag, file in outputs.items():
@@ -208,7 +212,7 @@ def _tar_action(ctx, args, inputs, outputs):
         outputs = outputs.values(),
         mnemonic = "LayerTar",
         progress_message = "Building layer %{label}",
-        execution_requirements = EXECUTION_REQUIREMENTS,
+        execution_requirements = EXECUTION_REQUIREMENTS | requirements,
     )
 
 def _add_options(ctx, args, compression, profile, level):

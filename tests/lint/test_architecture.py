@@ -17,6 +17,7 @@ _FLOORS = [
     "oci",
     "layer",
     "debian",
+    "nix",
     "cas",
     "registry",
     "store",

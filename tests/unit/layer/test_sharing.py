@@ -82,6 +82,29 @@ def test_a_large_package_gets_its_own_layer_while_the_budget_lasts() -> None:
     assert named(plan(world, budget=1)) == {"a": ["app+cuda+lib"]}
 
 
+def test_what_nobody_depends_on_is_apart_however_small_it_is() -> None:
+    world = [
+        Atom("app", 5, frozenset("a")),
+        Atom("lib", 20 * MIB, frozenset("a"), dependents=1),
+        Atom("libc", 2 * MIB, frozenset("a"), dependents=9),
+    ]
+    assert named(plan(world, budget=2)) == {"a": ["lib+libc", "app"]}
+    assert named(plan(world, budget=3)) == {"a": ["libc", "lib", "app"]}
+    assert named(plan(world, budget=1)) == {"a": ["app+lib+libc"]}
+
+
+def test_popularity_counts_by_magnitude() -> None:
+    def world(low: int, high: int) -> list[Atom]:
+        return [
+            Atom("a", 4 * MIB, frozenset("i"), dependents=low),
+            Atom("b", 4 * MIB, frozenset("i"), dependents=low),
+            Atom("c", 4 * MIB, frozenset("i"), dependents=high),
+        ]
+
+    assert named(plan(world(2, 4), budget=2)) == {"i": ["c", "a+b"]}
+    assert plan(world(2, 4), budget=2) == plan(world(3, 7), budget=2)
+
+
 def test_tiny_packages_do_not_get_layers_of_their_own() -> None:
     world = atoms({f"p{number}": "a" for number in range(50)}, {f"p{n}": 1000 for n in range(50)})
     assert len(plan(world).layers) == 1

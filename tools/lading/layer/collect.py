@@ -45,7 +45,7 @@ def collect(
         sources: lines of kind, path in the image and source, with tabs between. Kinds are F
             file, T tree, L symbolic link, S unresolved link, D directory, E empty file,
             A archive, P Debian package, X pattern of paths to leave out of both, M metadata for
-            one path.
+            one path, N Nix archive, O object of a Nix store, V the hash that one of these has.
         spool: where archives are unpacked to; it has to live as long as the entries.
         default_metadata: JSON of `file_metadata()` for whatever has no metadata of its own; its
             mode is that of files.
@@ -66,6 +66,7 @@ def collect(
     overrides: list[tuple[str, str]] = []
     archives: list[tuple[str, str, str]] = []
     trees: dict[str, set[str]] = {}
+    objects: list[tuple[str, str, str]] = []
     patterns: list[str] = []
     add = plan.add
     for source in sources:
@@ -75,6 +76,8 @@ def collect(
             add(Entry(image_path(place, what=path), FILE, defaults.file, path))
         elif kind == "M":
             overrides.append((image_path(place, what="file_metadata"), path))
+        elif kind in ("N", "O", "V"):
+            objects.append((kind, image_path(place, what=path), path))
         elif kind in ("A", "P"):
             archives.append((kind, image_path(place or "/", what=path), path))
         elif kind == "X":
@@ -89,6 +92,10 @@ def collect(
         from lading.layer.unpack import add_archives
 
         add_archives(plan, archives, patterns, spool, changes)
+    if objects:
+        from lading.layer.objects import add_objects
+
+        add_objects(plan, objects, spool, without_mode)
     if "" in plan.entries and plan.entries[""].kind != DIRECTORY:
         raise InputError(f"{plan.entries[''].describe()} has no name in the image")
     plan.add_parents(create=create_parent_directories)

@@ -25,7 +25,7 @@ __all__ = ["dumps", "open_layer"]
 
 _VERSION = 2
 #: Kinds of sources whose last field is a path on this machine.
-_PATHS = frozenset("FTSAPR")
+_PATHS = frozenset("FTSAPRNO")
 _PIPE = 1 << 20
 
 
@@ -39,7 +39,8 @@ def dumps(request: LayerRequest) -> bytes:
         "deduplicate_trees": request.deduplicate_trees,
         "default_metadata": request.default_metadata,
         "estargz": request.estargz,
-        "sources": list(request.sources),
+        # Hashes of sources were checked; what is made from the recipe has a digest of its own.
+        "sources": [source for source in request.sources if source[:2] != "V\t"],
     }
     return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
 

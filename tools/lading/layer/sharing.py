@@ -7,10 +7,20 @@ A layer that is the same for several images is built, stored, pushed and pulled 
 The plan starts from the best sharing there is, one layer for each set of images, which keeps
 nothing twice. Where that gives an image more layers than its budget, layers are joined, the pair
 first that costs the fewest bytes stored twice for each image that it relieves. Where it gives
-fewer, large atoms get layers of their own, so that an update sends little.
+fewer, layers are divided, so that an update sends little: what many others depend on from what
+few do, and large atoms from all others.
 
-An update must change one layer, not the plan. Sizes therefore count as powers of two: a package
-that grows by a few percent stays where it is. Ties are broken by names, never by input order.
+What many depend on changes seldom, for all of them change with it; what nobody depends on is what
+is worked on. So that is apart first, where popularity is known. Otherwise a layer is as restless
+as its least popular atom, and dividing is worth the bytes that are then sent less often, times how
+much less. Of the layers of the same images, the most popular are lowest.
+
+An update must change one layer, not the plan. Sizes and popularity therefore count as powers of
+two: a package that grows by a few percent stays where it is. Ties are broken by names, never by
+input order.
+
+`layer_plan` of `rules/private/sharing.bzl` follows the same rule in the analysis phase, where it
+cannot run this; `tests/rules/sharing_test.bzl` holds the two together.
 """
 
 from __future__ import annotations
@@ -39,16 +49,27 @@ MAX_BUDGET = 127
 
 #: A layer of its own for less than this many bytes costs more in requests than it saves.
 _WORTH_A_LAYER = 1 << 20
+#: What nobody depends on is divided from the rest before anything else is.
+_WORKED_ON = 1 << 64
 #: Joining looks at pairs; so many of the most valuable sets of images take part.
 _MAX_CANDIDATES = 128
 
 
 class Atom(NamedTuple):
-    """Something that images contain whole or not at all: its size in bytes, and which do."""
+    """Something that images contain whole or not at all: its size in bytes, and which do.
+
+    `dependents` is its popularity: how many other atoms depend on it, directly or not.
+    """
 
     id: str
     size: int
     images: frozenset[str]
+    dependents: int = 0
+
+    @property
+    def level(self) -> int:
+        """The magnitude of its popularity; 0 where nothing depends on it."""
+        return self.dependents.bit_length()
 
 
 class SharedLayer(NamedTuple):
@@ -91,6 +112,11 @@ class _Group:
         self.weight = sum(_weight(atom.size) for atom in atoms)
         self.key = min(atom.id for atom in atoms)
 
+    @property
+    def level(self) -> int:
+        """That of the atom that is updated most."""
+        return min(atom.level for atom in self.atoms)
+
 
 def plan(atoms: Iterable[Atom], *, budget: int = DEFAULT_BUDGET) -> Plan:
     """Places atoms in layers.
@@ -114,7 +140,7 @@ def plan(atoms: Iterable[Atom], *, budget: int = DEFAULT_BUDGET) -> Plan:
     groups = _by_users(ordered, bit)
     groups = _fold_the_least_valuable(groups)
     groups = _join(groups, len(names), budget)
-    groups = _split(groups, len(names), budget)
+    groups = _divide(groups, len(names), budget)
     return _result(groups, names)
 
 
@@ -249,42 +275,74 @@ def _counts(groups: Iterable[_Group], images: int) -> list[int]:
     return counts
 
 
-def _split(groups: list[_Group], images: int, budget: int) -> list[_Group]:
-    """Gives the largest atoms layers of their own while every image that has them can."""
+def _divide(groups: list[_Group], images: int, budget: int) -> list[_Group]:
+    """Divides layers while every image that has them may have one more.
+
+    The division that is worth most comes first; both halves are then looked at again.
+    """
     counts = _counts(groups, images)
     full = sum(1 << number for number, count in enumerate(counts) if count >= budget)
-    candidates = [
-        (-_weight(atom.size) * group.users.bit_count(), atom.id, group.key, number)
-        for number, group in enumerate(groups)
-        for atom in group.atoms
-        if atom.size >= _WORTH_A_LAYER
-    ]
-    result = list(groups)
-    for _, name, _, number in sorted(candidates):
+    result = dict(enumerate(groups))
+    queue: list[tuple[tuple[int, str, str], int, frozenset[str]]] = []
+
+    def enter(number: int) -> None:
+        if found := _division(result[number]):
+            gain, apart = found
+            first = min(atom.id for atom in apart)
+            entry = (-gain, first, result[number].key)
+            heapq.heappush(queue, (entry, number, frozenset(atom.id for atom in apart)))
+
+    for number in result:
+        enter(number)
+    while queue:
+        _, number, apart = heapq.heappop(queue)
         group = result[number]
-        if group.users & full or len(group.atoms) < 2:
+        if group.users & full:
             continue
-        alone = tuple(atom for atom in group.atoms if atom.id == name)
-        result[number] = _Group(tuple(atom for atom in group.atoms if atom.id != name), group.users)
-        result.append(_Group(alone, group.users))
+        for part in (False, True):
+            atoms = tuple(atom for atom in group.atoms if (atom.id in apart) is part)
+            place = len(result) if part else number
+            result[place] = _Group(atoms, group.users)
+            enter(place)
         for user in _bits(group.users):
             counts[user.bit_length() - 1] += 1
             if counts[user.bit_length() - 1] >= budget:
                 full |= user
-    return result
+    return list(result.values())
+
+
+def _division(group: _Group) -> tuple[int, list[Atom]] | None:
+    """What the best division of a layer is worth, and the atoms that it takes out."""
+    if len(group.atoms) < 2:
+        return None
+    restless = group.level
+    best: tuple[int, list[Atom]] | None = None
+    levels = sorted({atom.level for atom in group.atoms} - {restless})
+    for level in levels:
+        calm = [atom for atom in group.atoms if atom.level >= level]
+        weight = sum(_weight(atom.size) for atom in calm)
+        gain = weight * (_WORKED_ON if not restless and level == levels[0] else level - restless)
+        if weight >= _WORTH_A_LAYER and (best is None or gain > best[0]):
+            best = gain, calm
+    for atom in group.atoms:
+        if atom.size >= _WORTH_A_LAYER:
+            gain = _weight(atom.size) * (atom.level - restless + 1)
+            if best is None or gain > best[0]:
+                best = gain, [atom]
+    return (best[0] * group.users.bit_count(), best[1]) if best else None
 
 
 def _result(groups: list[_Group], names: Sequence[str]) -> Plan:
-    layers = sorted(
-        (
-            SharedLayer(
-                tuple(sorted(atom.id for atom in group.atoms)),
-                tuple(names[user.bit_length() - 1] for user in _bits(group.users)),
-            )
-            for group in groups
-        ),
-        key=lambda layer: (-len(layer.images), layer.atoms),
-    )
+    def order(group: _Group) -> tuple[int, int, str]:
+        return (-group.users.bit_count(), -group.level, group.key)
+
+    layers = [
+        SharedLayer(
+            tuple(sorted(atom.id for atom in group.atoms)),
+            tuple(names[user.bit_length() - 1] for user in _bits(group.users)),
+        )
+        for group in sorted(groups, key=order)
+    ]
     images: dict[str, list[int]] = {name: [] for name in names}
     for number, layer in enumerate(layers):
         for image in layer.images:

@@ -1,0 +1,33 @@
+# Derivations that need no network: a shell makes them. `base` stands for a C library, `lib` for what
+# programs share; sizes are such that they are worth layers of their own.
+let
+  make = name: script: builtins.derivation {
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-euc" script ];
+    PATH = "/usr/bin";
+  };
+  base = make "base-2.40" ''
+    mkdir -p $out/lib $out/empty
+    seq 1 300000 > $out/lib/base
+    ln -s base $out/lib/base.so
+    ln -s /nowhere $out/dangling
+  '';
+  lib = make "lib-1.0" ''
+    mkdir -p $out/lib
+    seq 1 200000 > $out/lib/lib
+    printf '#!/bin/sh\ncat ${base}/lib/base\n' > $out/lib/run
+    chmod +x $out/lib/run
+    touch "$out/lib/a name with spaces, ü"
+  '';
+  program = name: text: make name ''
+    mkdir -p $out/bin
+    printf '#!/bin/sh\n# %s\ncat ${lib}/lib/lib ${builtins.toFile "config.txt" "of a file\n"}\n' '${text}' > $out/bin/${name}
+    chmod +x $out/bin/${name}
+    echo $out > $out/self
+  '';
+in {
+  server = program "server" (builtins.readFile ./text);
+  worker = program "worker" "the worker";
+}
