@@ -1,9 +1,10 @@
 """Pushes to a real registry, measured beside other programs in the same run.
 
-    bazelw run -c opt //tests/bench:push -- --repeat=5
+    ./bazelw run //tests/bench:push -- --repeat=5
 
 Everything lies on tmpfs, so that no disk is measured; each cold push meets a new registry. Rounds
-are interleaved and medians are shown, because the machine may have other things to do.
+are interleaved and medians are shown, because the machine may have other things to do. CPU seconds
+are those of the program that pushes, without the registry's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench import push_images
 from tests.bench.push_images import MIB, Image
@@ -35,12 +37,21 @@ _MEASURE = (
     "pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)\n"
     "_, status, usage = os.wait4(pid, 0)\n"
     "seconds = time.perf_counter() - started\n"
-    "sys.stderr.write(f'\\0{seconds} {usage.ru_maxrss / 1024}')\n"
+    "cpu = usage.ru_utime + usage.ru_stime\n"
+    "sys.stderr.write(f'\\0{seconds} {cpu} {usage.ru_maxrss / 1024}')\n"
     "sys.exit(os.waitstatus_to_exitcode(status))\n"
 )
 
-#: Seconds and peak MiB of every run, by scenario and tool.
-Results = defaultdict[str, defaultdict[str, list[tuple[float, float]]]]
+#: Every run, by scenario and tool.
+Results = defaultdict[str, defaultdict[str, list["Run"]]]
+
+
+class Run(NamedTuple):
+    """What a run took: seconds, seconds of processors (for the program alone), peak MiB."""
+
+    seconds: float
+    cpu: float
+    peak: float
 
 
 def main() -> None:
@@ -58,6 +69,8 @@ def main() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.scratch)))
+        # What was pushed before is no business of these.
+        os.environ["XDG_CACHE_HOME"] = str(directory / "cache")
         # As after a first run: modules are compiled.
         os.environ["PYTHONPYCACHEPREFIX"] = str(directory / "pycache")
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -113,23 +126,27 @@ def _rotated(chosen: list[Tool], number: int) -> list[Tool]:
     return chosen[number:] + chosen[:number]
 
 
-def _push(tool: Tool, image: Image, registry: str, repository: str) -> tuple[float, float]:
+def _push(tool: Tool, image: Image, registry: str, repository: str) -> Run:
     if tool.prepare is not None:
         subprocess.run(tool.prepare(image, registry, repository), check=True)
     return _run(tool, tool.one(image, registry, repository))
 
 
-def _push_all(tool: Tool, images: list[Image], registry: str) -> tuple[float, float]:
+def _push_all(tool: Tool, images: list[Image], registry: str) -> Run:
     """All images: in one run where the tool can, else one after the other."""
     jobs = [(image, registry, image.directory.name) for image in images]
     if tool.many is not None:
         return _run(tool, tool.many(jobs))
     runs = [_push(tool, *job) for job in jobs]
-    return sum(seconds for seconds, _ in runs), max(peak for _, peak in runs)
+    return Run(
+        sum(run.seconds for run in runs),
+        sum(run.cpu for run in runs),
+        max(run.peak for run in runs),
+    )
 
 
-def _run(tool: Tool, command: list[str]) -> tuple[float, float]:
-    """Seconds and peak MiB of a command that has to succeed."""
+def _run(tool: Tool, command: list[str]) -> Run:
+    """What a command took that has to succeed."""
     result = subprocess.run(
         [sys.executable, "-S", "-E", "-c", _MEASURE, *command],
         stdin=subprocess.DEVNULL,
@@ -139,10 +156,8 @@ def _run(tool: Tool, command: list[str]) -> tuple[float, float]:
     )
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)} ended with {result.returncode}\n{result.stderr}")
-    seconds, peak = map(float, result.stderr.rpartition("\0")[2].split())
-    if tool.inside:
-        seconds = float(result.stdout)
-    return seconds, peak
+    run = Run(*map(float, result.stderr.rpartition("\0")[2].split()))
+    return run._replace(seconds=float(result.stdout)) if tool.inside else run
 
 
 @contextlib.contextmanager
@@ -156,12 +171,17 @@ def _registry(directory: Path) -> Iterator[str]:
         shutil.rmtree(place)
 
 
-def _table(scenario: str, rows: dict[str, list[tuple[float, float]]]) -> None:
-    print(f"\n### {scenario}\n\n| | median s | best s | peak MiB |\n|---|---|---|---|")
+def _table(scenario: str, rows: dict[str, list[Run]]) -> None:
+    print(f"\n### {scenario}\n\n| | median s | best s | median CPU s | peak MiB |")
+    print("|---|---|---|---|---|")
     for name, runs in sorted(rows.items(), key=lambda row: _ORDER.index(row[0])):
-        seconds = [seconds for seconds, _ in runs]
-        peak = max(peak for _, peak in runs)
-        print(f"| {name} | {statistics.median(seconds):.3f} | {min(seconds):.3f} | {peak:.0f} |")
+        seconds = [run.seconds for run in runs]
+        cpu = statistics.median(run.cpu for run in runs)
+        peak = max(run.peak for run in runs)
+        print(
+            f"| {name} | {statistics.median(seconds):.3f} | {min(seconds):.3f} | {cpu:.3f}"
+            f" | {peak:.0f} |"
+        )
     sys.stdout.flush()
 
 

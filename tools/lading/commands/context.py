@@ -9,14 +9,16 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from lading.commands.deploy import Deploy
 from lading.errors import NotFoundError, UsageError
-from lading.registry import destinations
-from lading.registry.destinations import Context
 from lading.registry.policy import ANY_TAG, TagPolicy
+
+if TYPE_CHECKING:
+    from lading.registry.destinations import Context
 
 __all__ = ["Destination", "choose", "define", "place"]
 
@@ -64,6 +66,8 @@ def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context |
         return None
     if values.context == "":
         return None
+    from lading.registry import destinations
+
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any
 from lading.commands.outputs import Outputs
 from lading.commands.recipes import Recipes
 from lading.errors import InputError, NotFoundError
-from lading.oci import document, layout, stamp
+from lading.oci import document, stamp
 from lading.oci.content import FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -201,6 +201,8 @@ def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, P
             metadata = json.loads(_bytes(runfiles / layer["metadata"]))
             yield Digest.parse(metadata["digest"]), runfiles / layer["blob"]
     for directory in image.get("layouts", []):
+        from lading.oci import layout
+
         yield from layout.blob_files(runfiles / directory)
 
 

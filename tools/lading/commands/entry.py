@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -63,6 +62,8 @@ def write_file(path: Path, text: str) -> None:
 
     A relative path is relative to the directory in which `bazel run` was typed.
     """
+    import tempfile
+
     path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
     try:
         number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -9,11 +9,12 @@ names are expanded when a command runs, which is never too early.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lading.errors import InputError
-from lading.oci import environment, template
-from lading.oci.parts import Base
+
+if TYPE_CHECKING:
+    from lading.oci.parts import Base
 
 __all__ = ["base_variables", "expand", "read_status"]
 
@@ -38,6 +39,8 @@ def base_variables(base: Base) -> dict[str, Any]:
 
     `$NAME` is a variable of the base's environment.
     """
+    from lading.oci import environment
+
     env = (base.config.get("config") or {}).get("Env") or []
     return {
         "base": {"config": _lowered(base.config), "manifest": _lowered(base.manifest)},
@@ -50,7 +53,11 @@ def expand(text: str, variables: Mapping[str, Any], *, what: str) -> str:
 
     Raises InputError, which lists the variables there are when one is unknown.
     """
-    return template.render(text, variables, what=what) if "{{" in text else text
+    if "{{" not in text:
+        return text
+    from lading.oci import template
+
+    return template.render(text, variables, what=what)
 
 
 def _lowered(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 
 from lading.errors import CorruptError, InputError
 from lading.oci import document
@@ -27,6 +26,8 @@ def get(helper: str, server: str) -> tuple[str, str] | None:
     """
     if not _NAME.fullmatch(helper):
         raise InputError(f"{helper!r:.80} is not the name of a credential helper")
+    import subprocess  # not by every push that needs no helper
+
     program = PREFIX + helper
     try:
         result = subprocess.run(

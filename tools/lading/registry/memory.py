@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,6 +92,8 @@ class FileMemory:
         return {digest: frozenset(tags) - {""} for digest, *tags in words}
 
     def _write(self, path: Path, known: dict[str, frozenset[str]]) -> None:
+        import tempfile
+
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             self._make_room()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 import time
@@ -50,6 +49,8 @@ class Attempts:
             asked: seconds that the server asked for. An honest client waits that long or gives
                 up; it does not come back early.
         """
+        import random
+
         limits = self._budget.limits
         if self._made >= limits.attempts:
             return False

@@ -86,26 +86,34 @@ def _send_stream(
     poll = _poller(sock) if plain else None
     sock.settimeout(limits.idle)
     while left:
-        data = body.stream.read(min(size, left))
-        if not data:
-            raise CorruptError(f"the source of an upload ended {left} bytes early")
-        started = time.monotonic()
         if poll is not None and _answered(poll, limits):
             return False
-        _send_all(sock, memoryview(data), body)
-        pace.count(len(data), time.monotonic() - started)
-        left -= len(data)
+        burst = min(CHUNK, left)
+        _send_burst(sock, body, pace, burst, size)
+        left -= burst
     return True
 
 
-def _send_all(sock: socket.socket, data: memoryview, body: StreamBody) -> None:
-    """What `sendall` does, but of a send that breaks off it is known how much had left."""
-    sent = 0
+def _send_burst(sock: socket.socket, body: StreamBody, pace: Pace, burst: int, size: int) -> None:
+    """Sends `burst` bytes in pieces of `size`, and then accounts for them.
+
+    Of a send that breaks off it is known how much had left, unlike with `sendall`.
+    """
+    sent, waited = 0, 0.0
     try:
-        while sent < len(data):
-            sent += sock.send(data[sent:])
+        while sent < burst:
+            data = memoryview(body.stream.read(min(size, burst - sent)))
+            if not data:
+                raise CorruptError("the source of an upload ended early")
+            started = time.monotonic()
+            while data:
+                gone = sock.send(data)
+                sent += gone
+                data = data[gone:]
+            waited += time.monotonic() - started
     finally:
         body.advance(sent)
+    pace.count(sent, waited)
 
 
 def _poller(sock: socket.socket) -> Callable[[float], list[tuple[int, int]]]:
