@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lading.actions import builders, flags, worker
-from lading.builder import context, methods, normalise, scratch
+from lading.builder import context, copies, normalise, scratch
 from lading.builder.build import build
 from lading.builder.progress import Event, Tail
 from lading.builder.request import BuildRequest
@@ -53,7 +53,7 @@ def run(request: worker.Request) -> None:
         context.lay_out(root, (builders.tabbed(item, "--file") for item in many["file"]))
         asked = _request(one, many, root)
         if one.get("generated") == "1":
-            methods.refuse_copies(asked, what)
+            copies.refuse_copies(asked, what)
         tail = Tail(40, builders.secret_values(asked))
 
         def on_event(event: Event) -> None:

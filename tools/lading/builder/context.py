@@ -38,6 +38,8 @@ def lay_out(directory: Path, sources: Iterable[tuple[str, Path]], *, moment: int
             )
         target = directory.joinpath(*parts)
         try:
+            if not all(above.is_dir() for above in target.parents if above.exists()):
+                raise ConflictError(f"{place!r:.200} is below a file of the context")
             target.parent.mkdir(parents=True, exist_ok=True)
             _put(source, target)
         except FileExistsError:
@@ -46,8 +48,6 @@ def lay_out(directory: Path, sources: Iterable[tuple[str, Path]], *, moment: int
             ) from None
         except FileNotFoundError:
             raise NotFoundError(f"{source}, {place} in the context, does not exist") from None
-        except NotADirectoryError:
-            raise ConflictError(f"{place!r:.200} is below a file of the context") from None
         except OSError as error:
             raise StorageError(f"the context cannot be laid out: {error.strerror}") from None
     for root, directories, files in os.walk(directory, topdown=False):

@@ -219,6 +219,8 @@ def _instructions(lines: Sequence[str], escape: str) -> list[Instruction]:
             text = text.rstrip(" \t")[:-1] + following
         if continued.search(text):
             text = text.rstrip(" \t")[:-1]
+        if not text.strip():
+            continue
         keyword, flags, rest = _split(text)
         heredocs, number = _heredocs(keyword, rest, lines, number, start)
         result.append(Instruction(keyword, flags, rest, start, heredocs))

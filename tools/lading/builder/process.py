@@ -45,6 +45,8 @@ def run(
 
     In each case no process that it started is left, those in sessions of their own included.
     """
+    if shutil.which(command[0]) is None:
+        raise EngineError(f"{command[0]} cannot be run: there is no such program")
     try:
         process = subprocess.Popen(
             [*_tied(), *command],

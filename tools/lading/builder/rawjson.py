@@ -41,7 +41,7 @@ class RawJson:
         self.error = ""
         self._states: dict[str, str] = {}
         self._names: dict[str, str] = {}
-        self._pending: dict[str, str] = {}
+        self._pending: dict[tuple[str, object], str] = {}
         self._shown: dict[tuple[str, str], int] = {}
 
     def feed(self, line: str) -> Iterator[Event]:
@@ -106,14 +106,16 @@ class RawJson:
 
     def _log(self, log: dict[str, Any]) -> Iterator[Event]:
         key = str(log.get("vertex", ""))
-        *lines, rest = (self._pending.get(key, "") + _text(log.get("data"))).split("\n")
-        self._pending[key] = rest
+        stream = key, log.get("stream")
+        *lines, rest = (self._pending.get(stream, "") + _text(log.get("data"))).split("\n")
+        self._pending[stream] = rest
         for line in lines:
             yield Event("output", key, self._names.get(key, ""), text=line.rstrip("\r"))
 
     def _flush(self, key: str) -> Iterator[Event]:
-        if rest := self._pending.pop(key, ""):
-            yield Event("output", key, self._names.get(key, ""), text=rest)
+        for stream in [stream for stream in self._pending if stream[0] == key]:
+            if rest := self._pending.pop(stream):
+                yield Event("output", key, self._names.get(key, ""), text=rest)
 
 
 def _object(line: str) -> dict[str, Any] | None:

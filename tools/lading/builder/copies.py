@@ -10,7 +10,7 @@ from lading.builder.dockerfile import Dockerfile, parse
 from lading.builder.request import BuildRequest
 from lading.errors import InputError, NotFoundError
 
-__all__ = ["only_copies", "refuse_copies"]
+__all__ = ["obstacles", "refuse_copies"]
 
 #: Instructions that copy files, or say something about the image that attributes of
 #: `image_manifest` say too. HEALTHCHECK, SHELL and ONBUILD go into its `config_fragment`.
@@ -20,20 +20,26 @@ _DECLARATIVE = frozenset({
 })  # fmt: skip
 
 
-def only_copies(dockerfile: Dockerfile, target: str, bases: frozenset[str]) -> bool:
-    """Whether a build of `target` needs no builder: it runs nothing and takes only `bases`.
+def obstacles(dockerfile: Dockerfile, target: str, bases: frozenset[str]) -> list[str]:
+    """Why a build of `target` needs a builder, line by line; empty when rules could do it.
 
-    A heredoc of COPY is a file that is written in the Dockerfile and is no copy of an output.
+    A heredoc of COPY is a file that is written in the Dockerfile, so no output of Bazel.
     """
-    if any(
-        item.name not in bases and item.text not in bases for item in dockerfile.external(target)
-    ):
-        return False
+    found = [
+        f"line {item.line}: {item.how} {item.text} comes from outside of Bazel"
+        for item in dockerfile.external(target)
+        if item.name not in bases and item.text not in bases
+    ]
     for number in dockerfile.reachable(target):
         for instruction in dockerfile.stages[number].instructions:
-            if instruction.keyword not in _DECLARATIVE or instruction.heredocs:
-                return False
-    return True
+            where = f"line {instruction.line}: {instruction.keyword}"
+            if instruction.keyword == "RUN":
+                found.append(f"{where} runs a program")
+            elif instruction.keyword not in _DECLARATIVE:
+                found.append(f"{where} is more than copying")
+            elif instruction.heredocs:
+                found.append(f"{where} holds a file of its own")
+    return found
 
 
 def refuse_copies(request: BuildRequest, what: str) -> None:
@@ -47,7 +53,8 @@ def refuse_copies(request: BuildRequest, what: str) -> None:
         raise NotFoundError(f"there is no Dockerfile at {request.file}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{request.file} cannot be read: {error}") from None
-    if only_copies(parse(text, request.build_args), request.target, frozenset(request.bases)):
+    dockerfile = parse(text, request.build_args)
+    if not obstacles(dockerfile, request.target, frozenset(request.bases)):
         raise InputError(
             f"{what}: all that its Dockerfile does is to arrange outputs of Bazel: it runs nothing",
             fix="use image_manifest with image_layer, which need no builder, or say why not:"

@@ -1,0 +1,179 @@
+"""What a Dockerfile takes from outside, however it is written (issue 6, item 3)."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lading.builder.dockerfile import parse
+from lading.builder.expand import expand
+from lading.errors import InputError
+
+_RUN = ["RUN true", "RUN echo a \\\n  b", "ENV A=1", "# FROM no", "COPY x y", "LABEL a='FROM no'"]
+_HEREDOCS = [
+    "RUN <<EOF\nFROM no\nEOF",
+    "RUN <<-'EOF' cat\nFROM no \\\n\tEOF",
+    'COPY <<a <<"b" /x/\nFROM no\na\nFROM no\nb',
+    "RUN cat <<EOF >/x && \\\n  true\nFROM no\nEOF",
+]
+
+
+def _external(text: str, **build_args: str) -> list[tuple[str, int, str]]:
+    return [(item.name, item.line, item.how) for item in parse(text, build_args).external()]
+
+
+def _bases(text: str) -> list[str]:
+    return [stage.base.name for stage in parse(text).stages]
+
+
+def test_each_way_to_take_an_image() -> None:
+    text = (
+        "FROM --platform=linux/amd64 one:1 AS build\n"
+        "RUN --mount=type=bind,from=two,target=/x --mount=type=cache,target=/c make\n"
+        "COPY --chown=1:1 --from=three@sha256:00 /a /b\n"
+        "ADD https://example.org/a.tar /a\n"
+        "ADD --checksum=sha256:00 https://example.org/b.tar /b\n"
+        "FROM scratch\n"
+        "COPY --from=build /x /x\n"
+        "COPY --from=0 /x /x\n"
+    )
+    assert _external(text) == [
+        ("one:1", 1, "FROM"),
+        ("two", 2, "RUN --mount"),
+        ("three@sha256:00", 3, "COPY --from"),
+        ("https://example.org/a.tar", 4, "ADD"),
+    ]
+
+
+def test_a_stage_is_no_image_from_outside_unless_it_comes_later() -> None:
+    assert _external("FROM a AS B\nFROM b\n") == [("a", 1, "FROM")]
+    assert _external("FROM b\nFROM a AS b\nFROM 0\n") == [("0", 3, "FROM")]
+    assert _external("FROM a\nCOPY --from=later / /\nFROM b AS later\nCOPY --from=0 / /\n") == [
+        ("a", 1, "FROM"),
+        ("later", 2, "COPY --from"),
+        ("b", 3, "FROM"),
+    ]
+
+
+def test_only_stages_that_the_target_needs_count() -> None:
+    dockerfile = parse("FROM a AS x\nFROM b AS y\nCOPY --from=x / /\nFROM c AS z\n")
+    assert [item.name for item in dockerfile.external("y")] == ["a", "b"]
+    assert [item.name for item in dockerfile.external("Z")] == ["c"]
+    assert [item.name for item in dockerfile.external("0")] == ["a"]
+    with pytest.raises(InputError, match="no stage 'w'"):
+        dockerfile.external("w")
+
+
+def test_arguments_before_the_first_stage_name_bases() -> None:
+    text = "ARG V=1 N=base\nARG FULL=${N}:${V:-0}\nFROM ${FULL}${NONE:+x} AS $N\n"
+    assert _external(text) == [("base:1", 3, "FROM")]
+    assert _external(text, V="2") == [("base:2", 3, "FROM")]
+    assert _external(text, FULL="other") == [("other", 3, "FROM")]
+    with pytest.raises(InputError, match="line 1: FROM \\$X names no image"):
+        parse("FROM $X\n")
+
+
+def test_directives_are_those_at_the_very_top() -> None:
+    dockerfile = parse("# syntax=docker/dockerfile:1 x\n# escape=`\nFROM a `\n  AS b\n")
+    assert (dockerfile.syntax, dockerfile.syntax_line) == ("docker/dockerfile:1", 1)
+    assert dockerfile.escape == "`"
+    assert dockerfile.stages[0].name == "b"
+    assert parse("\ufeff#syntax = evil\nFROM a").syntax == "evil"
+    assert parse("#!/usr/bin/x\n# syntax=evil\nFROM a").syntax_line == 2
+    assert parse("# hello\n# syntax=evil\nFROM a").syntax == ""
+    assert parse("\n# syntax=evil\nFROM a").syntax == ""
+    # BuildKit also takes a directive from // and from JSON; nothing else of a Dockerfile fits.
+    for text in ("// syntax=evil\nFROM a", '{"syntax": "evil"}\nFROM a'):
+        with pytest.raises(InputError, match="before the first FROM"):
+            parse(text)
+    for text in ("# escape=x\nFROM a", "# syntax=a\n# Syntax=b\nFROM a", "#!x\n# escape=`\nFROM a"):
+        with pytest.raises(InputError, match="line"):
+            parse(text)
+
+
+def test_an_escaped_escape_does_not_continue_a_line() -> None:
+    """`a \\\\` ends there: what follows is an instruction, and it takes an image."""
+    assert _bases("FROM a\nRUN x \\\\\nFROM b\n") == ["a", "b"]
+    assert _bases("FROM a\nRUN x \\  \n\n# c\n  FROM b\n") == ["a"]
+
+
+def test_what_looks_like_a_heredoc_to_a_shell_alone_hides_nothing() -> None:
+    """Docker knows a heredoc only by a word that begins with <<, and not in quotes."""
+    for line in (
+        "RUN cat<<EOF",
+        'RUN echo " <<EOF "',
+        "RUN a <<<EOF",
+        "ENV A=<<EOF",
+        "RUN \\<<EOF",
+    ):
+        assert _bases(f"FROM a\n{line}\nFROM b\n") == ["a", "b"], line
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no FROM"),
+        ("# nothing\n", "no FROM"),
+        ("RUN x\nFROM a", "line 1: RUN stands before"),
+        ("FROM a b\n", "line 1: FROM a b cannot be read"),
+        ("FROM a\nRUN <<EOF\nx\n", "line 2: the heredoc 'EOF' has no end"),
+    ],
+)
+def test_what_cannot_be_read_names_its_line(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        parse(text)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["FROM", "from", "From"]),
+            st.sampled_from([" ", "  ", " \\\n ", " \\\n\n# c\n\t", "\t"]),
+            st.sampled_from(["", "--platform=linux/arm64 ", "--platform=$BUILDPLATFORM "]),
+            st.booleans(),
+            st.lists(st.sampled_from([*_RUN, *_HEREDOCS, "", "  ", "#\\"]), max_size=5),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_every_base_is_found_at_its_line(
+    stages: list[tuple[str, str, str, bool, list[str]]], end: str
+) -> None:
+    lines: list[str] = []
+    expected = []
+    for number, (keyword, space, platform, named, body) in enumerate(stages):
+        expected.append((f"image{number}", len(lines) + 1))
+        name = f"{space}AS stage{number}" if named else ""
+        lines += f"{keyword}{space}{platform}image{number}{name}".split("\n")
+        lines += [line for item in body for line in item.split("\n")]
+    dockerfile = parse(end.join(lines) + end)
+    assert [(stage.base.name, stage.base.line) for stage in dockerfile.stages] == expected
+    assert [stage.name for stage in dockerfile.stages] == [
+        f"stage{number}" if stage[3] else "" for number, stage in enumerate(stages)
+    ]
+
+
+@given(st.text(alphabet="FROM abAS\\`\n\r#<>-EOF=$${}\"'/:syntax\t", max_size=120))
+def test_no_text_breaks_it(text: str) -> None:
+    with contextlib.suppress(InputError):
+        parse(text).external()
+
+
+def test_variables() -> None:
+    values = {"A": "1", "B": "2"}
+    for text, expected in {
+        "x$A-${B}": "x1-2",
+        "${C:-$A}": "1",
+        "${C-d}": "d",
+        "${A:+y}${C:+n}": "y",
+        "\\$A": "$A",
+        "$": "$",
+        "${A": "${A",
+        "${C:-${D:-deep}}": "deep",
+    }.items():
+        assert expand(text, values) == expected

@@ -1,0 +1,97 @@
+"""Nothing is fetched that was not given or allowed, and no frontend decides unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lading.builder.policy import Admitted, admit
+from lading.builder.request import BuildRequest, Secret
+from lading.errors import InputError, LadingError, NotFoundError, UsageError
+
+_DIGEST = "sha256:" + "0" * 64
+
+
+def _admit(directory: Path, text: str, **fields: Any) -> Admitted:
+    (directory / "Dockerfile").write_text(text)
+    return admit(BuildRequest(directory, **fields))
+
+
+def test_an_image_that_was_not_given_is_refused_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 2: FROM other names an image") as caught:
+        _admit(
+            tmp_path, "FROM base AS a\nFROM other\nCOPY --from=a / /\n", bases={"base": tmp_path}
+        )
+    assert "given: base" in caught.value.fix
+    assert "allow = ['other']" in caught.value.fix
+    with pytest.raises(InputError, match="line 2: COPY --from other"):
+        _admit(tmp_path, "FROM scratch\nCOPY --from=other / /\n")
+    with pytest.raises(InputError, match=r"line 2: ADD https://example\.org/x fetches"):
+        _admit(tmp_path, "FROM scratch\nADD https://example.org/x /\n")
+
+
+def test_what_is_allowed_is_pulled_and_told_how_to_pin(tmp_path: Path) -> None:
+    found = _admit(tmp_path, "FROM other:1\n", allow=frozenset({"other:1"}))
+    assert found.pulls == ("other:1",)
+    assert "registry -- inspect other:1" in found.warnings[0]
+    pinned = f"other@{_DIGEST}"
+    assert _admit(tmp_path, f"FROM {pinned}\n", allow=frozenset({pinned})).warnings == ()
+
+
+def test_scratch_and_bases_need_nothing(tmp_path: Path) -> None:
+    found = _admit(tmp_path, "ARG B=base:1\nFROM $B AS x\nFROM scratch\nCOPY --from=x / /\n",
+                   bases={"base:1": tmp_path / "layout"})  # fmt: skip
+    assert (found.pulls, found.warnings) == ((), ())
+    assert found.request.bases == {"base:1": tmp_path / "layout"}
+
+
+def test_a_base_that_is_not_used_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not use 'basis'"):
+        _admit(tmp_path, "FROM scratch\n", bases={"basis": tmp_path})
+    with pytest.raises(InputError, match="the stage 'base' has a base's name"):
+        _admit(tmp_path, "FROM scratch AS base\nFROM base\n", bases={"base": tmp_path})
+
+
+def test_ordinary_frontends_are_replaced_and_others_refused(tmp_path: Path) -> None:
+    text = "# syntax=docker/dockerfile:1.7\n# escape=`\nFROM scratch\n"
+    found = _admit(tmp_path, text)
+    assert "syntax" not in found.text.replace("no syntax", "")
+    assert found.text.count("\n") == text.count("\n")
+    assert found.text.startswith("# escape=`\n#\n")  # a directive still
+    assert "none is fetched" in found.warnings[0]
+    for name in (
+        "evil/frontend",
+        "docker/dockerfile-evil:1",
+        "docker/dockerfilex",
+        "a/b/docker/dockerfile",
+    ):
+        with pytest.raises(InputError, match="line 1: the frontend"):
+            _admit(tmp_path, f"# syntax={name}\nFROM scratch\n")
+    found = _admit(tmp_path, "# syntax=evil/x\nFROM scratch\n", allow=frozenset({"evil/x"}))
+    assert found.pulls == ("evil/x",)
+    assert found.text.startswith("# syntax=evil/x\n")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "says"),
+    [
+        ({"build_args": {"BUILDKIT_SYNTAX": "evil"}}, UsageError, "changes what the builder does"),
+        ({"build_args": {"SOURCE_DATE_EPOCH": "1"}}, UsageError, "changes what the builder does"),
+        ({"build_args": {"a b": "1"}}, UsageError, "no name of a build argument"),
+        ({"bases": {"--x": Path()}}, UsageError, "no name of a base"),
+        ({"bases": {"a=b": Path()}}, UsageError, "no name of a base"),
+        ({"secrets": (Secret("a,src=/etc/shadow"),)}, UsageError, "no name of a secret"),
+        ({"network": "evil"}, UsageError, "network 'evil' is unknown"),
+        ({"target": "none"}, InputError, "no stage 'none'"),
+        ({"dockerfile": Path("/nowhere")}, NotFoundError, "no Dockerfile at /nowhere"),
+    ],
+)
+def test_a_request_that_cannot_be_built_is_refused(
+    tmp_path: Path, fields: dict[str, Any], error: type[LadingError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        _admit(tmp_path, "FROM scratch\n", **fields)
+    with pytest.raises(NotFoundError, match="no context"):
+        admit(BuildRequest(tmp_path / "missing"))
