@@ -8,7 +8,7 @@ load(":push.bzl", "image_push")
 load(":save.bzl", "image_save")
 load(":store_names.bzl", "check_image_name")
 
-def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "docker", image_name = "", packages = [], tools = [], visibility = None, tags = None, testonly = None, **kwargs):
+def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "docker", image_name = "", packages = [], tools = [], stamp_tags = "auto", visibility = None, tags = None, testonly = None, **kwargs):
     """Declares an image, and targets that push, load and save it.
 
     `image(name = "image")` makes `:image`, `:push`, `:load` and `:save`; any other name N makes
@@ -24,6 +24,7 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
             without it, `:save` wants `--name`.
         packages: list of strings, packages that are in the image, for `store match`.
         tools: list of strings, tools that are in the image, for `store match`.
+        stamp_tags: string, whether tags know the workspace status: `stamp` of `:push` and `:load`.
         visibility: list of labels, for all targets.
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
@@ -43,6 +44,7 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         image = name,
         registry = registry,
         repository = repository,
+        stamp = stamp_tags,
         tag_list = tags_to_push or ["latest"],
         **common
     )
@@ -51,6 +53,7 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         daemon = daemon,
         image = name,
         repository = repository,
+        stamp = stamp_tags,
         tag_list = tags_to_push or ["latest"],
         **common
     )

@@ -249,6 +249,8 @@ def _refuse_missing(value: Any, variables: Mapping[str, Any]) -> None:
         known = [f"${name}" for name in sorted(variables.get("$", {}))]
     else:
         known = [f".{name}" for name in sorted(variables) if name != "$"]
+    if value.name.startswith(".STABLE_"):
+        known.append("what a --workspace_status_command prints")
     raise _TemplateError(
         f"{value.name} is unknown",
         f"there are {', '.join(known)}"

@@ -1,0 +1,120 @@
+"""dev_image(): a development image of a repository, from a template."""
+
+load(":file_metadata.bzl", "file_metadata")
+load(":image.bzl", "image")
+load(":nearest.bzl", "nearest")
+load(":python_layer.bzl", "python_layer")
+load(":repository_layer.bzl", "repository_layer")
+
+TEMPLATES = ["minimal", "nodejs", "nodejs_browser", "python"]
+
+# What tools/workspace_status.py says: the commit, and whether the files are no longer those of it.
+_COMMIT_TAG = "{{.STABLE_GIT_COMMIT}}{{if .STABLE_GIT_MODIFIED}}-modified{{end}}"
+
+# Where the template python looks for packages that are not Debian's.
+_PYTHON_PACKAGES = "/usr/local/lib/python3.13/dist-packages"
+
+_NONROOT = "65532:65532"
+
+def dev_image(
+        name = "dev",
+        *,
+        srcs = [],
+        template = "",
+        dependencies = [],
+        python_deps = [],
+        layers = [],
+        working_dir = "/workspace",
+        owner = _NONROOT,
+        tags_to_push = [_COMMIT_TAG],
+        visibility = None,
+        tags = None,
+        testonly = None,
+        **kwargs):
+    """Declares an image of a repository to develop in: a template, dependencies, and the code.
+
+    Makes what `image` makes: `NAME`, `NAME.push`, `NAME.load` and `NAME.save`. Dependencies are
+    layers of their own below the code, so a change of the code rebuilds and pushes one layer, by
+    Bazel's actions alone: no engine is asked.
+
+    Args:
+        name: string.
+        srcs: list of labels, the files of the repository. They are at `working_dir`, relative to the
+            package that calls this.
+        template: string, `minimal`, `nodejs`, `nodejs_browser` or `python`, or the label of an image.
+        dependencies: list of labels, what the code needs and a rule has installed, such as the
+            `node_modules` of npm. Laid out as `srcs` are.
+        python_deps: list of labels, Python libraries such as `@pypi//flask`; with all that they need
+            they go where the template `python` finds packages.
+        layers: list of labels, layers between the template and the dependencies: Debian packages,
+            what a command has installed.
+        working_dir: string, where the code is and commands start.
+        owner: string, `uid:gid` of code and dependencies.
+        tags_to_push: list of strings, tags to push and to load under; by default the commit, which
+            `--workspace_status_command` has to tell (docs/dev_image.md).
+        visibility: list of labels, for all targets.
+        tags: list of strings, Bazel tags for all targets.
+        testonly: bool, for all targets.
+        **kwargs: attributes of `image`.
+    """
+    what = "dev_image(name = %r)" % name
+    common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+    metadata = {"default_metadata": _owned(owner, what = what)}
+    for key in ["base", "workdir"]:
+        if key in kwargs:
+            fail("%s: %s is %s here." % (what, key, {"base": "template", "workdir": "working_dir"}[key]))
+    built = list(layers)
+    if python_deps:
+        python_layer(
+            name = name + ".python_deps",
+            deps = python_deps,
+            include = "third_party",
+            include_native = True,
+            prefix = _PYTHON_PACKAGES,
+            **common
+        )
+        built.append(":%s.python_deps" % name)
+    for part, targets in {"dependencies": dependencies, "code": srcs}.items():
+        # A select is true; its branches are not known here.
+        if targets or part == "code":
+            repository_layer(
+                name = "%s.%s" % (name, part),
+                srcs = targets,
+                prefix = working_dir,
+                **(common | metadata)
+            )
+            built.append(":%s.%s" % (name, part))
+    image(
+        name = name,
+        base = _template(template, what = what),
+        layers = built,
+        stamp_tags = "force",
+        tags_to_push = tags_to_push,
+        working_dir = working_dir,
+        **(common | kwargs)
+    )
+
+def _template(template, *, what):
+    """The label of a template."""
+    if not template:
+        fail("%s has neither a template nor a custom folder. Set template to one of %s, or to the label of an image." % (
+            what,
+            ", ".join(TEMPLATES),
+        ))
+    if template in TEMPLATES:
+        return Label("//images:" + template)
+    if ":" in template or template.startswith(("//", "@")):
+        return template
+    near = nearest(template, TEMPLATES)
+    fail("%s: there is no template %r. %sTemplates are %s." % (
+        what,
+        template,
+        "Did you mean %r? " % near if near else "",
+        ", ".join(TEMPLATES),
+    ))
+
+def _owned(owner, *, what):
+    uid, colon, gid = owner.partition(":")
+    if not colon or not uid.isdigit() or not gid.isdigit():
+        fail("%s: owner %r is not uid:gid. Write numbers, such as %s." % (what, owner, _NONROOT))
+    return file_metadata(gid = int(gid), uid = int(uid))
