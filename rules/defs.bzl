@@ -1,7 +1,7 @@
 """Everything that lading offers to BUILD files."""
 
-load("//rules:dockerfile.bzl", _dockerfile_image = "dockerfile_image", _image_run_layer = "image_run_layer")
 load("//rules:dev_image.bzl", _dev_image = "dev_image")
+load("//rules:dockerfile.bzl", _dockerfile_image = "dockerfile_image", _image_run_layer = "image_run_layer")
 load("//rules:image.bzl", _INHERIT_FROM_BASE = "INHERIT_FROM_BASE", _image = "image", _image_from_binary = "image_from_binary", _image_import = "image_import", _image_index = "image_index", _image_manifest = "image_manifest", _layer_from_binary = "layer_from_binary", _layer_plan = "layer_plan", _sharing_report = "sharing_report")
 load("//rules:layer.bzl", _empty_layer = "empty_layer", _file_metadata = "file_metadata", _image_layer = "image_layer", _layer_from_file = "layer_from_file", _layer_from_tar = "layer_from_tar", _python_layer = "python_layer")
 load("//rules:load.bzl", _image_load = "image_load", _image_load_spec = "image_load_spec")

@@ -1,7 +1,9 @@
-"""dev_image(): a development image of a repository, from a template."""
+"""dev_image(): a development image of a repository, from a template or a Dockerfile."""
 
+load(":dockerfile.bzl", "dockerfile_image")
 load(":file_metadata.bzl", "file_metadata")
 load(":image.bzl", "image")
+load(":layer.bzl", "image_layer")
 load(":nearest.bzl", "nearest")
 load(":python_layer.bzl", "python_layer")
 load(":repository_layer.bzl", "repository_layer")
@@ -15,17 +17,24 @@ _COMMIT_TAG = "{{.STABLE_GIT_COMMIT}}{{if .STABLE_GIT_MODIFIED}}-modified{{end}}
 _PYTHON_PACKAGES = "/usr/local/lib/python3.13/dist-packages"
 
 _NONROOT = "65532:65532"
+_ROOT = "0:0"
+
+# What a custom folder has to hold; the second is where it is in the image.
+_DOCKERFILE = "Dockerfile"
+_ENTRYPOINT = "entrypoint.sh"
 
 def dev_image(
         name = "dev",
         *,
         srcs = [],
         template = "",
+        custom = "",
+        custom_attributes = {},
         dependencies = [],
         python_deps = [],
         layers = [],
         working_dir = "/workspace",
-        owner = _NONROOT,
+        owner = "",
         tags_to_push = [_COMMIT_TAG],
         visibility = None,
         tags = None,
@@ -42,6 +51,10 @@ def dev_image(
         srcs: list of labels, the files of the repository. They are at `working_dir`, relative to the
             package that calls this.
         template: string, `minimal`, `nodejs`, `nodejs_browser` or `python`, or the label of an image.
+        custom: string, a folder below the package with `Dockerfile` and `entrypoint.sh`, in place of a
+            template, also of one that is set. `dockerfile_image` builds it; the folder is the context,
+            and the script is the entrypoint, at `/entrypoint.sh`.
+        custom_attributes: dict, attributes of that `dockerfile_image`, such as `bases` and `network`.
         dependencies: list of labels, what the code needs and a rule has installed, such as the
             `node_modules` of npm. Laid out as `srcs` are.
         python_deps: list of labels, Python libraries such as `@pypi//flask`; with all that they need
@@ -49,7 +62,8 @@ def dev_image(
         layers: list of labels, layers between the template and the dependencies: Debian packages,
             what a command has installed.
         working_dir: string, where the code is and commands start.
-        owner: string, `uid:gid` of code and dependencies.
+        owner: string, `uid:gid` of code and dependencies; by default the user of the templates,
+            65532:65532, and root with `custom`.
         tags_to_push: list of strings, tags to push and to load under; by default the commit, which
             `--workspace_status_command` has to tell (docs/dev_image.md).
         visibility: list of labels, for all targets.
@@ -59,11 +73,20 @@ def dev_image(
     """
     what = "dev_image(name = %r)" % name
     common = {"tags": tags, "testonly": testonly, "visibility": visibility}
-    metadata = {"default_metadata": _owned(owner, what = what)}
+    metadata = {"default_metadata": _owned(owner or (_ROOT if custom else _NONROOT), what = what)}
     for key in ["base", "workdir"]:
         if key in kwargs:
             fail("%s: %s is %s here." % (what, key, {"base": "template", "workdir": "working_dir"}[key]))
     built = list(layers)
+    if custom:
+        base = ":%s.custom" % name
+        _custom(name, custom, custom_attributes, common, what = what)
+        built.append(":%s.entrypoint" % name)
+        kwargs = {"entrypoint": ["/" + _ENTRYPOINT]} | kwargs
+    elif custom_attributes:
+        fail("%s: custom_attributes are set and custom is not. Name the folder." % what)
+    else:
+        base = _template(template, what = what)
     if python_deps:
         python_layer(
             name = name + ".python_deps",
@@ -86,12 +109,37 @@ def dev_image(
             built.append(":%s.%s" % (name, part))
     image(
         name = name,
-        base = _template(template, what = what),
+        base = base,
         layers = built,
         stamp_tags = "force",
         tags_to_push = tags_to_push,
         working_dir = working_dir,
         **(common | kwargs)
+    )
+
+def _custom(name, folder, attributes, common, *, what):
+    """Declares the image of a custom folder, and the layer with its entrypoint."""
+    folder = folder.rstrip("/")
+    found = native.glob([folder + "/**"], allow_empty = True)
+    for file in [_DOCKERFILE, _ENTRYPOINT]:
+        if "%s/%s" % (folder, file) not in found:
+            fail("%s: custom: there is no %s/%s below this package. A custom folder has %s and %s, and no BUILD file." % (
+                what,
+                folder,
+                file,
+                _DOCKERFILE,
+                _ENTRYPOINT,
+            ))
+    dockerfile_image(
+        name = name + ".custom",
+        dockerfile = "%s/%s" % (folder, _DOCKERFILE),
+        files = {path[len(folder) + 1:]: path for path in found} | attributes.get("files", {}),
+        **(common | {key: value for key, value in attributes.items() if key != "files"})
+    )
+    image_layer(
+        name = name + ".entrypoint",
+        srcs = {"/" + _ENTRYPOINT: "%s/%s" % (folder, _ENTRYPOINT)},
+        **common
     )
 
 def _template(template, *, what):

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,6 +52,19 @@ dev_image(
     template = {template},
 )
 """
+_CUSTOM = {
+    "Dockerfile": """FROM debian:13
+USER 0:0
+COPY data.txt /srv/data.txt
+RUN echo installed >>/srv/data.txt
+""",
+    "entrypoint.sh": '#!/bin/sh\nexec "$@"\n',
+    "data.txt": "custom\n",
+}
+_CUSTOM_ATTRIBUTES = {
+    "bases": {"debian:13": "@lading//images:minimal_debug"},
+    "builder": "buildah",
+}
 #: Name and version to bytes of content; a layer each, but for two that share one.
 _PACKAGES = {"libbig": 3_000_000, "libone": 400_000, "libtwo": 20_000, "libthree": 20_000}
 _LAYERS = {"big": ["libbig"], "one": ["libone"], "small": ["libthree", "libtwo"]}
@@ -128,6 +142,16 @@ class Shop:
         """Writes the BUILD file with that expression as the template."""
         (self.bazel.directory / "BUILD.bazel").write_text(_BUILD.format(template=template))
 
+    def custom(self, *files: str) -> None:
+        """Fills the custom folder with some of the files in _CUSTOM, and selects it."""
+        folder = self.bazel.directory / "env"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in files:
+            (folder / name).write_text(_CUSTOM[name])
+        # The template that is set counts for nothing.
+        self.build_file(f'":own", custom = "env", custom_attributes = {_CUSTOM_ATTRIBUTES}')
+
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
@@ -172,7 +196,9 @@ def test_the_commit_stays_and_only_what_changed_is_pushed(shop: Shop) -> None:
     second, new = shop.push()
     assert second != first
     size = _PACKAGES["libone"]
-    assert size < sum(new.values()) < size * _HEADERS + _DOCUMENTS, "one layer, a config, a manifest"
+    assert size < sum(new.values()) < size * _HEADERS + _DOCUMENTS, (
+        "one layer, a config, a manifest"
+    )
     assert len(new) == 3
 
     # Of packages that share a layer.
@@ -203,10 +229,42 @@ def test_the_commit_stays_and_only_what_changed_is_pushed(shop: Shop) -> None:
     assert sum(new.values()) > 1_000_000
 
 
+def test_a_custom_folder_is_built_and_overrides_the_template(shop: Shop, tmp_path: Path) -> None:
+    programs.need("buildah", "crane")
+    shop.custom("Dockerfile", "entrypoint.sh", "data.txt")
+    digest, _ = shop.push()
+    image = f"{shop.registry}/team/shop@{digest}"
+    config = json.loads(programs.run(["crane", "config", "--insecure", image]))["config"]
+    assert config["Entrypoint"] == ["/entrypoint.sh"]
+    assert config["WorkingDir"] == "/workspace"
+    archive = tmp_path / "files.tar"
+    programs.run(["crane", "export", "--insecure", image, archive])
+    with tarfile.open(archive) as files:
+        found = {member.name.rstrip("/"): member for member in files}
+        data = files.extractfile("srv/data.txt")
+        assert data is not None
+        assert data.read() == b"custom\ninstalled\n"
+    assert found["entrypoint.sh"].mode == 0o755
+    assert {"workspace/lib/prices.js", "usr/bin/busybox"} <= found.keys()
+    assert not any(name.startswith("usr/share/lib") for name in found), "the template is not there"
+    assert (found["workspace/lib"].uid, found["workspace/lib"].gid) == (0, 0)
+
+
+@pytest.mark.parametrize("missing", ["Dockerfile", "entrypoint.sh"])
+def test_a_custom_folder_that_lacks_a_file_fails_at_once(shop: Shop, missing: str) -> None:
+    shop.custom(*(_CUSTOM.keys() - {missing}))
+    result = shop.bazel.run("build", "//:dev")
+    assert result.returncode == 1
+    assert f"custom: there is no env/{missing} below this package." in result.stderr
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ('""', "has neither a template nor a custom folder. Set template to one of minimal, nodejs,"),
+        (
+            '""',
+            "has neither a template nor a custom folder. Set template to one of minimal, nodejs,",
+        ),
         ('"nodjs"', 'there is no template "nodjs". Did you mean "nodejs"?'),
         ('"fedora"', 'there is no template "fedora". Templates are minimal, nodejs, nodejs_br'),
     ],
