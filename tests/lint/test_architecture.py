@@ -15,6 +15,7 @@ from tests.lint.workspace import files, root
 _FLOORS = [
     "errors",
     "oci",
+    "http",
     "layer",
     "debian",
     "nix",

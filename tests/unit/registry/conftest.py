@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lading.http.limits import Limits
 from lading.registry.credentials import anonymous
-from lading.registry.limits import Limits
 from lading.registry.session import Session
 from tests.registry_server.server import Server, serve
 

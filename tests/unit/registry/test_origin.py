@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lading.errors import InputError
-from lading.registry.origin import Nearness, Origin, nearness
+from lading.http.origin import Nearness, Origin, nearness
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from lading.errors import CorruptError, LadingError, LimitError, NotFoundError, UnreachableError
+from lading.http.limits import CHUNK, Limits
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry import manifests
 from lading.registry.content import RegistryContent
-from lading.registry.limits import CHUNK, Limits
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Repository, Session
 from lading.store import layouts

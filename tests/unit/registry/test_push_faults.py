@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lading.errors import LadingError
-from lading.registry.limits import CHUNK, Limits
+from lading.http.limits import CHUNK, Limits
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from lading.errors import CorruptError
-from lading.registry import sending
-from lading.registry.bodies import FileBody, StreamBody
-from lading.registry.limits import Limits
-from lading.registry.origin import Nearness
+from lading.http import sending
+from lading.http.bodies import FileBody, StreamBody
+from lading.http.limits import Limits
+from lading.http.origin import Nearness
 
 DATA = random.Random(7).randbytes(3_000_001)
 Body = Callable[[int, int], FileBody | StreamBody]

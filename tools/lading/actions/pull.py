@@ -17,12 +17,12 @@ from typing import Any
 
 from lading.actions import flags
 from lading.errors import InputError, LadingError, UsageError
+from lading.http.limits import Limits
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.reference import Reference
 from lading.registry import credentials
 from lading.registry.credentials import Credential
-from lading.registry.limits import Limits
 from lading.registry.session import Repository, Session
 
 __all__ = ["finder", "main", "run"]

@@ -11,11 +11,11 @@ from lading.errors import (
     NotFoundError,
     UnreachableError,
 )
+from lading.http.messages import Response, TransportError
+from lading.http.retry import retry_after
 from lading.oci import document
 from lading.registry.auth import login_hint
-from lading.registry.limits import MAX_ERROR_BYTES
-from lading.registry.retry import retry_after
-from lading.registry.transport import Response, TransportError
+from lading.registry.caps import MAX_ERROR_BYTES
 
 __all__ = ["failure"]
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lading.errors import DeniedError
+from lading.http.messages import Request
+from lading.http.origin import Origin
 from lading.registry import tokens
 from lading.registry.challenge import Challenge, parse
 from lading.registry.credentials import Credential, Credentials
-from lading.registry.origin import Origin
 from lading.registry.tokens import Realm, Token
-from lading.registry.transport import Request
 
 __all__ = ["Access", "Authenticator"]
 

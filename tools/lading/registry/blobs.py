@@ -7,12 +7,12 @@ import io
 import re
 
 from lading.errors import CorruptError, UnreachableError
+from lading.http.limits import CHUNK
+from lading.http.messages import Response, TransportError
+from lading.http.retry import Attempts
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
-from lading.registry.limits import CHUNK
-from lading.registry.retry import Attempts
 from lading.registry.session import Repository
-from lading.registry.transport import Response, TransportError
 
 __all__ = ["BlobReader", "delete", "exists"]
 

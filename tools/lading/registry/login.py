@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from lading.errors import DeniedError, InputError, StorageError
+from lading.http.messages import Request
 from lading.oci import document
 from lading.registry import answers, credentials, helpers
 from lading.registry.auth import Access
 from lading.registry.credentials import Credential
 from lading.registry.session import Session
-from lading.registry.transport import Request
 
 __all__ = ["check", "store"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from lading.errors import CorruptError, InputError, NotFoundError
+from lading.http.messages import Response
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry.session import Repository
-from lading.registry.transport import Response
 
 __all__ = ["delete", "get", "head", "put"]
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from lading.errors import NotFoundError
+from lading.http.origin import Origin
 from lading.oci.content import Content, read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry import blobs, manifests, referrers
 from lading.registry.memory import NOTHING, Memory
-from lading.registry.origin import Origin
 from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.progress import SILENT, Outcome, Progress
 from lading.registry.session import Repository

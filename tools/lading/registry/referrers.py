@@ -10,13 +10,13 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from lading.errors import ConflictError, CorruptError, NotFoundError
+from lading.http.messages import Request, Response
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry import answers, manifests
 from lading.registry.session import Repository
 from lading.registry.tags import next_page
-from lading.registry.transport import Request, Response
 
 __all__ = ["fallback_tag", "list_referrers", "record", "subject_of"]
 

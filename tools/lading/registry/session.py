@@ -8,15 +8,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lading.errors import DeniedError, LadingError, LimitError, UnreachableError
+from lading.http import redirects
+from lading.http.bodies import Body
+from lading.http.limits import Limits
+from lading.http.messages import Request, Response, TransportError
+from lading.http.origin import Origin
+from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
+from lading.http.transport import Transport
 from lading.oci.reference import Reference
-from lading.registry import answers, credentials, redirects
+from lading.registry import answers, credentials
 from lading.registry.auth import Access, Authenticator
-from lading.registry.bodies import Body
+from lading.registry.caps import MAX_ERROR_BYTES, MAX_TOKEN_BYTES
 from lading.registry.credentials import Credential, Credentials
-from lading.registry.limits import MAX_ERROR_BYTES, MAX_TOKEN_BYTES, Limits
-from lading.registry.origin import Origin
-from lading.registry.retry import RETRY_STATUSES, Attempts, Budget, retry_after
-from lading.registry.transport import Request, Response, Transport, TransportError
 
 __all__ = ["Repository", "Session"]
 

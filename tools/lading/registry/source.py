@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from lading.errors import CorruptError, NotFoundError
+from lading.http.bodies import Body, FileBody, StreamBody
+from lading.http.limits import CHUNK
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.registry.bodies import Body, FileBody, StreamBody
-from lading.registry.limits import CHUNK
 from lading.registry.progress import Progress
 from lading.registry.verifying import VerifyingReader
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from lading.errors import CorruptError, LimitError
+from lading.http import redirects
+from lading.http.messages import Request, Response
 from lading.oci import document
-from lading.registry import answers, redirects
+from lading.registry import answers
 from lading.registry.session import Repository
-from lading.registry.transport import Request, Response
 
 __all__ = ["list_tags", "next_page"]
 

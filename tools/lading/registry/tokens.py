@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from lading.errors import CorruptError, DeniedError, InputError, LadingError
+from lading.http.messages import Request
+from lading.http.origin import Origin
 from lading.oci import document
+from lading.registry.caps import MAX_TOKEN_BYTES
 from lading.registry.challenge import Challenge
 from lading.registry.credentials import Credential
-from lading.registry.limits import MAX_TOKEN_BYTES
-from lading.registry.origin import Origin
-from lading.registry.transport import Request
 
 __all__ = ["Realm", "Token", "ask", "check_realm", "read"]
 

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from lading.errors import CorruptError, LadingError, UnreachableError
+from lading.http import redirects
+from lading.http.bodies import Body
+from lading.http.limits import CHUNK
+from lading.http.messages import Request, Response, TransportError
+from lading.http.retry import RETRY_STATUSES, Attempts, retry_after
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.registry import blobs, redirects
-from lading.registry.bodies import Body
-from lading.registry.limits import CHUNK
+from lading.registry import blobs
 from lading.registry.progress import SILENT, Outcome, Progress
-from lading.registry.retry import RETRY_STATUSES, Attempts, retry_after
 from lading.registry.session import Repository
 from lading.registry.source import Source
-from lading.registry.transport import Request, Response, TransportError
 
 __all__ = ["upload"]
 

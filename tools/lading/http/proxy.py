@@ -9,7 +9,7 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from lading.errors import InputError
-from lading.registry.origin import Origin
+from lading.http.origin import Origin
 
 __all__ = ["Proxy", "proxy_for"]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from urllib.parse import urljoin
 
 from lading.errors import InputError, UnreachableError
-from lading.registry.origin import Nearness, Origin
-from lading.registry.transport import Request, Response
+from lading.http.messages import Request, Response
+from lading.http.origin import Nearness, Origin
 
 __all__ = ["REDIRECTS", "follow", "same_origin"]
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from lading.registry.limits import Limits
+from lading.http.limits import Limits
 
 __all__ = ["RETRY_STATUSES", "Attempts", "Budget", "retry_after"]
 

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from lading.errors import CorruptError
-from lading.registry.bodies import FileBody, StreamBody
-from lading.registry.limits import CHUNK, Limits
-from lading.registry.origin import Nearness, nearness
-from lading.registry.pace import Pace
+from lading.http.bodies import FileBody, StreamBody
+from lading.http.limits import CHUNK, Limits
+from lading.http.origin import Nearness, nearness
+from lading.http.pace import Pace
 
 __all__ = ["LOOPBACK_BUFFER", "send_body"]
 

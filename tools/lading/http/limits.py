@@ -1,17 +1,13 @@
-"""How long, how slow and how often: the bounds of every exchange with a registry."""
+"""How long, how slow and how often: the bounds of every exchange."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CHUNK", "MAX_ERROR_BYTES", "MAX_TOKEN_BYTES", "Limits"]
+__all__ = ["CHUNK", "Limits"]
 
 #: Bytes read or written at once: TLS is twice as fast with 1 MiB as with 16 KiB.
 CHUNK = 1024 * 1024
-#: Largest answer of a token server that is read, in bytes.
-MAX_TOKEN_BYTES = 1024 * 1024
-#: Largest error answer that is read, in bytes.
-MAX_ERROR_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from lading.registry.limits import Limits
+from lading.http.limits import Limits
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
