@@ -76,8 +76,8 @@ def toc_entry(entry: Entry, size: int, link: str = "") -> dict[str, object]:
     }
     if kind == FILE and size:
         value["size"] = size
-    if meta.mtime:
-        value["modtime"] = _rfc3339(meta.mtime)
+    # Optional for the epoch, but podman takes the time of its pull where there is none.
+    value["modtime"] = _rfc3339(meta.mtime)
     if kind in (LINK, SYMLINK):
         value["linkName"] = link or entry.link
     value |= {"mode": meta.mode, "uid": meta.uid, "gid": meta.gid}
@@ -92,6 +92,8 @@ def toc_entry(entry: Entry, size: int, link: str = "") -> dict[str, object]:
 
 
 def _rfc3339(seconds: int) -> str:
+    if not seconds:
+        return "1970-01-01T00:00:00Z"
     from datetime import UTC, datetime, timedelta
 
     try:

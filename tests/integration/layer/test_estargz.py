@@ -1,0 +1,144 @@
+"""eStargz layers in the hands of who knows the format: stargz-snapshotter's tool, and podman."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.integration.harness import programs, servers
+from tests.integration.layer import action, inputs, layouts, trees
+
+_TOC = "containerd.io/snapshot/stargz/toc.digest"
+
+
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> action.Layer:
+    root = tmp_path_factory.mktemp("sources")
+    lines = inputs.generate(root)
+    return action.build(root, root / "layer", lines, action.KINDS["estargz"])
+
+
+def _ctr_remote(scratch: Path) -> str:
+    """stargz-snapshotter's own tool: on PATH, or from Debian's package of it.
+
+    It is not among what bazelw installs, so that without a network the test is skipped.
+    """
+    found = shutil.which("ctr-remote")
+    if found:
+        return found
+    programs.need("apt-get", "dpkg-deb")
+    (scratch / "lists/partial").mkdir(parents=True)
+    options = (
+        f"Dir::State::lists={scratch / 'lists'}",
+        f"Dir::Cache={scratch}",
+        "Acquire::Check-Valid-Until=false",
+        "Acquire::Languages=none",
+        "APT::Sandbox::User=root",
+    )
+    apt = ["apt-get", "-qq", *(f"--option={option}" for option in options)]
+    for words in (["update"], ["download", "stargz-snapshotter"]):
+        done = subprocess.run(
+            [*apt, *words], cwd=scratch, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"no stargz-snapshotter: apt-get {words[0]}: {done.stderr.strip()[-200:]}")
+    (package,) = scratch.glob("stargz-snapshotter_*.deb")
+    programs.run(["dpkg-deb", "--extract", package, scratch / "files"])
+    return str(scratch / "files/usr/bin/ctr-remote")
+
+
+@pytest.fixture
+def containerd(tmp_path: Path) -> Iterator[str]:
+    """The address of a running containerd."""
+    programs.need("containerd")
+    # A UNIX socket's name has at most 107 bytes.
+    address = f"/tmp/lading-containerd-{os.getpid()}.sock"
+    config = tmp_path / "containerd.toml"
+    config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
+    places = [f"--{name}={tmp_path / name}" for name in ("root", "state", "config")]
+    places[-1] = f"--config={config}"
+    command = ["containerd", f"--address={address}", *places]
+    with servers.start(command, tmp_path / "containerd.log") as process:
+        servers.wait_until(
+            lambda: process.poll() is None and Path(address).exists(), what="a containerd"
+        )
+        yield address
+    for path in Path("/tmp").glob(f"{Path(address).name}*"):
+        path.unlink()
+
+
+def test_the_snapshotters_tool_reads_the_table_of_contents(
+    layer: action.Layer, containerd: str, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "package"
+    scratch.mkdir()
+    ctr = [_ctr_remote(scratch), f"--address={containerd}", "images"]
+    layouts.write(tmp_path / "layout", {"estargz": layer})
+    with tarfile.open(tmp_path / "image.tar", "w") as archive:
+        archive.add(tmp_path / "layout", ".")
+    programs.run([*ctr, "import", "--no-unpack", "--base-name=lading", tmp_path / "image.tar"])
+    digest = layer.metadata["digest"]
+    assert (
+        programs.run([*ctr, "get-toc-digest", digest]).strip()
+        == (layer.metadata["annotations"][_TOC])
+    )
+    toc = programs.run([*ctr, "get-toc-digest", "--dump-toc", digest])
+    assert '"srv/share/book"' in toc
+
+
+def test_podman_fetches_files_one_by_one(layer: action.Layer, tmp_path: Path) -> None:
+    """With partial pulls podman reads the table, and asks the registry for ranges of the blob."""
+    programs.need("podman", "skopeo")
+    digests = layouts.write(tmp_path / "layout", {"estargz": layer})
+    config = tmp_path / "storage.conf"
+    config.write_text(
+        "[storage]\n"
+        'driver = "overlay"\n'
+        f'graphroot = "{tmp_path / "graph"}"\n'
+        f'runroot = "{tmp_path / "run"}"\n'
+        "[storage.options]\n"
+        # The files are checked one by one, so that their archive is not.
+        'pull_options = {enable_partial_images = "true", '
+        'insecure_allow_unpredictable_image_contents = "true"}\n'
+    )
+    podman = {"CONTAINERS_STORAGE_CONF": str(config)}
+    with servers.docker_registry(tmp_path) as registry:
+        reference = f"{registry}/team/layers:estargz"
+        keep = ("--preserve-digests", "--dest-tls-verify=false")
+        source = f"oci:{tmp_path / 'layout'}:estargz"
+        programs.run(["skopeo", "copy", *keep, source, f"docker://{reference}"])
+        done = subprocess.run(
+            ["podman", "--log-level=debug", "pull", "--tls-verify=false", reference],
+            env={**os.environ, **podman},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Retrieved partial blob" in done.stderr, done.stderr
+    inspect = ["podman", "image", "inspect", "--format={{.Digest}}", reference]
+    assert programs.run(inspect, env=podman).strip() == digests["estargz"]
+    place = programs.run(["podman", "image", "mount", reference], env=podman).strip()
+    try:
+        found = trees.of_directory(Path(place))
+    finally:
+        programs.run(["podman", "image", "unmount", reference], env=podman)
+        subprocess.run(["umount", tmp_path / "graph/overlay"], capture_output=True, check=False)
+    expected = trees.of_tar(io.BytesIO(gzip.decompress(layer.blob)))
+    for name in ("stargz.index.json", ".no.prefetch.landmark"):
+        expected.pop(name)
+        found.pop(name, None)
+    # Podman sets the time of a directory before it puts files into it.
+    for name, node in expected.items():
+        if node.kind == "directory":
+            found[name] = replace(found[name], mtime=node.mtime)
+    assert found == expected
