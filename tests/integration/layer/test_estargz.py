@@ -137,8 +137,8 @@ def test_podman_fetches_files_one_by_one(layer: action.Layer, tmp_path: Path) ->
     for name in ("stargz.index.json", ".no.prefetch.landmark"):
         expected.pop(name)
         found.pop(name, None)
-    # Podman sets the time of a directory before it puts files into it.
+    # Podman sets the time of a directory before it puts files into it, and that of a link never.
     for name, node in expected.items():
-        if node.kind == "directory":
+        if node.kind != "file":
             found[name] = replace(found[name], mtime=node.mtime)
     assert found == expected
