@@ -35,7 +35,7 @@ def _same(layer: action.Layer, kind: str) -> None:
     assert {name: layer.metadata[name] for name in table[kind]} == table[kind]
 
 
-@pytest.mark.parametrize("kind", ["gzip/fast", "gzip/small", "zstd/fast", "estargz"])
+@pytest.mark.parametrize("kind", ["gzip/fast", "gzip/small", "zstd/fast"])
 @pytest.mark.parametrize("cpu", _CPUS)
 def test_the_cpu_does_not_matter(
     sources: tuple[Path, list[str]], tmp_path: Path, cpu: str, kind: str

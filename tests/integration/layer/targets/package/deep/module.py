@@ -1,0 +1,1 @@
+"""A module below a package that has no __init__.py of its own."""
