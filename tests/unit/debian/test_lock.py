@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from lading.debian.changes import changes
+from lading.debian.changes import changed_layers, changes
 from lading.debian.lock import Lock, LockedPackage, dump, load
 from lading.debian.report import report
 from lading.errors import CorruptError
@@ -71,6 +71,37 @@ def test_changes_name_what_came_went_and_moved() -> None:
     assert len(changes(None, new)) == 4
 
 
+def test_a_fix_that_comes_with_a_point_release_is_one_too() -> None:
+    old, new = (
+        lock(package("a", "1"), package("b", "2")),
+        lock(package("a", "3"), package("b", "3")),
+    )
+    found = {change.name: change for change in changes(old, new, {"amd64": {"a": "2", "b": "2"}})}
+    assert found["a"].security
+    assert not found["b"].security, "the old version had the fix"
+
+
+def test_changed_layers_are_those_with_a_changed_package_or_another_set_of_them() -> None:
+    packages = (package("a"), package("b", size=10), package("c", size=5))
+    plan = {"one": {"x": ("a",), "y": ("b", "c")}}
+    old = dataclasses.replace(lock(*packages), layers=plan)
+    new = dataclasses.replace(
+        lock(package("a"), package("b", "2", size=11), *packages[2:]), layers=plan
+    )
+    assert changed_layers(old, old) == {}
+    assert changed_layers(old, new) == {"one.y": 16}
+    moved = dataclasses.replace(old, layers={"one": {"x": ("a", "c"), "y": ("b",)}})
+    assert changed_layers(old, moved) == {"one.x": 2053, "one.y": 10}
+    assert report(changes(old, new), changed_layers(old, new)).endswith(
+        "1 layer changed, 1 KiB: one.y"
+    )
+
+
+def test_a_lock_from_before_codenames_is_read() -> None:
+    text = dump(lock(package("a"))).replace('  "codename": "",\n', "")
+    assert load(text, "lock").codename == ""
+
+
 def test_the_same_version_with_another_hash_is_a_change() -> None:
     other = dataclasses.replace(package("a"), sha256="cd" * 32)
     assert [change.name for change in changes(lock(package("a")), lock(other))] == ["a"]
@@ -82,7 +113,7 @@ def test_report_names_versions_sizes_security_and_downgrades() -> None:
     lines = report(changes(old, new)).splitlines()
     assert lines[1].split() == ["a", "amd64", "1", "1.1", "4", "KiB", "(+2)", "security"]
     assert lines[2].endswith("DOWNGRADE")
-    assert lines[3] == "2 packages changed, 1 from the security suite"
+    assert lines[3] == "2 packages changed, 1 with a security fix"
     assert report([]) == "no package changed"
 
 

@@ -57,7 +57,7 @@ def test_first_lock_prefers_security_and_covers_all_architectures(
         assert foo["depends"] == ["data"]
         assert "debconf" not in document["packages"][architecture]
     said = capsys.readouterr()
-    assert "3 packages changed, 1 from the security suite" in said.out
+    assert "3 packages changed, 1 with a security fix" in said.out
     assert "3 packages for amd64" in said.err
 
 
@@ -150,6 +150,80 @@ def test_a_package_that_does_not_exist_is_named(workspace: Path) -> None:
     with pytest.raises(NotFoundError, match="no Debian package libfoo2 for amd64") as failure:
         main(["--allow_expired"])
     assert "libfoo1" in failure.value.fix
+
+
+def test_a_package_that_has_left_the_suite_is_named_with_its_locked_version(
+    workspace: Path,
+) -> None:
+    main(["--allow_expired"])
+    spec = workspace / "images/debian.yaml"
+    text = lock(workspace).read_text()
+    lock(workspace).write_text(text.replace('"data": {"version": "5"', '"left": {"version": "4.9"'))
+    spec.write_text(SPEC.replace("packages: [data]", "packages: [left]"))
+    with pytest.raises(NotFoundError) as failure:
+        main(["--allow_expired"])
+    assert failure.value.what == "Debian package left, locked at 4.9, has left trixie for amd64"
+    assert failure.value.fix.startswith("in set data of the specification, name its successor")
+
+
+def test_a_suite_whose_codename_has_changed_is_locked_with_a_note(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["--allow_expired"])
+    text = lock(workspace).read_text()
+    assert '"codename": "trixie"' in text
+    lock(workspace).write_text(text.replace('"codename": "trixie"', '"codename": "bookworm"'))
+    assert main(["--allow_expired"]) == 0
+    assert "note: trixie is trixie now and was bookworm" in capsys.readouterr().err
+    assert lock(workspace).read_text() == text
+
+
+def test_an_unknown_suite_says_where_old_ones_go(workspace: Path) -> None:
+    (workspace / "images/debian.yaml").write_text(SPEC.replace("trixie", "squeeze"))
+    with pytest.raises(
+        NotFoundError, match="no mirror of this machine has the Debian suite squ"
+    ) as f:
+        main([])
+    assert "archive of old releases" in f.value.fix
+
+
+def test_a_source_of_point_releases_is_held_back_and_that_is_said(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "images/debian.yaml").write_text(SPEC + "point_releases: {libfoo1: a reason}\n")
+    assert main(["--allow_expired", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "note: 1.2-1+deb13u1 of libfoo1 is in the security suite and held back" in said.err
+    shown = json.loads(said.out)
+    assert shown["held_back"][0] == {
+        "architecture": "amd64",
+        "package": "libfoo1",
+        "version": "1.2-1+deb13u1",
+    }
+    (change,) = [
+        each
+        for each in shown["changes"]
+        if (each["package"], each["architecture"]) == ("libfoo1", "arm64")
+    ]
+    assert (change["old"], change["new"], change["security"]) == (None, "1.2-1", False)
+    assert shown["layers"].keys() == {"app.small", "data.small"}
+    # Without the line, the fix comes in and is called one.
+    (workspace / "images/debian.yaml").write_text(SPEC)
+    assert main(["--allow_expired"]) == 0
+    assert "1 package changed, 1 with a security fix" in capsys.readouterr().out
+
+
+def test_a_point_release_of_what_is_not_locked_is_refused(workspace: Path) -> None:
+    (workspace / "images/debian.yaml").write_text(SPEC + "point_releases: {perl: a reason}\n")
+    with pytest.raises(LadingError, match="point_releases names perl, and no locked package"):
+        main(["--allow_expired"])
+
+
+def test_an_architecture_that_the_suite_lacks_is_named(workspace: Path) -> None:
+    (workspace / "images/debian.yaml").write_text(SPEC.replace("arm64", "riscv64"))
+    with pytest.raises(NotFoundError, match="riscv64") as failure:
+        main(["--allow_expired"])
+    assert "amd64, arm64" in failure.value.fix
 
 
 def test_an_exclusion_that_nothing_needs_is_refused(workspace: Path) -> None:

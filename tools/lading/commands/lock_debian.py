@@ -1,18 +1,25 @@
-"""`bazel run //images:lock`: resolves the Debian packages of the images and writes their lock."""
+"""`bazel run //images:lock`: resolves the Debian packages of the images and writes their lock.
+
+It prints what that changes: packages with old and new version and size, which of them have a
+security fix, and which layers are pushed again.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from lading.commands import entry
-from lading.debian.changes import changes
+from lading.debian.changes import Change, changed_layers, changes
+from lading.debian.index import Index
 from lading.debian.lock import Lock, dump, load
 from lading.debian.locking import lock_packages, open_suites, read_index
 from lading.debian.report import report
@@ -55,6 +62,7 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_bool(
         "fresh", False, "Do not read the old lock, which may be damaged.", flag_values=values
     )
+    flags.DEFINE_bool("json", False, "Print what changes as one JSON object.", flag_values=values)
     flags.DEFINE_bool(
         "allow_expired",
         False,
@@ -87,8 +95,23 @@ def main(argv: Sequence[str]) -> int:
     _say(f"resolving {spec.suite} with {', '.join(suite.name for suite in suites)}")
     if not any(suite.archive == "security" for suite in suites):
         _say(f"warning: no mirror of this machine has {spec.suite}-security")
-    new = lock_packages(spec, [read_index(spec, suites, each) for each in spec.architectures])
-    print(report(changes(old, new)))
+    indexes = [read_index(spec, suites, each) for each in spec.architectures]
+    codename = suites[0].release.codename
+    new = lock_packages(spec, indexes, codename=codename, old=old)
+    if old is not None and old.codename not in ("", codename):
+        _say(
+            f"note: {spec.suite} is {codename} now and was {old.codename}: every package may change"
+        )
+    held = _held_back(new, indexes)
+    for version in dict.fromkeys(version for *_, version in held):
+        names = sorted({name for _, name, other in held if other == version})
+        _say(f"note: {version} of {', '.join(names)} is in the security suite and held back")
+    found = changes(old, new, _advised(new, indexes))
+    layers = changed_layers(old, new)
+    if values.json:
+        print(json.dumps(_object(new, found, layers, held)))
+    else:
+        print(report(found, layers))
     text = dump(new)
     if text == old_text:
         return 0
@@ -97,6 +120,55 @@ def main(argv: Sequence[str]) -> int:
     _write(lock_path, text)
     _say(f"wrote {values.lock}: {_summary(new)}")
     return 0
+
+
+def _advised(lock: Lock, indexes: Sequence[Index]) -> dict[str, dict[str, str]]:
+    return {
+        index.architecture: {
+            name: index.security_version(name) for name in lock.packages[index.architecture]
+        }
+        for index in indexes
+    }
+
+
+def _held_back(lock: Lock, indexes: Sequence[Index]) -> list[tuple[str, str, str]]:
+    """Architecture, package and version of what `point_releases` keeps out of the lock."""
+    return [
+        (index.architecture, name, newer.version)
+        for index in indexes
+        for name in sorted(lock.packages[index.architecture])
+        if (newer := index.held_back(name)) is not None
+    ]
+
+
+def _object(
+    lock: Lock,
+    found: Sequence[Change],
+    layers: Mapping[str, int],
+    held: Sequence[tuple[str, str, str]],
+) -> dict[str, Any]:
+    return {
+        "suite": lock.suite,
+        "codename": lock.codename,
+        "changes": [
+            {
+                "package": change.name,
+                "architecture": change.architecture,
+                "old": change.old.version if change.old else None,
+                "new": change.new.version if change.new else None,
+                "old_size": change.old.size if change.old else None,
+                "size": change.new.size if change.new else None,
+                "security": change.security,
+                "downgrade": change.downgrade,
+            }
+            for change in found
+        ],
+        "layers": layers,
+        "held_back": [
+            {"architecture": architecture, "package": name, "version": version}
+            for architecture, name, version in held
+        ],
+    }
 
 
 def _summary(lock: Lock) -> str:

@@ -89,7 +89,10 @@ def _read_index(suite: Suite, path: str) -> str:
         if len(content) > limit:
             raise LimitError(f"{suite.name}: {file.path} unpacks to more than {limit} bytes")
         return _text(content, path)
-    raise NotFoundError(f"the suite {suite.name} has no {path}")
+    raise NotFoundError(
+        f"the suite {suite.name} has no {path}",
+        fix=f"its architectures are {', '.join(sorted(suite.release.architectures - {'all'}))}",
+    )
 
 
 def _fetch_verified(suite: Suite, file: IndexFile) -> bytes:

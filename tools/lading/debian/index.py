@@ -85,8 +85,13 @@ class Index:
         newest = max(self._offers(name), key=lambda package: version_key(package.version))
         return newest if version_key(newest.version) > version_key(candidate.version) else None
 
+    def security_version(self, name: str) -> str:
+        """The highest version of `name` in the security archive; empty if it has none."""
+        versions = [offer.version for offer in self._offers(name) if offer.archive == "security"]
+        return max(versions, key=version_key, default="")
+
     def _offers(self, name: str) -> list[Package]:
-        offers = [parse_package(*offer) for offer in self._stanzas[name]]
+        offers = [parse_package(*offer) for offer in self._stanzas.get(name, ())]
         return [offer for offer in offers if offer.architecture in {self.architecture, "all"}]
 
     def providers(self, name: str) -> list[Package]:

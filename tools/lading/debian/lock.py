@@ -42,6 +42,7 @@ class LockedPackage:
 class Lock:
     """All packages of a suite that images are built from.
 
+    `codename` is that of the suite's Release file when it was locked, empty where it is not known.
     `sets` maps a set's name to an architecture to the sorted names of its packages, without
     those of the sets underneath it; `layers` maps a set's name to a layer to the packages in it,
     of whatever architecture; `packages` maps an architecture to a name to the package.
@@ -51,6 +52,7 @@ class Lock:
     sets: Mapping[str, Mapping[str, tuple[str, ...]]]
     layers: Mapping[str, Mapping[str, tuple[str, ...]]]
     packages: Mapping[str, Mapping[str, LockedPackage]]
+    codename: str = ""
 
 
 def dump(lock: Lock) -> str:
@@ -58,6 +60,7 @@ def dump(lock: Lock) -> str:
     members = [
         f'  "format": {FORMAT}',
         f'  "suite": {json.dumps(lock.suite)}',
+        f'  "codename": {json.dumps(lock.codename)}',
         _object("sets", lock.sets, _names_text),
         _object("layers", lock.layers, _names_text),
         _object("packages", lock.packages, _package_text),
@@ -83,6 +86,7 @@ def load(text: str, name: str) -> Lock:
                 architecture: {key: _locked(key, fields) for key, fields in packages.items()}
                 for architecture, packages in document["packages"].items()
             },
+            str(document.get("codename", "")),
         )
     except LadingError as error:
         raise CorruptError(f"{name}: {error.what}", fix="run: bazel run //images:lock") from error

@@ -33,7 +33,7 @@ def open_suites(
         (f"{spec.suite}-updates", "debian", False),
         (f"{spec.suite}-security", "security", False),
     ]
-    suites = []
+    suites: list[Suite] = []
     for name, archive, needed in wanted:
         addresses = mirrors.of(archive)
         if not addresses:
@@ -48,7 +48,10 @@ def open_suites(
             if needed:
                 raise NotFoundError(
                     f"no mirror of this machine has the Debian suite {name}: {error.what}",
-                    fix="set LADING_DEBIAN_MIRROR to the base address of a mirror that has it",
+                    fix="set LADING_DEBIAN_MIRROR to the base address of a mirror that has it; "
+                    "a suite that was released long ago moves to the archive of old releases: "
+                    "name a newer suite in the specification, or a mirror of that archive and "
+                    "--allow_expired",
                 ) from error
     return suites
 
@@ -67,8 +70,16 @@ def read_index(spec: Spec, suites: Iterable[Suite], architecture: str) -> Index:
     return index
 
 
-def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
+def lock_packages(
+    spec: Spec, indexes: Sequence[Index], *, codename: str = "", old: Lock | None = None
+) -> Lock:
     """Resolves every set for every architecture; `indexes` holds one for each of them.
+
+    Args:
+        spec: what to lock.
+        indexes: what the suite offers.
+        codename: that of the suite's Release file.
+        old: the lock so far; a package that it has and the suite no longer has is named as such.
 
     Raises:
         NotFoundError, InputError, ConflictError: see resolve.resolve; an exclusion that no
@@ -79,6 +90,7 @@ def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
     packages: dict[str, dict[str, LockedPackage]] = {}
     met: set[str] = set()
     for index in indexes:
+        _refuse_gone(spec, index, old)
         chosen: dict[str, dict[str, Package]] = {}
         found: dict[str, Package] = {}
         depends: dict[str, set[str]] = {}
@@ -115,7 +127,25 @@ def lock_packages(spec: Spec, indexes: Sequence[Index]) -> Lock:
         )
         for each in spec.sets
     }
-    return Lock(spec.suite, sets, layers, packages)
+    return Lock(spec.suite, sets, layers, packages, codename)
+
+
+def _refuse_gone(spec: Spec, index: Index, old: Lock | None) -> None:
+    locked = old.packages.get(index.architecture, {}) if old else {}
+    for each in spec.sets:
+        for name in each.packages:
+            if name in locked and index.candidate(name) is None:
+                successors = [provider.name for provider in index.providers(name)]
+                raise NotFoundError(
+                    f"Debian package {name}, locked at {locked[name].version}, has left"
+                    f" {spec.suite} for {index.architecture}",
+                    fix=f"in set {each.name} of the specification, "
+                    + (
+                        f"name {' or '.join(successors)}, which provides it"
+                        if successors
+                        else "name its successor, or drop it"
+                    ),
+                )
 
 
 def _locked(package: Package, depends: Iterable[str]) -> LockedPackage:

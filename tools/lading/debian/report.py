@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lading.debian.changes import Change
 from lading.debian.lock import LockedPackage
@@ -10,10 +10,14 @@ from lading.debian.lock import LockedPackage
 __all__ = ["report"]
 
 
-def report(found: Sequence[Change]) -> str:
-    """A table — package, architectures, old and new version, size, notes — and a sum below it.
+def report(found: Sequence[Change], layers: Mapping[str, int] | None = None) -> str:
+    """A table — package, architectures, old and new version, size, notes — and sums below it.
 
     An update that is the same on several architectures is one row.
+
+    Args:
+        found: what changed.
+        layers: the layers that this changes, and the bytes of the packages in each.
     """
     if not found:
         return "no package changed"
@@ -33,9 +37,10 @@ def report(found: Sequence[Change]) -> str:
     ]
     security = {change.name for change in found if change.security}
     names = {change.name for change in found}
-    lines.append(
-        f"{_count(len(names), 'package')} changed, {len(security)} from the security suite"
-    )
+    lines.append(f"{_count(len(names), 'package')} changed, {len(security)} with a security fix")
+    if layers:
+        total = _kib(sum(layers.values()))
+        lines.append(f"{_count(len(layers), 'layer')} changed, {total} KiB: {', '.join(layers)}")
     return "\n".join(lines)
 
 
