@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.store.campaign import SCENARIOS, attack
+from tests.unit.store.campaign import attack
 from tests.unit.store.faults import WAYS
 from tests.unit.store.races import race
+from tests.unit.store.scenarios import SCENARIOS
 
 _KILLS = int(os.environ.get("LADING_KILLS", "2000"))
 _ROUNDS = int(os.environ.get("LADING_ROUNDS", "1000"))

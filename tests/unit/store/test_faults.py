@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.store.campaign import SCENARIOS, Scenario, attack
+from tests.unit.store.campaign import Scenario, attack
 from tests.unit.store.faults import WAYS, Way
 from tests.unit.store.races import race
+from tests.unit.store.scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name.replace(" ", "-"))

@@ -13,7 +13,7 @@ from lading.oci import document, layout
 from lading.oci.content import read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
-from lading.store import layouts
+from lading.store import disk, layouts
 from lading.store.layouts import Layout
 
 __all__ = ["collect", "directories"]
@@ -33,9 +33,21 @@ def collect(directory: Path, *, dry_run: bool = False) -> tuple[int, int]:
     What refers to a kept manifest by `subject` stays with it. Nothing happens while somebody writes
     to the layout.
 
-    Raises CorruptError for a layout that cannot be read; then nothing was removed.
+    A layout that lading did not write, which has no locks, is left alone (S0.9).
+
+    Raises:
+        CorruptError, NotFoundError: the layout cannot be read; nothing was removed.
+        StorageError, DeniedError: it cannot be written; what tags lead to is there.
     """
-    with (directory / ".lading" / "blobs.lock").open("ab") as lock:
+    with disk.guarded(directory):
+        return _collect(directory, dry_run=dry_run)
+
+
+def _collect(directory: Path, *, dry_run: bool) -> tuple[int, int]:
+    lock_file = directory / ".lading" / "blobs.lock"
+    if not lock_file.exists():
+        return 0, 0
+    with lock_file.open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

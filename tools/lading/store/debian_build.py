@@ -140,8 +140,7 @@ def _index(recipe: Recipe, mirrors: Mirrors, say: Callable[[str], None]) -> Inde
     if suite is None:
         raise NotFoundError(
             f"{recipe.name.os} cannot be built from packages here",
-            fix=f"systems are {', '.join(SUITES)}; build an image of another one and save it: "
-            "store save NAME SOURCE",
+            fix=f"systems are {', '.join(SUITES)}; others are built without --builder=packages",
         )
     spec = Spec(suite, ("main",), (recipe.architecture,), (), {})
     say(f"the index of {suite} is read")

@@ -20,6 +20,7 @@ _DEFAULTS = {
     "debian-13": {"gcc": "14", "clang": "19"},
     "ubuntu-22.04": {"gcc": "11", "clang": "14"},
     "ubuntu-24.04": {"gcc": "13", "clang": "18"},
+    "ubuntu-25.04": {"gcc": "14", "clang": "20"},
 }
 #: Tools whose package is called otherwise.
 _TOOL_PACKAGES = {"ninja": "ninja-build", "python": "python3", "pkgconf": "pkgconf-bin"}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from lading.builder import choose
+from lading.commands import anywhere
 from lading.commands.meter import Meter
 from lading.commands.store.matching import define, requirement
 from lading.commands.store.shared import Verb, dump
 from lading.engine import engines
 from lading.store import debian_build, lease, prepare
+from lading.store.match import Requirement
+from lading.store.prepare import Build
 
 __all__ = ["prepare_"]
 
@@ -21,14 +25,27 @@ def prepare_(argv: Sequence[str]) -> int:
     """store prepare --project=capy --os=debian-13 [--compiler=gcc14] [--package=…] [--load]
 
     Prints the archive of the image that fits, as match does. If there is none, installs what is
-    missing on the best base, or on nothing, saves the image, registers it and matches again. One
-    process builds an image at a time; others wait and share it. A failed build changes nothing.
+    missing on the best base, saves the image, registers it and matches again. Debian is built from
+    packages, on nothing if there is no base and without an engine; other systems, or any with
+    --builder, in a container of the base. One process builds an image at a time; others wait and
+    share it. A failed build changes nothing.
     """
     verb = Verb(prepare_.__doc__ or "")
     define(verb.flags)
     flags.DEFINE_bool("load", False, "Load it into an engine too.", flag_values=verb.flags)
     flags.DEFINE_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
     flags.DEFINE_string("host", "", "Address of the engine.", flag_values=verb.flags)
+    flags.DEFINE_enum(
+        "builder",
+        "auto",
+        ["auto", "packages", *choose.BUILDERS[1:]],
+        "What installs: Debian packages without an engine, or a builder of this machine.",
+        flag_values=verb.flags,
+    )
+    flags.DEFINE_string("builder_address", "", "Where the builder is.", flag_values=verb.flags)
+    flags.DEFINE_string(
+        "apt_sources", "", "Install from this file's sources, in a builder.", flag_values=verb.flags
+    )
     verb.parse(argv, most=0)
     wanted = requirement(verb.flags)
     start = time.monotonic()
@@ -38,7 +55,7 @@ def prepare_(argv: Sequence[str]) -> int:
 
     with Meter("saved") as meter:
         done = prepare.prepare(
-            verb.root, wanted, debian_build.builder(say), say=say, progress=meter
+            verb.root, wanted, _build(verb.flags, wanted, say), say=say, progress=meter
         )
     item = done.found.entry
     if verb.json:
@@ -61,3 +78,15 @@ def prepare_(argv: Sequence[str]) -> int:
     words += [f"--host={verb.flags.host}"] if verb.flags.host else []
     with lease.taken(verb.root, item.name, "prepare"):
         return load_([*words, f"--platform=linux/{wanted.architecture}"])
+
+
+def _build(values: flags.FlagValues, wanted: Requirement, say: Callable[[str], None]) -> Build:
+    """From packages where lading knows the system's, else by a builder."""
+    name, address = values.builder, values.builder_address
+    by_packages = name == "auto" and wanted.os.lower() in debian_build.SUITES
+    if name == "packages" or (by_packages and not address and not values.apt_sources):
+        return debian_build.builder(say)
+    from lading.builder.installing import Installer, installer
+
+    sources = anywhere.here(values.apt_sources) if values.apt_sources else None
+    return installer(Installer(name, address, sources=sources), say)
