@@ -1,20 +1,14 @@
-"""Twenty images on one base take one base, on real file systems that share bytes (XFS, btrfs).
-
-The file systems are empty ones as mkfs.xfs and mkfs.btrfs 6 make them, 300 MB and 110 MB of mostly
-nothing, compressed: not every machine has these programs.
-"""
+"""Twenty images on one base take one base, on real file systems that share bytes (XFS, btrfs)."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from lading.oci.descriptor import Descriptor
 from lading.store import (
@@ -32,7 +26,7 @@ from lading.store import (
 from lading.store.prune import Policy
 from lading.store.save import Facts, Saved
 from tests.integration.harness import programs
-from tests.integration.harness.launchers import runfile
+from tests.integration.store import loop
 from tests.unit.store import tiny
 from tests.unit.store.stores import save_image
 
@@ -44,21 +38,9 @@ _BASE = tiny.layer({"base": os.urandom(8 * _MIB) + b"end"}, "none")
 @pytest.fixture(params=["xfs", "btrfs"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     image, place = tmp_path / "image", tmp_path / "disk"
-    packed = runfile(f"tests/integration/store/{request.param}.img.zst").read_bytes()
-    with image.open("wb") as file:
-        for chunk in zstandard.ZstdDecompressor().read_to_iter(packed):
-            if chunk.count(0) == len(chunk):
-                file.seek(len(chunk), os.SEEK_CUR)
-            else:
-                file.write(chunk)
-        file.truncate()
-    place.mkdir()
-    mount = ["mount", "-o", "loop", "-t", request.param, str(image), str(place)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{request.param} cannot be mounted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    loop.make(request.param, image)
+    with loop.mounted(request.param, image, place):
+        yield place
 
 
 def _save(root: Path, number: int) -> Saved:

@@ -20,7 +20,7 @@ _A, _B = "capy-ubuntu-24.04-gcc13", "capy-ubuntu-24.04-gcc14"
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DOCKER_HOST", "CONTAINER_HOST", "BUILD_WORKSPACE_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(cleanup, "_there", lambda name: False)
+    monkeypatch.setattr(cleanup, "_there", list)
     root = tmp_path / "store"
     for name in (_A, _B):
         save_image(root, name, name)
@@ -91,7 +91,7 @@ def test_limits_of_the_workspace(
 def test_an_engine_that_cannot_be_asked_keeps_everything(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cleanup, "_there", lambda name: name == "docker")
+    monkeypatch.setattr(cleanup, "_there", lambda: ["docker"])
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     with pytest.raises(LimitError):
         cleanup.main([f"--store={store}", "--max-total-size=0"])

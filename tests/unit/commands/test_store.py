@@ -160,6 +160,22 @@ def test_register_and_unregister(two: Store) -> None:
     assert two.names() == [_BASE, _GCC]
 
 
+def test_verify_tells_where_catalog_and_archives_do_not_agree(two: Store) -> None:
+    """An archive that no entry is about, and an entry that is none; a named image is not blamed."""
+    two("unregister", _GCC)
+    catalog = places.catalog(two.root)
+    catalog.write_text(catalog.read_text() + "  - name: Not A Name\n")
+    two("verify", code=CorruptError.exit_code)
+    assert f"{_GCC}.tar is not in the catalog" in two.err
+    assert "store repair enters it" in two.err
+    assert "bad entry: line" in two.err
+    assert "'Not A Name'" in two.err
+    assert store.main(["verify", f"--store={two.root}", "--json"]) == CorruptError.exit_code
+    two("verify", _BASE)
+    two("repair")
+    assert two.names() == [_BASE, _GCC]
+
+
 def test_verify_tells_and_repair_mends(two: Store) -> None:
     two("verify", "--deep")
     archive = Path(two.json("show", _GCC)["path"])

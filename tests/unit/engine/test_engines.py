@@ -74,3 +74,29 @@ def test_without_ctr_containerd_cannot_be_used(
     (tmp_path / "socket").touch()
     with pytest.raises(EngineError, match="no `ctr` on PATH"):
         Containerd(str(tmp_path / "socket")).find("app:dev")
+
+
+def test_an_engine_is_present_where_the_user_may_have_images_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cleanup asks: one that is overlooked would lose an image that a container runs from."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("lading.engine.endpoint.SYSTEM_SOCKET", str(tmp_path / "docker.sock"))
+    monkeypatch.setattr("lading.engine.containerd._DEFAULT_SOCKET", str(tmp_path / "c.sock"))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    env = {"HOME": str(tmp_path), "PATH": str(programs)}
+    assert [name for name in engines.ENGINES if engines.present(name, env)] == []
+    for name in ("podman", "ctr"):
+        (programs / name).touch(0o755)
+    assert [name for name in engines.ENGINES if engines.present(name, env)] == []
+
+    # Podman without a service has images and containers all the same.
+    (tmp_path / ".local/share/containers/storage").mkdir(parents=True)
+    assert engines.present("podman", env)
+    (tmp_path / "docker.sock").touch()
+    assert engines.present("docker", env)
+    assert engines.present("docker", {**env, "DOCKER_HOST": "tcp://127.0.0.1:1"})
+    (tmp_path / "c.sock").touch()
+    assert engines.present("containerd", env)
+    assert engines.present("containerd", {"CONTAINERD_NAMESPACE": "k8s.io"})

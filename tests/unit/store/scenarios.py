@@ -183,15 +183,13 @@ def _tar(name: str, data: bytes) -> bytes:
     return stream.getvalue()
 
 
-def _index(root: Path) -> Index:
+def _index() -> Index:
     """What a signed index would say about the mirror."""
     index = Index("amd64")
-    stanzas = [
-        "Package: libc6\nVersion: 2.41-1\nArchitecture: amd64\nFilename: libc6.deb\nSize: 1\n"
-        f"SHA256: {'0' * 64}"
-    ]
+    there = "Package: libc6\nVersion: 2.41-1\nArchitecture: amd64\nFilename: libc6.deb\nSize: 1\n"
+    stanzas = [f"{there}SHA256: {'0' * 64}"]
     for name in _PACKAGES:
-        data = (_mirror(root) / f"{name}.deb").read_bytes()
+        data = _deb(name)
         stanzas.append(
             f"Package: {name}\nVersion: 1\nArchitecture: amd64\nDepends: libc6\n"
             f"Filename: {name}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}"
@@ -203,7 +201,7 @@ def _index(root: Path) -> Index:
 def _prepare_debian(root: Path) -> str:
     """Everything of a build without an engine, but for the signature of the index."""
     wanted = Requirement("debian-13", "amd64", "gcc14", project="capy")
-    index, mirrors = _index(root), Mirrors((f"file://{_mirror(root)}",), ())
+    index, mirrors = _index(), Mirrors((f"file://{_mirror(root)}",), ())
     with mock.patch.multiple(debian_build, _index=lambda *_: index, find_mirrors=lambda: mirrors):
         build = debian_build.builder(lambda text: None)
         return prepare.prepare(root, wanted, build).found.entry.digest

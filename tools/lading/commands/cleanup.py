@@ -158,24 +158,23 @@ def _count(value: object) -> int:
     return int(str(value))
 
 
-def _there(name: str) -> bool:
-    """Whether an engine seems to be on this machine: something of it would answer, or should."""
-    if name == "docker":
-        return bool(os.environ.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()
-    if name == "podman":
-        return bool(os.environ.get("CONTAINER_HOST")) or Path("/run/podman/podman.sock").exists()
-    return (
-        Path("/run/containerd/containerd.sock").exists()
-        and name == "containerd"
-        and (os.environ.get("CONTAINERD_NAMESPACE") is not None)
-    )
+def _there() -> list[str]:
+    """The engines of this machine. One that is set up wrongly counts: it cannot be asked."""
+
+    def there(name: str) -> bool:
+        try:
+            return engines.present(name)
+        except LadingError:
+            return True
+
+    return [name for name in engines.ENGINES if there(name)]
 
 
 def _used(chosen: Sequence[str]) -> tuple[dict[str, str], str]:
     """What containers run from, by image id; and the engine that could not be asked, if any."""
     used: dict[str, str] = {}
     unknown = ""
-    for name in chosen or [one for one in engines.ENGINES if _there(one)]:
+    for name in chosen or _there():
         try:
             engine = engines.connect(name)
             used |= {str(digest): f"a container of {name}" for digest in engine.used()}
@@ -194,8 +193,7 @@ class _Unload:
 
     def __init__(self, chosen: Sequence[str], plan: Plan) -> None:
         self._entries = {one.item.entry.name: one.item.entry for one in plan.removals}
-        names = chosen or [one for one in engines.ENGINES if _there(one)]
-        self._engines = [engines.connect(name) for name in names]
+        self._engines = [engines.connect(name) for name in chosen or _there()]
 
     def __call__(self, name: str) -> None:
         item = self._entries[name]

@@ -32,7 +32,7 @@ from lading.store.entry import Entry
 from lading.store.lock import locked
 from lading.store.save import Facts, describe, merged
 
-__all__ = ["Repaired", "register", "repair", "unregister"]
+__all__ = ["Repaired", "disagreements", "register", "repair", "unregister"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,19 @@ def repair(root: Path) -> Repaired:
                 _start_anew(root)
             catalog_file.update(root, change)
     return Repaired(tuple(item.name for item in made), dropped, refused, kept)
+
+
+def disagreements(root: Path, found: Catalog) -> Iterator[tuple[str, LadingError]]:
+    """Entries that cannot be used and archives that no entry is about, each with its name."""
+    for problem in found.problems:
+        yield "", CorruptError(f"{places.catalog(root)} has a bad entry: {problem}")
+    known = {places.inside(root, item.file) for item in found.entries}
+    for path in _archives(root):
+        if path not in known:
+            yield (
+                path.name.removesuffix(".tar"),
+                CorruptError(f"{path} is not in the catalog", fix="store repair enters it"),
+            )
 
 
 def _read(root: Path, path: Path, facts: Facts) -> Entry:

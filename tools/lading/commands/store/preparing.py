@@ -13,10 +13,13 @@ from lading.commands import anywhere
 from lading.commands.meter import Meter
 from lading.commands.store.matching import define, requirement
 from lading.commands.store.shared import Verb, dump
+from lading.commands.store.using import described_load, into_engine
 from lading.engine import engines
-from lading.store import debian_build, lease, prepare
+from lading.errors import NotFoundError
+from lading.oci.platform import Platform
+from lading.store import debian_build, prepare
 from lading.store.match import Requirement
-from lading.store.prepare import Build
+from lading.store.prepare import Build, Prepared
 
 __all__ = ["prepare_"]
 
@@ -53,31 +56,35 @@ def prepare_(argv: Sequence[str]) -> int:
     def say(text: str) -> None:
         print(f"lading: {time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    with Meter("saved") as meter:
-        done = prepare.prepare(
-            verb.root, wanted, _build(verb.flags, wanted, say), say=say, progress=meter
-        )
+    def prepared() -> Prepared:
+        with Meter("saved") as meter:
+            build = _build(verb.flags, wanted, say)
+            return prepare.prepare(verb.root, wanted, build, say=say, progress=meter)
+
+    done = prepared()
+    loaded = None
+    if verb.flags.load:
+        platform = Platform.parse(f"linux/{wanted.architecture}")
+        engine = (verb.flags.daemon, verb.flags.host)
+        try:
+            loaded = into_engine(verb.root, done.found.entry.name, *engine, platform=platform)
+        except NotFoundError:
+            # Removed in the moment since, when nobody held it: a job is not ended by that.
+            done = prepared()
+            loaded = into_engine(verb.root, done.found.entry.name, *engine, platform=platform)
     item = done.found.entry
     if verb.json:
-        dump(
-            {
-                "best_image_path": str(done.path),
-                "name": item.name,
-                "docker_tag": item.docker_tag,
-                "score": done.found.score,
-                "built": done.built,
-            }
-        )
-    elif not verb.flags.load:
-        print(done.path)
-    if not verb.flags.load:
-        return 0
-    from lading.commands.store.using import load_
-
-    words = [item.name, f"--store={verb.root}", f"--daemon={verb.flags.daemon}"]
-    words += [f"--host={verb.flags.host}"] if verb.flags.host else []
-    with lease.taken(verb.root, item.name, "prepare"):
-        return load_([*words, f"--platform=linux/{wanted.architecture}"])
+        value = {
+            "best_image_path": str(done.path),
+            "name": item.name,
+            "docker_tag": item.docker_tag,
+            "score": done.found.score,
+            "built": done.built,
+        }
+        dump(value | ({"loaded": described_load(loaded)} if loaded else {}))
+    else:
+        print("\n".join(loaded.names) if loaded else done.path)
+    return 0
 
 
 def _build(values: flags.FlagValues, wanted: Requirement, say: Callable[[str], None]) -> Build:

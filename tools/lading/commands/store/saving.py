@@ -14,7 +14,7 @@ from lading.commands.store.shared import Verb, described, dump, selected
 from lading.errors import LadingError
 from lading.oci.platform import Platform
 from lading.registry.session import Session
-from lading.store import access, archive, naming, save, sizes, stamp
+from lading.store import access, archive, naming, register, save, sizes, stamp
 from lading.store.save import Facts, Saved
 
 __all__ = ["define_facts", "facts", "report", "save_", "verify_"]
@@ -52,15 +52,21 @@ def save_(argv: Sequence[str]) -> int:
 def verify_(argv: Sequence[str]) -> int:
     """store verify [NAME…] [--deep]
 
-    Reads every byte of the archives again. The code is that of the first bad one.
+    Reads every byte of the archives again. Without a name, also says where the catalog and the
+    archives do not agree: bad entries, archives that no entry is about. The code is that of the
+    first thing that is wrong.
     """
     verb = Verb(verify_.__doc__ or "")
     flags.DEFINE_bool("deep", False, "Unpack layers and compare diff_ids.", flag_values=verb.flags)
     names = verb.parse(argv)
     root = verb.root
-    _, entries = selected(root, names)
+    found_catalog, entries = selected(root, names)
     code = 0
     results = []
+    for name, error in () if names else register.disagreements(root, found_catalog):
+        code = code or error.exit_code
+        results.append({"name": name, "ok": False, "error": str(error)})
+        print(f"lading: {error}", file=sys.stderr)
     for item in entries:
         stamp.forget(root, item.name)
         failure: LadingError | None = None

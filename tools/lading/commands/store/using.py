@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, dump
 from lading.engine import engines
+from lading.engine.engine import Loaded
 from lading.errors import NotFoundError, UsageError
 from lading.oci.platform import Platform
 from lading.store import access, catalog_file, lease
 from lading.store.lock import locked
 
-__all__ = ["lease_", "load_"]
+__all__ = ["described_load", "into_engine", "lease_", "load_"]
 
 
 def load_(argv: Sequence[str]) -> int:
@@ -34,36 +38,56 @@ def load_(argv: Sequence[str]) -> int:
     flags.DEFINE_string("platform", "", "Platform to load for.", flag_values=verb.flags)
     [name] = verb.parse(argv, least=1, most=1)
     platform = Platform.parse(verb.flags.platform) if verb.flags.platform else None
-    with (
-        Meter(f"{name}: verified") as meter,
-        access.opened(verb.root, name, "load", progress=meter) as found,
-    ):
-        engine = engines.connect(verb.flags.daemon, host=verb.flags.host)
-        with Meter(f"{name}: sent") as sent:
-            loaded = engine.load(
-                found.archive,
-                found.image.manifest,
-                [verb.flags.name or found.entry.docker_tag],
-                platform=platform,
-                progress=sent,
-            )
-    access.note_use(verb.root, name)
+    loaded = into_engine(
+        verb.root, name, verb.flags.daemon, verb.flags.host, verb.flags.name, platform
+    )
     if verb.json:
-        dump(
-            {
-                "name": name,
-                "engine": loaded.engine,
-                "id": str(loaded.id),
-                "references": list(loaded.names),
-                "sentLayers": loaded.layers_sent,
-                "sentBytes": loaded.bytes_sent,
-            }
-        )
+        dump({"name": name, **described_load(loaded)})
         return 0
-    print(f"lading: {name} is in {loaded.engine} as {loaded.id}", file=sys.stderr)
     for reference in loaded.names:
         print(reference)
     return 0
+
+
+def into_engine(
+    root: Path,
+    name: str,
+    daemon: str,
+    host: str,
+    reference: str = "",
+    platform: Platform | None = None,
+) -> Loaded:
+    """Loads a stored image and counts the use; says so on stderr.
+
+    Raises NotFoundError, CorruptError, EngineError, …: see `access.opened` and `Engine.load`.
+    """
+    with (
+        Meter(f"{name}: verified") as meter,
+        access.opened(root, name, "load", progress=meter) as found,
+        contextlib.closing(engines.connect(daemon, host=host)) as engine,
+        Meter(f"{name}: sent") as sent,
+    ):
+        loaded = engine.load(
+            found.archive,
+            found.image.manifest,
+            [reference or found.entry.docker_tag],
+            platform=platform,
+            progress=sent,
+        )
+    access.note_use(root, name)
+    print(f"lading: {name} is in {loaded.engine} as {loaded.id}", file=sys.stderr)
+    return loaded
+
+
+def described_load(loaded: Loaded) -> dict[str, Any]:
+    """What was loaded, for `--json`."""
+    return {
+        "engine": loaded.engine,
+        "id": str(loaded.id),
+        "references": list(loaded.names),
+        "sentLayers": loaded.layers_sent,
+        "sentBytes": loaded.bytes_sent,
+    }
 
 
 def lease_(argv: Sequence[str]) -> int:

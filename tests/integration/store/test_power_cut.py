@@ -1,0 +1,108 @@
+"""The power is cut while images are saved: what was acknowledged is there afterwards (I1-I3, S1.8).
+
+A saver works on a real file system in a file. At some moment it is stopped, and the file is copied:
+it holds what has reached the disk and nothing that waits in memory. The copy is mounted, so its
+journal is replayed as after a power cut, and everything that the saver had been told was saved has
+to be in it. (A disk that loses what it said it had written is another matter.)
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lading.store import access, archive, catalog_file, cleanup, lease, places, register
+from tests.integration.store import loop
+from tests.unit.store.stores import save_image
+
+_CUTS = int(os.environ.get("LADING_CUTS", "6"))
+_NAMES = [f"capy-ubuntu-24.04-gcc{number}" for number in range(10, 16)]
+_SIZE = 100_000
+
+
+def _saver(store: Path, log: Path) -> None:
+    """Saves images under a few names again and again, and notes each when it is acknowledged."""
+    with log.open("a", buffering=1) as said:
+        for turn in range(10_000):
+            name = _NAMES[turn % len(_NAMES)]
+            said.write(f"begin {name} {turn}\n")
+            saved = save_image(store, name, f"{turn}", size=_SIZE)
+            said.write(f"saved {name} {saved.entry.digest}\n")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_what_was_acknowledged_outlives_a_power_cut(tmp_path: Path, kind: str) -> None:
+    image, place, log = tmp_path / "image", tmp_path / "disk", tmp_path / "log"
+    loop.make(kind, image)
+    dice = random.Random(kind)
+    with loop.mounted(kind, image, place):
+        store = place / "store"
+        child = os.fork()
+        if child == 0:
+            try:
+                _saver(store, log)
+            finally:
+                os._exit(1)
+        try:
+            for cut in range(_CUTS):
+                time.sleep(dice.uniform(0.2, 0.8))
+                copy = tmp_path / f"cut{cut}"
+                _stop(child)
+                lines = log.read_text().splitlines()
+                subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+                os.kill(child, signal.SIGCONT)
+                _check(kind, copy, tmp_path / "after", lines)
+                copy.unlink()
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert len([line for line in lines if line.startswith("saved")]) > _CUTS
+
+
+def _stop(child: int) -> None:
+    """Stops a process; when it has stopped, it waits for no disk."""
+    os.kill(child, signal.SIGSTOP)
+    for _ in range(1000):
+        if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+            return
+        time.sleep(0.005)
+    pytest.fail("the saver does not stop")
+
+
+def _check(kind: str, copy: Path, place: Path, lines: list[str]) -> None:
+    acknowledged: dict[str, str] = {}
+    begun = ""
+    for line in lines:
+        verb, name, value = line.split()
+        if verb == "saved":
+            acknowledged[name], begun = value, ""
+        else:
+            begun = name
+    # The original is mounted too, and XFS would not have two of one identity.
+    with loop.mounted(kind, copy, place, *(["nouuid"] if kind == "xfs" else [])):
+        store = place / "store"
+        if acknowledged:
+            entries = {entry.name: entry for entry in catalog_file.read(store).entries}
+            for name, digest in acknowledged.items():
+                with access.opened(store, name, "check") as found:
+                    archive.verify(found.archive, found.image)
+                    there = str(found.image.manifest.digest)
+                # A save that was under way may have come through.
+                assert name == begun or there == digest, f"{name} is {there}, not {digest}"
+                assert name == begun or entries[name].digest == digest
+            for path in places.images(store).rglob("*.tar"):
+                if not path.name.startswith("."):
+                    with archive.Archive(path) as file:
+                        archive.verify(file, file.image())
+        if store.exists():
+            register.repair(store)
+            assert lease.holders(store) == []
+            cleanup.reap(store)
+            assert cleanup.leftovers(store) == []
+            save_image(store, _NAMES[0], "afterwards")
