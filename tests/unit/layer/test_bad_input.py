@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lading.errors import DeniedError, InputError, LadingError, NotFoundError, StorageError
+from lading.errors import (
+    ConflictError,
+    DeniedError,
+    InputError,
+    LadingError,
+    NotFoundError,
+    StorageError,
+)
 from lading.layer import build as building
 from lading.layer.reading import open_file
 from tests.unit.layer.bench import build, put
@@ -54,17 +64,86 @@ def test_a_pipe_that_somebody_writes_to(out: Path, tmp_path: Path) -> None:
     os.close(keep)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file(out: Path, tmp_path: Path) -> None:
-    put(tmp_path, {"secret": "x"})
+@contextlib.contextmanager
+def _without_privileges() -> Iterator[None]:
+    """Takes from root what lets it read everything, for this thread (capabilities(7)).
+
+    Another user would do as well, but Bazel's sandbox has none.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0), 8)
+    before = ctypes.create_string_buffer(24)
+    assert libc.capget(header, before) == 0
+    effective, *others = struct.unpack("6I", before.raw)
+    # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+    without = ctypes.create_string_buffer(struct.pack("6I", effective & ~0b110, *others), 24)
+    assert libc.capset(header, without) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, before) == 0
+
+
+@pytest.mark.parametrize("line", ["F\t/x\t{}/secret", "T\t/x\t{}/tree", "A\t/\t{}/secret"])
+def test_what_cannot_be_read(out: Path, tmp_path: Path, line: str) -> None:
+    put(tmp_path, {"secret": "x", "tree/closed/file": "x"})
     (tmp_path / "secret").chmod(0)
-    _refused(out, f"F\t/x\t{tmp_path}/secret", DeniedError, "secret cannot be read")
+    (tmp_path / "tree/closed").chmod(0)
+    with _without_privileges():
+        _refused(out, line.format(tmp_path), DeniedError, "cannot be read")
+    (tmp_path / "tree/closed").chmod(0o755)
+
+
+@pytest.mark.parametrize("line", ["F\t/x/file\t{}/tree/file", "T\t/x\t{}/tree"])
+@pytest.mark.parametrize("estargz", [False, True])
+def test_a_file_that_vanishes(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, *, estargz: bool
+) -> None:
+    put(tmp_path, {"tree/file": "x"})
+
+    def remove_and_open(name: str) -> tuple[int, int]:
+        (tmp_path / "tree/file").unlink(missing_ok=True)
+        return open_file(name)
+
+    monkeypatch.setattr("lading.layer.page.open_file", remove_and_open)
+    with pytest.raises(NotFoundError, match="tree/file is not there"):
+        build(out, [line.format(tmp_path)], estargz=estargz)
+
+
+def test_a_link_whose_target_is_not_utf8(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    os.symlink(b"caf\xe9", tmp_path / "tree/link")
+    match = r"b'caf\\xe9' from .*tree/link is not UTF-8"
+    _refused(out, f"T\t/x\t{tmp_path}/tree", InputError, match)
+    _refused(out, f"S\t/x\t{tmp_path}/tree/link", InputError, match)
+
+
+def test_two_sources_for_one_path(out: Path, tmp_path: Path) -> None:
+    put(tmp_path, {"one": "1", "tree/x": "2"})
+    with pytest.raises(ConflictError) as caught:
+        build(out, [f"T\t/etc\t{tmp_path}/tree", f"F\t/etc/x\t{tmp_path}/one"])
+    for name in ("/etc/x", f"{tmp_path}/one", f"{tmp_path}/tree/x"):
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["etc/x", "/etc/../../x", "..", "/.."])
+@pytest.mark.parametrize("kind", ["F", "T", "L", "D", "E", "A"])
+def test_a_path_that_escapes(out: Path, tmp_path: Path, kind: str, path: str) -> None:
+    source = "" if kind in ("D", "E") else f"\t{tmp_path}"
+    _refused(out, f"{kind}\t{path}{source}", InputError, "not an absolute path|component")
 
 
 @pytest.mark.parametrize("size", [10, 700_000, 5_000_000])
 @pytest.mark.parametrize("change", [-1, 1, 100_000])
+@pytest.mark.parametrize("estargz", [False, True])
 def test_a_file_that_changes_while_it_is_read(
-    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, change: int
+    out: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    change: int,
+    *,
+    estargz: bool,
 ) -> None:
     path = tmp_path / "growing"
     path.write_bytes(b"x" * size)
@@ -75,7 +154,8 @@ def test_a_file_that_changes_while_it_is_read(
         return result
 
     monkeypatch.setattr("lading.layer.page.open_file", open_and_change)
-    _refused(out, f"F\t/x\t{path}", InputError, "growing changed while it was read")
+    with pytest.raises(InputError, match="growing changed while it was read"):
+        build(out, [f"F\t/x\t{path}"], estargz=estargz)
 
 
 @pytest.mark.parametrize("call", ["write", "rename"])

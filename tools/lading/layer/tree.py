@@ -6,7 +6,7 @@ import os
 from stat import S_ISDIR, S_ISREG
 
 from lading.errors import InputError
-from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta
+from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, check_name
 from lading.layer.paths import parent_meta
 from lading.layer.reading import read_error
 
@@ -62,6 +62,8 @@ def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defa
             if item.is_symlink():
                 source, target = _resolve(source)
                 if target is not None:
+                    if not target.isascii():
+                        check_name(target, origin=source)
                     add(Entry(place, SYMLINK, link, link=target, origin=source))
                     continue
                 try:

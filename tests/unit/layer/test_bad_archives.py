@@ -1,0 +1,197 @@
+"""Archives that are damaged or hostile: refused by name, with nothing left behind.
+
+The classes are those of CVE-2025-62518 (sizes that disagree), CVE-2025-4517 (links that lead out),
+and of archives that end early or expand without end.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from lading.errors import CorruptError, InputError, LadingError, LimitError
+from lading.layer import archive as archives
+from lading.layer import decompress
+from tests.unit.layer.bench import build
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    """A directory for outputs, which has to be empty in the end."""
+    directory = tmp_path / "out"
+    directory.mkdir()
+    yield directory
+    assert list(directory.iterdir()) == []
+
+
+def _member(
+    name: str, kind: bytes = tarfile.REGTYPE, *, data: bytes = b"", link: str = ""
+) -> Member:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.size = len(data)
+    info.linkname = link
+    return info, data
+
+
+def _tar(*members: Member) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for info, data in members:
+            archive.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def _pax(records: dict[str, str], data: bytes) -> bytes:
+    """A file whose extended header says `records`, whatever its own header says."""
+    info, _ = _member("a", data=data)
+    info.pax_headers = records
+    header = info.tobuf(tarfile.PAX_FORMAT)
+    return header + data + bytes(-len(data) % 512) + bytes(1024)
+
+
+def _changed(data: bytes, at: int, new: bytes) -> bytes:
+    """The archive with other bytes in its first header, whose checksum is right all the same."""
+    block = bytearray(data[:512])
+    block[at : at + len(new)] = new
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + data[512:]
+
+
+FILE = _member("a", data=b"content")
+GOOD = _tar(FILE)
+LOST = b"hidden" + bytes(506)
+
+HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
+    "PAX size is larger": (_pax({"size": "1024"}, b"x" * 512), CorruptError),
+    "PAX size is smaller": (_pax({"size": "0"}, b"x" * 512), CorruptError),
+    "PAX size is no number": (_pax({"size": "1e3"}, b"x"), CorruptError),
+    "PAX size is negative": (_pax({"size": "-1"}, b"x"), CorruptError),
+    "size beyond the end": (_changed(GOOD, 124, b"77777777777"), CorruptError),
+    "link with data": (_changed(GOOD, 156, b"2"), CorruptError),
+    "wrong checksum": (GOOD[:148] + b"000000\0 " + GOOD[156:], CorruptError),
+    "file twice": (_tar(FILE, _member("b"), _member("./a", data=b"other")), CorruptError),
+    "file and directory": (_tar(FILE, _member("a", tarfile.DIRTYPE)), CorruptError),
+    "file below a file": (_tar(FILE, _member("a/b")), LadingError),
+    "file through a link": (
+        _tar(_member("l", tarfile.SYMTYPE, link="/etc"), _member("l/passwd", data=b"x")),
+        LadingError,
+    ),
+    "parent in a name": (_tar(_member("../a")), InputError),
+    "parent in the middle": (_tar(_member("a/../../b")), InputError),
+    "absolute name": (_tar(_member("/etc/passwd")), InputError),
+    "hard link out": (_tar(_member("b", tarfile.LNKTYPE, link="../../etc/shadow")), LadingError),
+    "hard link to nothing": (_tar(_member("b", tarfile.LNKTYPE, link="a")), CorruptError),
+    "hard link to itself": (_tar(_member("b", tarfile.LNKTYPE, link="b")), CorruptError),
+    "hard link to a directory": (
+        _tar(_member("d", tarfile.DIRTYPE), _member("b", tarfile.LNKTYPE, link="d")),
+        CorruptError,
+    ),
+    "symbolic link to nothing": (_tar(_member("b", tarfile.SYMTYPE)), CorruptError),
+    "device": (_tar(_member("b", tarfile.BLKTYPE)), InputError),
+    "pipe": (_tar(_member("b", tarfile.FIFOTYPE)), InputError),
+    "unknown type": (_changed(GOOD, 156, b"Z"), CorruptError),
+    "name that is not UTF-8": (_changed(GOOD, 0, b"caf\xe9"), InputError),
+    "no end": (GOOD[:1024], CorruptError),
+    "half an end": (GOOD[:1536], CorruptError),
+    "cut in a header": (GOOD[:100], CorruptError),
+    "cut in the data": (_tar(_member("a", data=b"x" * 5000))[:2048], CorruptError),
+    "second archive behind the end": (GOOD + _tar(_member("b", data=b"x")), CorruptError),
+    "data behind the end": (GOOD[:2048] + LOST, CorruptError),
+    "no archive": (b"#!/bin/sh\necho hello\n" * 50, CorruptError),
+    "empty": (b"", CorruptError),
+}
+FORMS: dict[str, Callable[[bytes], bytes]] = {"tar": bytes, "gzip": gzip.compress}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive(out: Path, tmp_path: Path, name: str, form: str) -> None:
+    data, kind = HOSTILE[name]
+    path = tmp_path / "hostile.tar"
+    path.write_bytes(FORMS[form](data))
+    with pytest.raises(kind) as caught:
+        build(out, ["E\t/ok", f"A\t/\t{path}"])
+    text = str(caught.value)
+    assert len(text.splitlines()) <= 2
+    assert str(path) in text
+
+
+COMPRESSED: dict[str, bytes] = {
+    "gzip cut off": gzip.compress(GOOD)[:-9],
+    "gzip without its sums": gzip.compress(GOOD)[:-8],
+    "gzip with a wrong sum": gzip.compress(GOOD)[:-8] + bytes(8),
+    "gzip and more": gzip.compress(GOOD) + b"more",
+    "zstd cut off": zstandard.compress(GOOD)[:-3],
+    "zstd and more": zstandard.compress(GOOD) + b"more",
+    "zstd with a huge window": b"\x28\xb5\x2f\xfd\x00\xf8" + bytes(50),
+    "xz cut off": lzma.compress(GOOD)[:-5],
+    "xz and more": lzma.compress(GOOD) + b"more",
+    "bzip2 cut off": bz2.compress(GOOD)[:-5],
+    "bzip2 and more": bz2.compress(GOOD) + b"more",
+}
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("kind", ["A", "R"])
+def test_a_damaged_compression(out: Path, tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / "damaged.tar"
+    path.write_bytes(COMPRESSED[name])
+    with pytest.raises(LadingError, match=r"damaged\.tar") as caught:
+        build(out, [f"{kind}\t/\t{path}"])
+    assert caught.value.exit_code in (5, 9)
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [gzip.compress, zstandard.compress, lzma.compress, bz2.compress],
+    ids=lambda f: f.__module__,
+)
+def test_a_bomb(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(decompress, "_FREE_SIZE", 1 << 20)
+    path = tmp_path / "bomb"
+    path.write_bytes(pack(_tar(_member("zeros", data=bytes(60_000_000)))))
+    with pytest.raises(LimitError, match="bomb expands to more than 250 times its size"):
+        build(out, [f"A\t/\t{path}"])
+
+
+def test_more_entries_than_any_archive_has(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MAX_ENTRIES", 100)
+    path = tmp_path / "many"
+    path.write_bytes(_tar(*(_member(f"{number}") for number in range(101))))
+    with pytest.raises(LimitError, match="many has more than 100 entries"):
+        build(out, [f"A\t/\t{path}"])
+
+
+def test_an_extended_header_without_end(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    info, data = FILE
+    info = tarfile.TarInfo("a")
+    info.pax_headers = {"comment": "x" * (2 << 20)}
+    path.write_bytes(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024) + data)
+    with pytest.raises(CorruptError, match="an extended header of"):
+        build(out, [f"A\t/\t{path}"])
+
+
+def test_of_two_archives_the_bad_one_is_named(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "good.tar").write_bytes(GOOD)
+    (tmp_path / "bad.tar").write_bytes(GOOD[:700])
+    lines = [f"A\t/\t{tmp_path}/{name}.tar" for name in ("good", "bad")]
+    for order in (lines, lines[::-1]):
+        with pytest.raises(CorruptError, match=r"bad\.tar"):
+            build(out, order)
