@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "LayerInfo")
-load(":paths.bzl", "image_path")
+load(":paths.bzl", "image_path", "link_target")
 load(":sources.bzl", "add_target")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
@@ -111,7 +111,7 @@ def _impl(ctx):
     for path in ctx.attr.directories:
         args.add("D\t" + image_path(path, what = "%s, directories" % ctx.label))
     for path, target in ctx.attr.symlinks.items():
-        args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), target))
+        args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), link_target(target, what = "%s, symlinks[%r]" % (ctx.label, path))))
     return layer_action(ctx, args, depset(ctx.files.debs + ctx.files.tars, transitive = inputs))
 
 def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements = {}):
@@ -228,8 +228,8 @@ def _add_options(ctx, args, compression, profile, level):
         args.add("--deduplicate_trees=1")
     if ctx.attr.default_metadata:
         args.add(ctx.attr.default_metadata, format = "--default_metadata=%s")
-    for key, value in ctx.attr.annotations.items():
-        args.add("--annotation=%s=%s" % (key, value))
+    if ctx.attr.annotations:
+        args.add(json.encode(ctx.attr.annotations), format = "--annotations=%s")
     if ctx.file.annotations_file:
         args.add(ctx.file.annotations_file, format = "--annotations_file=%s")
     for path, metadata in getattr(ctx.attr, "file_metadata", {}).items():

@@ -16,10 +16,28 @@ def image_path(path, *, what):
             fail("%s: the path %r has a '..' component. Write the path it stands for." % (what, path))
         if part not in ("", "."):
             parts.append(part)
+    _check_characters(path, what)
+    return "/" + "/".join(parts)
+
+def link_target(target, *, what):
+    """Checks what a symbolic link points to.
+
+    Args:
+        target: string, verbatim in the layer.
+        what: string, names target and attribute in the failure.
+
+    Returns:
+        The target.
+    """
+    if not target:
+        fail("%s: a symbolic link without a target." % what)
+    _check_characters(target, what)
+    return target
+
+def _check_characters(path, what):
     for character in ("\t", "\n", "\r"):
         if character in path:
             fail("%s: the path %r has a control character." % (what, path))
-    return "/" + "/".join(parts)
 
 def runfiles_path(file, workspace_name):
     """The path of `file` below a runfiles directory.

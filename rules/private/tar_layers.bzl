@@ -70,8 +70,8 @@ def described_layer(ctx, file, name, *, annotations = {}, annotations_file = Non
     args.add(file, format = "--blob=%s")
     args.add(metadata, format = "--metadata=%s")
     args.add_all(flags)
-    for key, value in annotations.items():
-        args.add("--annotation=%s=%s" % (key, value))
+    if annotations:
+        args.add(json.encode(annotations), format = "--annotations=%s")
     if annotations_file:
         args.add(annotations_file, format = "--annotations_file=%s")
     if media_type:

@@ -83,7 +83,7 @@ def test_annotations_and_media_type_change_the_descriptor(tmp_path: Path) -> Non
     arguments = [
         f"--blob={tmp_path / 'a.tar'}",
         f"--metadata={tmp_path / 'out.json'}",
-        "--annotation=a=1",
+        '--annotations={"a":"1"}',
         f"--annotations_file={tmp_path / 'more'}",
         "--diff_id_annotation=d",
         "--media_type=application/x-tar",
@@ -94,12 +94,12 @@ def test_annotations_and_media_type_change_the_descriptor(tmp_path: Path) -> Non
     assert value["mediaType"] == "application/x-tar"
 
 
-@pytest.mark.parametrize("text", ["--annotation=x", "--annotation=a=2"])
+@pytest.mark.parametrize("text", ["x", '{"a":1}', '{"a":"1","a":"2"}', '{"":"x"}'])
 def test_wrong_annotations_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.tar").write_bytes(TAR)
-    arguments = [f"--blob={tmp_path / 'a.tar'}", f"--metadata={tmp_path / 'o'}", "--annotation=a=1"]
-    with pytest.raises(InputError, match="the annotation"):
-        describe.run(worker.Request([*arguments, text]))
+    arguments = [f"--blob={tmp_path / 'a.tar'}", f"--metadata={tmp_path / 'o'}"]
+    with pytest.raises(InputError, match="--annotations"):
+        describe.run(worker.Request([*arguments, f"--annotations={text}"]))
     assert not (tmp_path / "o").exists()
 
 

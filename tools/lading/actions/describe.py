@@ -13,7 +13,7 @@ from lading.layer.decompress import file_chunks, uncompressed
 from lading.layer.reading import open_file
 from lading.layer.scan_codec import sniff
 from lading.layer.strict import read_strictly
-from lading.oci import key_value, media_types
+from lading.oci import media_types
 
 __all__ = ["describe", "run"]
 
@@ -29,28 +29,25 @@ def run(request: worker.Request) -> None:
 
     Args:
         request: its arguments are `--blob=PATH`, `--metadata=PATH`, which is the output, and what
-            changes the descriptor: `--media_type=TYPE`, `--annotation=KEY=VALUE` any number of
-            times, `--annotations_file=PATH` with such lines or JSON, which an `--annotation` wins
-            over, and `--diff_id_annotation=KEY` for one whose value is the diff_id. With
-            `--opaque=1` the blob need not be an archive.
+            changes the descriptor: `--media_type=TYPE`, `--annotations=JSON`,
+            `--annotations_file=PATH`, and `--diff_id_annotation=KEY` for one whose value is the
+            diff_id. With `--opaque=1` the blob need not be an archive.
 
     Raises:
         LadingError: the archive cannot be read, is damaged, or no layer.
     """
     one, many = flags.parse(
         request.arguments,
-        single=("annotations_file", "blob", "media_type", "metadata", "opaque"),
-        repeated=("annotation", "diff_id_annotation"),
+        single=("annotations", "annotations_file", "blob", "media_type", "metadata", "opaque"),
+        repeated=("diff_id_annotation",),
     )
     if "blob" not in one or "metadata" not in one:
         raise UsageError("--blob or --metadata is missing")
     described = (_opaque if one.get("opaque") else describe)(one["blob"])
     if one.get("media_type"):
         described["mediaType"] = one["media_type"]
-    path = one.get("annotations_file")
-    of_file = key_value.parse(flags.read(path), what=path) if path else {}
     of_diff_id = {key: str(described["diff_id"]) for key in many["diff_id_annotation"]}
-    annotations = of_file | of_diff_id | _annotations(many["annotation"])
+    annotations = flags.layer_annotations(one) | of_diff_id
     described["annotations"] = dict(sorted(annotations.items()))
     value = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
     flags.write(one["metadata"], value.encode() + b"\n")
@@ -104,17 +101,6 @@ def _document(media_type: str, blob: _Hashed, plain: _Hashed) -> dict[str, objec
         "annotations": {},
         "history": {"created": "1970-01-01T00:00:00Z", "created_by": "lading image_layer"},
     }
-
-
-def _annotations(texts: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise InputError(f"the annotation {text!r:.120} is not KEY=VALUE")
-        if found.setdefault(key, value) != value:
-            raise InputError(f"the annotation {key!r:.120} has two values")
-    return found
 
 
 class _Hashed(Iterator[bytes]):

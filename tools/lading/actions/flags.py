@@ -9,7 +9,27 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lading.errors import LimitError, NotFoundError, UsageError
 
-__all__ = ["expand", "parse", "read", "write"]
+__all__ = ["expand", "layer_annotations", "parse", "read", "write"]
+
+
+def layer_annotations(given: Mapping[str, str]) -> dict[str, str]:
+    """Annotations of a layer, from flags that have been parsed.
+
+    Args:
+        given: of these flags `annotations`, a JSON object of strings, wins over
+            `annotations_file`, the path of a file of pairs (`oci.key_value`).
+
+    Raises:
+        LadingError: one of them is malformed, or the file cannot be read.
+    """
+    from lading.oci import key_value
+
+    merged: dict[str, str] = {}
+    if path := given.get("annotations_file"):
+        merged |= key_value.parse(read(path), what=path)
+    if text := given.get("annotations"):
+        merged |= key_value.parse(text.encode(errors="surrogateescape"), what="--annotations")
+    return merged
 
 
 def expand(arguments: Iterable[str]) -> list[str]:

@@ -7,16 +7,16 @@ The command line is contract 1 of `docs/contracts.md`: `--name=value` flags, and
 from __future__ import annotations
 
 from lading.actions import worker
-from lading.errors import InputError, UsageError
+from lading.errors import UsageError
 from lading.layer.build import LayerRequest, build_layer
 from lading.layer.compress import Compression
 
 __all__ = ["run"]
 
 _SINGLE = frozenset({
-    "annotations_file", "compression", "create_parent_directories", "deduplicate_trees",
-    "default_metadata", "estargz", "level", "media_type", "metadata", "mtree", "mtree_of", "output",
-    "profile", "recipe", "threads",
+    "annotations", "annotations_file", "compression", "create_parent_directories",
+    "deduplicate_trees", "default_metadata", "estargz", "level", "media_type", "metadata", "mtree",
+    "mtree_of", "output", "profile", "recipe", "threads",
 })  # fmt: skip
 
 
@@ -27,16 +27,13 @@ def run(request: worker.Request) -> None:
         LadingError: the command line is malformed, or the layer cannot be built.
     """
     flags: dict[str, str] = {}
-    annotations: dict[str, str] = {}
     sources: list[str] = []
     for argument in request.arguments:
         if argument[:2] != "--":
             sources.append(argument)
             continue
         name, equals, value = argument[2:].partition("=")
-        if name == "annotation" and equals:
-            _annotate(annotations, value, what="--annotation")
-        elif name in _SINGLE and equals and name not in flags:
+        if name in _SINGLE and equals and name not in flags:
             flags[name] = value
         else:
             problem = "given twice" if name in flags else "unknown or has no value"
@@ -47,8 +44,6 @@ def run(request: worker.Request) -> None:
     if "mtree_of" in flags:
         _describe(flags["mtree_of"], output)
         return
-    if "annotations_file" in flags:
-        annotations = {**_read_annotations(flags["annotations_file"]), **annotations}
     build_layer(
         LayerRequest(
             output,
@@ -60,7 +55,7 @@ def run(request: worker.Request) -> None:
                 flags.get("profile", "fast"),
                 _number(flags, "level", -1),
             ),
-            annotations=annotations,
+            annotations=_annotations(flags),
             media_type=flags.get("media_type", ""),
             default_metadata=flags.get("default_metadata", ""),
             create_parent_directories=flags.get("create_parent_directories", "1") != "0",
@@ -91,19 +86,13 @@ def _number(flags: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _annotate(annotations: dict[str, str], text: str, *, what: str) -> None:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InputError(f"{what}: {text!r:.80} is not KEY=VALUE")
-    if annotations.setdefault(key, value) != value:
-        raise InputError(f"{what}: the annotation {key!r:.80} has two values")
-
-
-def _read_annotations(path: str) -> dict[str, str]:
+def _annotations(given: dict[str, str]) -> dict[str, str]:
+    """Those of `--annotations`, a JSON object, and those of a file that it says nothing about."""
+    if not given.keys() & {"annotations", "annotations_file"}:
+        return {}
     from lading.actions import flags
-    from lading.oci import key_value
 
-    return key_value.parse(flags.read(path), what=path)
+    return flags.layer_annotations(given)
 
 
 if __name__ == "__main__":
