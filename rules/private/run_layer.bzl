@@ -41,7 +41,7 @@ _ATTRS = PLATFORM_ATTRS | BUILDER_ATTRS | {
         allow_files = True,
         doc = "Path below `/inputs` to a target with one file or directory.",
     ),
-    "user": attr.string(default = "0", doc = "User that runs it, `name` or `uid[:gid]`."),
+    "user": attr.string(default = "0:0", doc = "User that runs it, `name` or `uid[:gid]`."),
     "working_dir": attr.string(default = "/", doc = "Absolute directory that it starts in."),
     "_tool": attr.label(default = "//tools/lading/actions:run_layer", cfg = "exec", executable = True),
 }

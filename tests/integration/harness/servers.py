@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -69,15 +70,20 @@ def docker_registry(directory: Path, auth: str = "") -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def docker_daemon() -> Iterator[str]:
+def docker_daemon(*, own: bool = False, containerd_images: bool = False) -> Iterator[str]:
     """Yields the DOCKER_HOST of a running Docker daemon, starting one when there is none.
 
     Only a daemon that was started here is stopped. Starting one takes root; without it, and
     without a running daemon, the test is skipped, or fails under LADING_REQUIRE_PEERS.
+
+    Args:
+        own: whether to start one in any case, for a test that ends it or counts what is in it.
+        containerd_images: whether it keeps images in containerd; one is started then.
     """
     programs.need("docker")
+    own = own or containerd_images
     for host in (os.environ.get("DOCKER_HOST", ""), "unix:///var/run/docker.sock"):
-        if host and _docker_answers(host):
+        if host and not own and _docker_answers(host):
             yield host
             return
     programs.need("dockerd", "containerd")
@@ -90,12 +96,15 @@ def docker_daemon() -> Iterator[str]:
     # driver needs a real file system.
     directory = Path(tempfile.mkdtemp(prefix="lading-docker-", dir="/var/tmp"))
     host = f"unix://{directory}/docker.sock"
+    features = {"features": {"containerd-snapshotter": containerd_images}}
+    (directory / "daemon.json").write_text(json.dumps(features))
     command = [
         "dockerd",
+        f"--config-file={directory}/daemon.json",
         "--iptables=false",
         "--ip6tables=false",
         "--bridge=none",
-        "--storage-driver=vfs",
+        f"--storage-driver={'native' if containerd_images else 'vfs'}",
         f"--host={host}",
         f"--data-root={directory}/data",
         f"--exec-root={directory}/exec",

@@ -39,7 +39,7 @@ def run(request: worker.Request) -> None:
     wanted = step.Step(
         many["word"],
         builders.pairs(many["env"], "--env"),
-        one.get("user", "0"),
+        one.get("user", "0:0"),
         one.get("working_dir", "/"),
     )
     with scratch.scratch() as directory:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class Buildah:
                 raise failure(
                     "buildah", steps.message() or f"it ended with {code}",
                     line=steps.line, status=steps.status, step=bool(steps.line),
+                    output=steps.output,
                 )  # fmt: skip
             for event in steps.finish():
                 on_event(event)
@@ -90,16 +92,17 @@ def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
         f'[storage]\ndriver = "vfs"\ngraphroot = "{directory}/graph"\nrunroot = "{directory}/run"\n'
     )
     (directory / "tmp").mkdir()
-    if request.allow:
-        scratch.login(directory, os.environ)
+    login = {}
+    if request.allow and scratch.login(directory, os.environ):
+        login["REGISTRY_AUTH_FILE"] = str(directory / "config.json")
     passed = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_RUNTIME_DIR")
     return {
         **{name: os.environ[name] for name in passed if name in os.environ},
         "HOME": str(directory),
         "TMPDIR": str(directory / "tmp"),
         "CONTAINERS_STORAGE_CONF": str(storage),
-        "DOCKER_CONFIG": str(directory),
         "LC_ALL": "C",
+        **login,
     }
 
 
@@ -140,15 +143,16 @@ class Steps:
     Attributes:
         line: the line of the Dockerfile that failed, 0 while none did.
         status: the exit status of the program that failed, None without one.
+        output: the last lines that programs printed.
     """
 
     def __init__(self, dockerfile: Dockerfile) -> None:
+        self.output: deque[str] = deque(maxlen=5)
         self.line = 0
         self.status: int | None = None
         self._dockerfile = dockerfile
         self._step: Event | None = None
         self._error: list[str] = []
-        self._last = ""
 
     def feed(self, line: str) -> Iterator[Event]:
         """What a line tells."""
@@ -166,7 +170,7 @@ class Steps:
             step = self._step or Event("error")
             yield Event("error", step.id, step.name, text=line, line=step.line)
         elif line.strip():
-            self._last = line
+            self.output.append(line)
             step = self._step or Event("output")
             yield Event("output", step.id, step.name, text=line)
 
@@ -178,7 +182,7 @@ class Steps:
 
     def message(self) -> str:
         """Why the build failed, in buildah's words, on one line."""
-        text = self._error[-1] if self._error else self._last
+        text = self._error[-1] if self._error else "".join(list(self.output)[-1:])
         return " ".join(_ERROR.sub("", text, count=1).split())
 
     def _fail(self, line: str) -> None:

@@ -226,4 +226,5 @@ def _run(
             line=progress.line,
             status=progress.status,
             step=bool(progress.error) and "Unavailable" not in progress.error,
+            output=progress.output,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from lading.errors import EngineError, LadingError, StorageError
 
@@ -25,7 +26,13 @@ class BuildError(EngineError):
 
 
 def failure(
-    builder: str, message: str, *, line: int = 0, status: int | None = None, step: bool = False
+    builder: str,
+    message: str,
+    *,
+    line: int = 0,
+    status: int | None = None,
+    step: bool = False,
+    output: Iterable[str] = (),
 ) -> LadingError:
     """The error for a build that ended with `message`, in the builder's own words.
 
@@ -35,11 +42,14 @@ def failure(
         line: of the Dockerfile, 0 if it is not known.
         status: exit status of the program that failed.
         step: whether a step of the Dockerfile is known to have failed.
+        output: the last lines that its program printed.
     """
     message = message[:600]
-    if _NO_SPACE.search(message):
+    where = f"Dockerfile, line {line}" if line else "the Dockerfile"
+    full = [text for text in (message, *output) if _NO_SPACE.search(text)]
+    if full:
         return StorageError(
-            f"{builder} has no space left: {message}",
+            f"{where} failed: {builder} has no space left: {full[0][:600]}",
             fix="free some space where it keeps its data and build again; nothing was written",
         )
     if not step and status is None and not line and _GONE.search(message):
@@ -47,6 +57,5 @@ def failure(
             f"{builder} does not answer, or went away in the middle of the build: {message}",
             fix="look at its log, then build again; nothing was written",
         )
-    where = f"Dockerfile, line {line}" if line else "the Dockerfile"
     how = f" with exit status {status}" if status is not None else ""
     return BuildError(f"{where} failed{how}: {message}", line=line, status=status)

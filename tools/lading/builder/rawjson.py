@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,7 @@ class RawJson:
         line: the line of the Dockerfile that failed, 0 when nothing says so.
         status: the exit status of the program that failed, None without one.
         error: what the failing step says, empty without one.
+        output: the last lines that programs printed.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,7 @@ class RawJson:
         self.line = 0
         self.status: int | None = None
         self.error = ""
+        self.output: deque[str] = deque(maxlen=5)
         self._states: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._pending: dict[tuple[str, object], str] = {}
@@ -110,11 +113,13 @@ class RawJson:
         *lines, rest = (self._pending.get(stream, "") + _text(log.get("data"))).split("\n")
         self._pending[stream] = rest
         for line in lines:
+            self.output.append(line)
             yield Event("output", key, self._names.get(key, ""), text=line.rstrip("\r"))
 
     def _flush(self, key: str) -> Iterator[Event]:
         for stream in [stream for stream in self._pending if stream[0] == key]:
             if rest := self._pending.pop(stream):
+                self.output.append(rest)
                 yield Event("output", key, self._names.get(key, ""), text=rest)
 
 

@@ -87,20 +87,24 @@ def secret_flags(request: BuildRequest, env: dict[str, str]) -> list[str]:
     return result
 
 
-def login(directory: Path, environ: Mapping[str, str]) -> None:
+def login(directory: Path, environ: Mapping[str, str]) -> bool:
     """Copies the user's logins into `directory`/config.json, for a build that may pull.
 
-    Nothing else of that file: a context or a plugin in it would change what is run.
+    Nothing else of that file: a context or a plugin in it would change what is run. Returns
+    whether there are any.
     """
     home = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "/"), ".docker"))
     try:
         value = json.loads((home / "config.json").read_bytes())
     except (OSError, ValueError):
-        return
+        return False
+    if not isinstance(value, dict):
+        return False
     kept = {key: value[key] for key in ("auths", "credHelpers", "credsStore") if key in value}
     path = directory / "config.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(kept))
+    return True
 
 
 def move(source: Path, target: Path) -> None:

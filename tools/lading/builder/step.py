@@ -40,7 +40,7 @@ class Step:
 
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
-    user: str = "0"
+    user: str = "0:0"
     working_dir: str = "/"
 
     def dockerfile(self, secrets: Sequence[str]) -> str:
