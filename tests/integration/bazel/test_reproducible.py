@@ -5,23 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.integration.harness import programs
+from tests.integration.harness.launchers import runfile
 from tests.integration.harness.nested_bazel import nested_bazel
+
+# The outer Bazel has built these too, in its own ways: their digests are data of this test.
+_TEMPLATES = ["minimal", "nodejs", "nodejs_browser", "python"]
 
 
 def test_two_clean_builds_give_equal_bytes() -> None:
     programs.need("taskset")
-    with_workers = _build(
+    with_workers, digests = _build(
         "a",
         "--strategy=LayerTar=worker",
         "--strategy=ImageManifest=worker",
         env={"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "1"},
         umask=0o022,
+        templates=_TEMPLATES,
     )
-    sandboxed = _build(
+    sandboxed, _ = _build(
         "a-directory-whose-name-has-another-length",
         "--spawn_strategy=linux-sandbox",
         "--jobs=1",
@@ -32,6 +37,8 @@ def test_two_clean_builds_give_equal_bytes() -> None:
 
     assert len(with_workers) >= 4
     assert with_workers == sandboxed
+    outer = {name: runfile(f"images/{name}.digest").read_text() for name in _TEMPLATES}
+    assert digests == outer
 
 
 def _build(
@@ -40,13 +47,26 @@ def _build(
     env: Mapping[str, str],
     umask: int,
     prefix: tuple[str, ...] = (),
-) -> dict[str, str]:
-    """Builds //app:image from nothing; returns the sha256 of each output by its name."""
+    templates: Sequence[str] = (),
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Builds //app:image and some templates from nothing.
+
+    Returns the sha256 of each output of //app:image by its name, and the digests of the templates.
+    """
     previous = os.umask(umask)
     try:
         directory = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
         with nested_bazel(directory / name, env=env, prefix=prefix) as bazel:
             outputs = bazel.build("//app:image", "--disk_cache=", "--remote_cache=", *options)
-            return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs}
+            hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs}
+            digests = {}
+            clean = ["--disk_cache=", "--remote_cache=", *options]
+            # All at once first: they share layers, and a build uses every CPU.
+            bazel.run("build", *clean, *(f"//images:{template}" for template in templates))
+            for template in templates:
+                built = bazel.build(f"//images:{template}", *clean)
+                (digest,) = [path for path in built if path.suffix == ".digest"]
+                digests[template] = digest.read_text()
+            return hashes, digests
     finally:
         os.umask(previous)
