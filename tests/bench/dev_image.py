@@ -1,6 +1,6 @@
 """A line of a repository changes: how long until its development image is there again.
 
-Writes a workspace of N files of 4 KiB and a dev_image of them, builds it, and then changes a line of
+Writes a workspace of N files of 4 KiB and a dev_image of them, builds it, and changes a line of
 one file again and again. Prints seconds, and what Bazel ran for the last change:
 
     PYTHONPATH=. python3 tests/bench/dev_image.py --files=5000 --directory=/var/tmp/dev_image
