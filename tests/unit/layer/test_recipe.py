@@ -49,12 +49,16 @@ def _build(root: Path, request: LayerRequest) -> dict[str, object]:
     return value
 
 
-@pytest.mark.parametrize("kind", ["gzip", "zstd", "none"])
+@pytest.mark.parametrize("kind", ["gzip", "zstd", "none", "estargz", "recompressed"])
 @pytest.mark.parametrize("size", [300_000, 9_000_000])
 def test_layer_from_its_recipe_has_the_bytes_of_the_file(
     tmp_path: Path, kind: str, size: int
 ) -> None:
     sources = _sources(tmp_path, size)
+    if kind == "recompressed":
+        with tarfile.open(tmp_path / "whole.tar.gz", "w:gz") as archive:
+            archive.add(tmp_path / "tree", "tree")
+        sources = ["R\t/\twhole.tar.gz"]
 
     def request(output: str, recipe: str) -> LayerRequest:
         return LayerRequest(
@@ -62,8 +66,10 @@ def test_layer_from_its_recipe_has_the_bytes_of_the_file(
             sources,
             metadata="metadata.json",
             recipe=recipe,
-            compression=Compression(kind, level=1),
+            compression=Compression(kind if kind in ("zstd", "none") else "gzip", level=1),
             default_metadata='{"uid": 7}',
+            deduplicate_trees=True,
+            estargz=kind == "estargz",
         )
 
     full = _build(tmp_path, request("layer", ""))
