@@ -7,17 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lading.errors import ConflictError, NotFoundError
 from lading.oci import layout
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.oci.reference import Reference
-from lading.registry import manifests
-from lading.registry.content import RegistryContent
-from lading.registry.session import Repository, Session
 from lading.store import layouts
 from lading.store.archive import Archive
+
+if TYPE_CHECKING:
+    from lading.registry.session import Repository, Session
 
 __all__ = ["Found", "here", "opened"]
 
@@ -58,6 +58,10 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
         with Archive(path) as archive:
             yield Found(archive, archive.root)
     else:
+        from lading.oci.reference import Reference
+        from lading.registry import manifests
+        from lading.registry.content import RegistryContent
+
         reference = Reference.parse(name)
         with contextlib.closing(connect()) as session:
             repository = session.repository(reference.registry, reference.repository)

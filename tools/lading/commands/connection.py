@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from lading.errors import UsageError
-from lading.registry import credentials
-from lading.registry.session import Session
+
+if TYPE_CHECKING:
+    from lading.registry.credentials import Credentials
+    from lading.registry.session import Session
 
 __all__ = ["byte_count", "connect", "define"]
 
@@ -34,15 +37,17 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_bool("verbose", False, "Show every request on stderr.", flag_values=values)
 
 
-def connect(
-    values: flags.FlagValues, *, find: credentials.Credentials = credentials.find
-) -> Session:
-    """The session that the flags describe, with the logins that `find` finds.
+def connect(values: flags.FlagValues, *, find: Credentials | None = None) -> Session:
+    """The session that the flags describe, with the logins that `find` finds (the user's).
 
     Raises InputError for a realm that is no URL.
     """
+    # Commands that may ask a registry and do not start 40 ms sooner without these.
+    from lading.registry import credentials
+    from lading.registry.session import Session
+
     return Session(
-        find=find,
+        find=find or credentials.find,
         realms=[*values.realm, *os.environ.get("LADING_REALMS", "").split()],
         insecure=values.insecure,
         ca_file=values.ca_file,

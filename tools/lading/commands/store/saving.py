@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -13,9 +14,11 @@ from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, described, dump, selected
 from lading.errors import LadingError
 from lading.oci.platform import Platform
-from lading.registry.session import Session
 from lading.store import access, archive, naming, register, save, sizes, stamp
 from lading.store.save import Facts, Saved
+
+if TYPE_CHECKING:
+    from lading.registry.session import Session
 
 __all__ = ["define_facts", "facts", "report", "save_", "verify_"]
 
