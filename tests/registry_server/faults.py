@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
@@ -38,12 +38,14 @@ class CutRequest:
         keep: whether the registry processes what it read (part of an upload).
         reset: end with a TCP reset, not an orderly close.
         status: answer this before hanging up, or 0.
+        then: called when that much of the body is there, before anything else happens.
     """
 
     read: int | None = 0
     keep: bool = False
     reset: bool = True
     status: int = 0
+    then: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Fault:
         action: what happens.
         nth: the first matching request that it happens to, from 1.
         times: how often; 0 for ever.
+        size: the length of the request's body; None for any.
     """
 
     method: str
@@ -113,10 +116,13 @@ class Fault:
     action: Action
     nth: int = 1
     times: int = 1
+    size: int | None = None
     seen: int = 0
 
-    def hits(self, method: str, target: str) -> bool:
+    def hits(self, method: str, target: str, size: int) -> bool:
         if self.method not in ("*", method) or not re.search(self.path, target):
+            return False
+        if self.size not in (None, size):
             return False
         self.seen += 1
         return self.seen >= self.nth and (not self.times or self.seen < self.nth + self.times)
@@ -135,10 +141,14 @@ class Script:
         with self._lock:
             self._faults += faults
 
-    def take(self, method: str, target: str) -> Action | None:
+    def clear(self) -> None:
+        with self._lock:
+            self._faults.clear()
+
+    def take(self, method: str, target: str, size: int) -> Action | None:
         with self._lock:
             for fault in self._faults:
-                if fault.hits(method, target):
+                if fault.hits(method, target, size):
                     self.happened += 1
                     return fault.action
         return None

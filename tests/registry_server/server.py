@@ -28,7 +28,7 @@ from tests.registry_server.faults import (
 )
 from tests.registry_server.registry import Registry, Reply, TokenAuth
 
-__all__ = ["Exchange", "Server", "TokenServer", "serve", "serve_tokens"]
+__all__ = ["Exchange", "Server", "TokenServer", "listen", "serve", "serve_tokens"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def serve(
 ) -> Iterator[Server]:
     """Runs a registry on a loopback port that the kernel chooses, or again on `port`."""
     server = Server("", registry if registry is not None else Registry())
-    with _listen(
+    with listen(
         server.registry.handle, server.script, server.log, server.registry, tls, port
     ) as chosen:
         server.address = f"127.0.0.1:{chosen}"
@@ -133,21 +133,21 @@ def serve_tokens(**settings: Any) -> Iterator[TokenServer]:
     """Runs a token server; its `auth` goes into a Registry."""
     auth = TokenAuth("")
     server = TokenServer("", auth, **settings)
-    with _listen(server.handle, server.script, server.log, None, None) as port:
+    with listen(server.handle, server.script, server.log) as port:
         server.realm = auth.realm = f"http://127.0.0.1:{port}/token"
         yield server
 
 
 @contextlib.contextmanager
-def _listen(
+def listen(
     answer: Callable[..., Reply],
     script: Script,
     log: list[Exchange],
-    registry: Registry | None,
-    tls: ssl.SSLContext | None,
+    registry: Registry | None = None,
+    tls: ssl.SSLContext | None = None,
     port: int = 0,
 ) -> Iterator[int]:
-    """Listens until the block ends; yields the port."""
+    """Listens until the block ends; yields the port. Faults, and the record, are the server's."""
 
     class Handler(_Handler):
         pass
@@ -212,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         headers = _Headers(self.headers.items())
         length = int(headers.get("content-length", "0") or "0")
-        action = self.script.take(self.command, self.path)
+        action = self.script.take(self.command, self.path, length)
         if isinstance(action, CutRequest):
             self._cut(action, headers, length)
             return
@@ -249,6 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _cut(self, cut: CutRequest, headers: Mapping[str, str], length: int) -> None:
         body = self.rfile.read(length if cut.read is None else min(cut.read, length))
         self._record(headers, body, cut.status)
+        if cut.then is not None:
+            cut.then()
         if cut.keep and self.registry is not None:
             self.registry.partial(self.command, self.path, body)
         if cut.status:

@@ -16,6 +16,7 @@ import pytest
 from tests.integration.harness import programs, servers
 from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel
 from tests.integration.harness.remote_cache import Casd, remote_cache
+from tests.registry_server.cache import serve_cache
 
 PACKAGE = "tests/integration/push"
 
@@ -37,15 +38,15 @@ def bazel(cache: Casd) -> Iterator[NestedBazel]:
     """A Bazel that has built everything, uploaded it, and kept nothing of it."""
     directory = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
     with nested_bazel(directory / "base") as running:
-        built = running.run("build", *_options(cache), f"//{PACKAGE}:all")
+        built = running.run("build", *_options(cache.bazel_address), f"//{PACKAGE}:all")
         assert built.returncode == 0, built.stderr
         running.run("clean")
         yield running
 
 
-def _options(cache: Casd) -> list[str]:
+def _options(address: str) -> list[str]:
     return [
-        f"--remote_cache={cache.bazel_address}",
+        f"--remote_cache={address}",
         "--remote_download_minimal",
         "--//rules/settings:push_strategy=lazy",
         "--//rules/settings:load_strategy=lazy",
@@ -64,7 +65,13 @@ def _start(
     bazel: NestedBazel, cache: Casd, target: str, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     return bazel.run(
-        "run", *_options(cache), f"//{PACKAGE}:{target}", "--", "--json", "--insecure", *arguments
+        "run",
+        *_options(cache.bazel_address),
+        f"//{PACKAGE}:{target}",
+        "--",
+        "--json",
+        "--insecure",
+        *arguments,
     )
 
 
@@ -196,3 +203,24 @@ def test_blob_that_the_cache_lost_is_named(
     assert result.returncode == 4
     assert f"sha256:{largest}" in result.stderr
     assert cache.address in result.stderr
+
+
+def test_push_streams_from_a_cache_that_speaks_http(
+    bazel: NestedBazel, registry: str, tmp_path: Path
+) -> None:
+    programs.need("skopeo")
+    with serve_cache() as cache:
+        address = f"http://{cache.address}/main"
+        # Or Bazel would count on what the other cache has.
+        bazel.run("clean")
+        options = [*_options(address), f"//{PACKAGE}:one.push"]
+        built = bazel.run("build", *options)
+        assert built.returncode == 0, built.stderr
+        bazel.run("clean")
+        run = ["--", "--json", f"--registry={registry}", "--repository=http/one"]
+        pushed = bazel.run("run", *options, *run, f"--remote_cache={address}")
+    assert pushed.returncode == 0, pushed.stderr
+    assert json.loads(pushed.stdout)["sent"] == 4
+    assert _layers(bazel) == []
+    source = f"docker://{registry}/http/one:v1"
+    programs.run(["skopeo", "copy", "--src-tls-verify=false", source, f"oci:{tmp_path}/one:v1"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import launch, runfile
 
 _REGISTRY = "tools/lading/commands/registry"
+_VERIFY = "tools/lading/commands/verify"
 _BOTH = "tests/integration/push/both.push"
 
 
@@ -61,14 +62,54 @@ def test_a_peer_pulls_both_platforms_of_what_we_pushed(
     assert len(_blobs(layout)) >= 6  # an index, two manifests, two configs, layers
 
 
-def test_podman_pulls_its_platform(registry: str, tmp_path: Path) -> None:
+@pytest.fixture
+def podman(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Runs podman over a storage of the test's own."""
     programs.need("podman")
     storage = ["--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"),
                "--storage-driver=vfs"]  # fmt: skip
-    programs.run(["podman", *storage, "pull", "--tls-verify=false", f"{registry}/ours:v1"])
-    shown = programs.run(["podman", *storage, "image", "inspect", f"{registry}/ours:v1"])
+
+    def run(*arguments: str) -> str:
+        return programs.run(["podman", *storage, *arguments])
+
+    yield run
+    run("image", "rm", "--all", "--force")
+
+
+def test_podman_pulls_its_platform(registry: str, podman: Callable[..., str]) -> None:
+    podman("pull", "--tls-verify=false", f"{registry}/ours:v1")
+    shown = podman("image", "inspect", f"{registry}/ours:v1")
     assert json.loads(shown)[0]["Os"] == "linux"
-    programs.run(["podman", *storage, "image", "rm", "--all", "--force"])
+
+
+def test_we_pull_what_podman_pushed(
+    registry: str, tmp_path: Path, podman: Callable[..., str]
+) -> None:
+    """podman packs layers anew, so digests are its own: what counts is that all of it is right."""
+    podman("pull", "--tls-verify=false", f"{registry}/ours:v1")
+    podman("push", "--tls-verify=false", f"{registry}/ours:v1", f"docker://{registry}/podman:one")
+    layout = tmp_path / "one"
+    programs.run([runfile(_REGISTRY), "copy", f"{registry}/podman:one", f"oci:{layout}:v1"])
+    programs.run([runfile(_VERIFY), layout])
+    raw = programs.run([runfile(_REGISTRY), "inspect", f"{registry}/podman:one", "--config"])
+    shown = podman("image", "inspect", f"{registry}/ours:v1")
+    config = json.loads(raw)
+    assert config["rootfs"]["diff_ids"] == json.loads(shown)[0]["RootFS"]["Layers"]
+
+
+def test_we_pull_both_platforms_of_a_manifest_list_that_podman_pushed(
+    registry: str, tmp_path: Path, podman: Callable[..., str]
+) -> None:
+    podman("manifest", "create", "list")
+    podman("manifest", "add", "--tls-verify=false", "--all", "list", f"docker://{registry}/ours:v1")
+    podman("manifest", "push", "--tls-verify=false", "--all", "list",
+           f"docker://{registry}/podman:both")  # fmt: skip
+    layout = tmp_path / "both"
+    programs.run([runfile(_REGISTRY), "copy", f"{registry}/podman:both", f"oci:{layout}:v1"])
+    programs.run([runfile(_VERIFY), layout])
+    shown = programs.run([runfile(_REGISTRY), "inspect", f"{registry}/podman:both"])
+    assert "linux/amd64" in shown
+    assert "linux/arm64" in shown
 
 
 @pytest.mark.parametrize("peer", ["skopeo", "crane", "oras"])

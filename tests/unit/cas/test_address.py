@@ -18,6 +18,8 @@ from lading.errors import InputError
         ("grpc://[::1]:9092", "[::1]:9092", False),
         ("grpc://[::1]", "[::1]:80", False),
         ("unix:/run/cache.sock", "unix:/run/cache.sock", False),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", False),
+        ("https://cache.example.com/team/", "cache.example.com", True),
         ("unix:///run/cache.sock", "unix:/run/cache.sock", False),
     ],
 )
@@ -27,12 +29,32 @@ def test_addresses_mean_what_they_mean_to_bazel(text: str, target: str, encrypte
 
 
 def test_address_reads_back() -> None:
-    for text in ("grpc://127.0.0.1:9092", "grpcs://cache.example.com:443", "unix:/run/cache.sock"):
+    for text in (
+        "grpc://127.0.0.1:9092",
+        "grpcs://cache.example.com:443",
+        "unix:/run/cache.sock",
+        "http://127.0.0.1:8080",
+        "https://cache.example.com/team/main",
+    ):
         assert str(address.parse(text)) == text
 
 
 @pytest.mark.parametrize(
-    "text", ["http://cache.example.com", "https://h", "grpc://", "grpc://a b", "grpc://h/path", ""]
+    "text",
+    [
+        "",
+        "ftp://cache.example.com",
+        "grpc://",
+        "grpc://a b",
+        "grpc://h/path",
+        "http://",
+        "http://a b",
+        "http://h:99999",
+        "http://h\\p",
+        "https://h/p#f",
+        "https://h/p?q",
+        "https://h:0",
+    ],
 )
 def test_other_addresses_are_refused(text: str) -> None:
     with pytest.raises(InputError):
@@ -40,6 +62,7 @@ def test_other_addresses_are_refused(text: str) -> None:
 
 
 def test_password_in_a_wrong_address_is_not_repeated() -> None:
-    with pytest.raises(InputError) as caught:
-        address.parse("grpcs://user:secret@cache.example.com")
-    assert "secret" not in str(caught.value)
+    for scheme in ("grpcs", "http", "https", "ftp"):
+        with pytest.raises(InputError) as caught:
+            address.parse(f"{scheme}://user:secret@cache.example.com")
+        assert "secret" not in str(caught.value)

@@ -23,6 +23,7 @@ from lading.errors import (
 )
 from lading.oci.descriptor import Descriptor
 from lading.registry.verifying import VerifyingReader
+from tests.registry_server.certificates import AUTHORITY, CERTIFICATE, KEY
 from tests.unit.cas.byte_stream import ByteStream, serve, varint
 
 DATA = random.Random(1).randbytes(1_000_003)
@@ -189,22 +190,18 @@ def test_messages_that_are_none_are_refused_without_a_traceback(
     assert "Traceback" not in capfd.readouterr().err
 
 
-_CERTIFICATE = Path(__file__).with_name("localhost.cert.pem")
-_KEY = Path(__file__).with_name("localhost.key.pem")
-
-
 def test_encrypted_cache_is_trusted_by_its_authority() -> None:
     service = ByteStream()
     service.add(DATA)
-    with serve(service, certificate=(_KEY.read_bytes(), _CERTIFICATE.read_bytes())) as host:
-        cache = RemoteCache(parse(f"grpcs://{host}"), ca_file=str(_CERTIFICATE), limits=QUICK)
+    with serve(service, certificate=(KEY.read_bytes(), CERTIFICATE.read_bytes())) as host:
+        cache = RemoteCache(parse(f"grpcs://{host}"), ca_file=str(AUTHORITY), limits=QUICK)
         assert _read(cache) == DATA
 
 
 def test_encrypted_cache_of_an_unknown_authority_is_not_spoken_to() -> None:
     service = ByteStream(metadata={"authorization": "Bearer t"})
     service.add(DATA)
-    with serve(service, certificate=(_KEY.read_bytes(), _CERTIFICATE.read_bytes())) as host:
+    with serve(service, certificate=(KEY.read_bytes(), CERTIFICATE.read_bytes())) as host:
         cache = RemoteCache(parse(f"grpcs://{host}"), limits=QUICK, sleep=lambda seconds: None)
         with pytest.raises(UnreachableError, match=host):
             _read(cache)

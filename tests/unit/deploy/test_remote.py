@@ -13,6 +13,8 @@ import pytest
 from lading.commands import push
 from lading.errors import CorruptError, LadingError, NotFoundError, UnreachableError
 from tests.registry_server import images
+from tests.registry_server.cache import serve_cache
+from tests.registry_server.faults import Fault, Mangle
 from tests.registry_server.server import Server
 from tests.registry_server.server import serve as serve_registry
 from tests.unit.cas.byte_stream import ByteStream, serve
@@ -184,7 +186,46 @@ def test_cache_that_is_away_is_said(
         push.main([*flags, f"--remote_cache=grpc://{host}"])
 
 
-@pytest.mark.parametrize("text", ["http://cache.example.com", "grpc://a b", "grpcs://u:p@h"])
+def test_layers_are_streamed_from_a_cache_that_speaks_http(
+    server: Server, flags: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    helper = tmp_path / "helper"
+    helper.write_text(
+        f"#!/bin/sh\ncat >{tmp_path}/asked\n"
+        'echo \'{"headers": {"Authorization": ["Bearer sentinel"]}}\'\n'
+    )
+    helper.chmod(0o755)
+    with serve_cache(authorization="Bearer sentinel") as cache:
+        for data in LAYERS.values():
+            cache.add(data, "/main")
+        cut = Mangle(cut=100_000)
+        cache.script.add(Fault("GET", LARGE.hex, cut))
+        remote = f"--remote_cache=http://{cache.address}/main"
+        assert push.main([*flags, remote, f"--credential_helper={helper}", "--verbose"]) == 0
+    assert cache.script.happened == 1
+    uri = json.loads((tmp_path / "asked").read_text())["uri"]
+    assert uri == f"http://{cache.address}/main/cas/"
+    assert server.registry.complete("app", str(IMAGE.root.digest))
+    blobs = server.registry.repositories["app"].blobs
+    assert server.registry.received == sum(map(len, blobs.values()))
+    captured = capfd.readouterr()
+    assert "sentinel" not in captured.out + captured.err + repr(server.log)
+
+
+def test_wrong_content_in_a_cache_that_speaks_http_ends_the_push_without_a_tag(
+    server: Server, flags: list[str]
+) -> None:
+    with serve_cache() as cache:
+        for data in LAYERS.values():
+            cache.add(data)
+        cache.script.add(Fault("GET", LARGE.hex, Mangle(flip=7), times=0))
+        with pytest.raises(CorruptError, match=LARGE.hex):
+            push.main([*flags, f"--remote_cache=http://{cache.address}"])
+    assert server.registry.repositories["app"].tags == {}
+    assert str(LARGE) not in server.registry.repositories["app"].blobs
+
+
+@pytest.mark.parametrize("text", ["ftp://cache.example.com", "grpc://a b", "grpcs://u:p@h"])
 def test_address_that_is_none_is_refused_before_anything_is_sent(
     server: Server, flags: list[str], text: str
 ) -> None:

@@ -1,7 +1,8 @@
 """A pusher killed at any point leaves the old or the new image at the tag; a rerun sends the rest.
 
-The pusher is a process of its own and gets a real SIGKILL from the registry it speaks to: right
-when a request has arrived whole, or right when it was carried out and before the answer.
+The pusher is a process of its own and gets a real SIGKILL from the registry it speaks to: in the
+middle of a request's body, right when the request has arrived whole, or right when it was carried
+out and before the answer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -18,8 +22,9 @@ import pytest
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
+from tests.registry_server.faults import CutRequest, Fault
 from tests.registry_server.registry import Registry, Reply
-from tests.registry_server.server import serve
+from tests.registry_server.server import Server, serve
 
 _SIZES = (3000, 200_000, 50)
 _PUSH = """
@@ -27,9 +32,10 @@ import sys
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
-image = images.index([images.manifest(*map(int, sys.argv[3:]), seed=sys.argv[2])])
+chunk, *sizes = map(int, sys.argv[3:])
+image = images.index([images.manifest(*sizes, seed=sys.argv[2])])
 repository = Session().repository(sys.argv[1], "app")
-Pusher().run([Job(image.root, image.content, repository, ("latest", "v1"))])
+Pusher(chunk=chunk).run([Job(image.root, image.content, repository, ("latest", "v1"))])
 """
 #: The requests that every push of the image needs, and more than any needs.
 _LEAST, _MOST = 15, 24
@@ -63,26 +69,87 @@ def _image(seed: str) -> images.Image:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", range(1, _MOST + 1))
 def test_killed_at_a_request(at: int, after: bool) -> None:
-    new = _image("new")
     registry = _Deadly(at=at, after=after)
+
+    def aim(server: Server, victim: int) -> None:
+        registry.seen, registry.victim = 0, victim
+
+    code = _check(registry, aim)
+    if at <= _LEAST:
+        assert code == -signal.SIGKILL
+
+
+_CHUNK = 64 * 1024
+_CACHE = tempfile.TemporaryDirectory()
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.99, 1.0])
+@pytest.mark.parametrize(
+    "name", ["large blob", "small blob", "manifest", "first tag", "second tag"]
+)
+def test_killed_inside_a_body(name: str, part: float) -> None:
+    new = _image("new")
+    [child] = (item for item in new.content.blobs.values() if b'"config":{' in item)
+    path, size = {
+        "large blob": ("/blobs/uploads/", max(_SIZES)),
+        "small blob": ("/blobs/uploads/", min(_SIZES)),
+        "manifest": ("/manifests/sha256:", len(child)),
+        "first tag": ("/manifests/latest", new.root.size),
+        "second tag": ("/manifests/v1", new.root.size),
+    }[name]
+    assert _check(Registry(), _inside("PUT", path, size, part)) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_killed_inside_a_chunk(nth: int, part: float) -> None:
+    last = max(_SIZES) % _CHUNK
+    size, nth = (_CHUNK, nth) if nth < 4 else (last, 1)
+    aim = _inside("PATCH", "/blobs/uploads/", size, part, nth=nth)
+    assert _check(Registry(), aim, chunk=_CHUNK) == -signal.SIGKILL
+
+
+def _inside(
+    method: str, path: str, size: int, part: float, *, nth: int = 1
+) -> Callable[[Server, int], None]:
+    """Kills the pusher when `part` of a body of `size` bytes has arrived; the rest never does."""
+    # Of one byte less than all, because what is whole is carried out.
+    read = min(int(size * part), size - 1)
+
+    def aim(server: Server, victim: int) -> None:
+        cut = CutRequest(read, keep=True, then=lambda: os.kill(victim, signal.SIGKILL))
+        server.script.add(Fault(method, path, cut, nth=nth, size=size))
+
+    return aim
+
+
+def _check(registry: Registry, aim: Callable[[Server, int], None], *, chunk: int = 0) -> int:
+    """Pushes with a pusher that `aim` will have killed, then once more; returns its exit code."""
+    new = _image("new")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # Compiled once for all of them, not anew by each.
+    environment |= {"PYTHONPYCACHEPREFIX": _CACHE.name, "PYTHONDONTWRITEBYTECODE": ""}
     with serve(registry) as server:
-        repository = Session().repository(server.address, "app")
+        session = Session()
+        repository = session.repository(server.address, "app")
         first = images.index([images.manifest(10, seed="old")])
         Pusher().run([Job(first.root, first.content, repository, ("latest",))])
-        registry.seen = 0
-        arguments = [server.address, "new", *map(str, _SIZES)]
+        session.close()
+        arguments = [server.address, "new", str(chunk), *map(str, _SIZES)]
         with subprocess.Popen(
             [sys.executable, "-c", "import sys; sys.stdin.read(1)\n" + _PUSH, *arguments],
             stdin=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=environment,
         ) as process:
-            registry.victim = process.pid
+            aim(server, process.pid)
             assert process.stdin is not None
             process.stdin.write(b"x")
             process.stdin.close()
             code = process.wait(timeout=60)
-        if at <= _LEAST:
-            assert code == -signal.SIGKILL
+        _settle()
+        server.script.clear()
+        if isinstance(registry, _Deadly):
+            registry.victim = 0
         there = registry.repositories["app"]
         for tag in ("latest", "v1"):
             named = there.tags.get(tag)
@@ -90,10 +157,23 @@ def test_killed_at_a_request(at: int, after: bool) -> None:
             if named is not None:
                 assert registry.complete("app", named)
         missing = {str(digest) for digest in new.content.blobs} - {*there.blobs, *there.manifests}
-        registry.victim = 0
+        before = sum(map(len, there.blobs.values()))
+        registry.received = 0
 
-        [pushed] = Pusher().run([Job(new.root, new.content, repository, ("latest", "v1"))])
+        [pushed] = Pusher(chunk=chunk).run(
+            [Job(new.root, new.content, repository, ("latest", "v1"))]
+        )
         assert pushed.sent == len(missing)
+        assert registry.received == sum(map(len, there.blobs.values())) - before
         assert {there.tags["latest"], there.tags["v1"]} == {str(new.root.digest)}
         assert registry.complete("app", str(new.root.digest))
         assert registry.violations == []
+    return code
+
+
+def _settle() -> None:
+    """Waits until the registry has carried out what the pusher sent before it died."""
+    deadline = time.monotonic() + 20
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

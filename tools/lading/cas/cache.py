@@ -236,7 +236,7 @@ class _Reader(io.RawIOBase):
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
             raise DeniedError(
                 f"{what} refuses to give {digest}: {_word(code)}",
-                fix="give a credential helper, --remote_credential_helper=PROGRAM",
+                fix="give a credential helper, --credential_helper=PROGRAM",
             ) from None
         if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED):
             raise NotFoundError(f"{what} cannot be asked for {digest}: {_word(code)}") from None

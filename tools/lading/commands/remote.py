@@ -15,6 +15,7 @@ from lading.registry.content import RegistryContent
 
 if TYPE_CHECKING:
     from lading.cas.cache import RemoteCache
+    from lading.cas.http_cache import HttpCache
     from lading.commands.deploy import Deploy
     from lading.registry.session import Session
 
@@ -34,8 +35,8 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "remote_cache",
         None,
-        "Remote cache, grpc://host:port or grpcs://host, that content which is not on this machine"
-        " is streamed from. Also LADING_REMOTE_CACHE; empty for none.",
+        "Remote cache that content which is not on this machine is streamed from: grpc://host:port,"
+        " grpcs://host, http://host:port, https://host. Also LADING_REMOTE_CACHE; empty for none.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -99,12 +100,21 @@ class Remote:
             places.append((f"the remote cache {cache.address}", cache))
         return places
 
-    def _cache(self, text: str) -> RemoteCache:
+    def _cache(self, text: str) -> RemoteCache | HttpCache:
         from lading.cas import address, helper
-        from lading.cas.cache import RemoteCache
 
         where = address.parse(text)
         program = self._value("credential_helper")
+        if where.speaks_http:
+            from lading.cas.http_cache import HttpCache
+
+            return HttpCache(
+                where,
+                headers=lambda: helper.get(program, where.uri) if program else (),
+                ca_file=self._values.ca_file,
+            )
+        from lading.cas.cache import RemoteCache
+
         return RemoteCache(
             where,
             instance=self._value("remote_instance_name"),

@@ -20,13 +20,12 @@ class TransportError(Exception):
     """An exchange broke: refused, reset, timed out, cut short, not HTTP.
 
     `stale` says that a kept connection turned out to be closed before anything came back, so
-    that the very same request may be sent again at once; `tls`, that the answer is a TLS alert.
+    that the very same request may be sent again at once.
     """
 
-    def __init__(self, what: str, *, stale: bool = False, tls: bool = False) -> None:
+    def __init__(self, what: str, *, stale: bool = False) -> None:
         super().__init__(what)
         self.stale = stale
-        self.tls = tls
 
 
 @dataclass(frozen=True, slots=True)

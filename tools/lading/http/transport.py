@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import re
 import select
 import socket
 import threading
@@ -17,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lading.errors import InputError, UnreachableError
+from lading.errors import DeniedError, InputError, UnreachableError
 from lading.http.bodies import FileBody, StreamBody
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError, reason
 from lading.http.origin import Nearness, Origin, nearness
 from lading.http.pace import Pace, PacedSocket
-from lading.http.proxy import proxy_for
+from lading.http.proxy import Proxy, proxy_for
 from lading.http.sending import LOOPBACK_BUFFER, send_body
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 _IDLE_PER_ORIGIN = 16
-#: How a TLS server answers plain HTTP: record type alert, version 3.
-_ALERT = "\x15\x03"
+#: Seconds for a TLS handshake that only tells whether it succeeds, on loopback.
+_PROBE = 1.0
+#: A header line (RFC 9110, section 5): a token, then what is visible, blanks and tabs.
+_HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ class Transport:
         Raises:
             TransportError: it broke; nothing is known about what the server did.
             UnreachableError: the name leads further inside than `request.nearest` allows.
+            DeniedError: a proxy refuses.
             InputError: the request cannot be written down, or the certificate is not trusted.
         """
         connection = self._take(request)
@@ -86,14 +90,33 @@ class Transport:
                 raise InputError(f"{request.url} cannot be requested: {error}") from None
             self._note(request, reason(error), started)
             stale = connection.used and _is_closed(error)
-            tls = isinstance(error, http.client.BadStatusLine) and str(error).startswith(_ALERT)
-            raise TransportError(f"{request.url}: {reason(error)}", stale=stale, tls=tls) from None
+            raise TransportError(f"{request.url}: {reason(error)}", stale=stale) from None
         except BaseException:
             connection.http.close()
             raise
         self._note(request, str(answer.status), started)
+        if answer.status == 407 and (proxy := proxy_for(request.origin)):
+            connection.http.close()
+            raise _refused_by(proxy)
         release = functools.partial(self._give_back, request.origin, connection)
         return Response(request, answer, release, connection.peer)
+
+    def speaks_tls(self, origin: Origin) -> bool:
+        """Whether what listens at `origin` answers a TLS handshake; nothing else is sent to it."""
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Nothing is believed of it: the next connection checks the certificate.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            with (
+                socket.create_connection((origin.host, origin.port), _PROBE) as plain,
+                context.wrap_socket(plain, server_hostname=origin.host),
+            ):
+                return True
+        except (OSError, ValueError):
+            return False
 
     def close(self) -> None:
         """Closes the connections that are kept."""
@@ -113,6 +136,12 @@ class Transport:
         # What is hashed is what was sent: no transfer may be encoded on the way.
         conn.putheader("Accept-Encoding", "identity")
         for name, value in request.headers.items():
+            if not _HEADER.fullmatch(f"{name}: {value}"):
+                # Without the value, which may be a secret: a token pasted with its line's end.
+                raise InputError(
+                    f"{request.url} cannot be requested: the header {name!r:.40} has a character"
+                    " that headers cannot carry"
+                )
             conn.putheader(name, value)
         size = len(body) if isinstance(body, bytes) else body.size
         if size or request.method in ("POST", "PUT", "PATCH"):
@@ -196,6 +225,8 @@ class Transport:
                     fix="give its authority with --ca_file, or in SSL_CERT_FILE",
                 ) from None
             self._note(request, reason(error), None)
+            if proxy and str(error).startswith("Tunnel connection failed: 407"):
+                raise _refused_by(proxy) from None
             via = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
             raise TransportError(f"cannot connect to {origin}{via}: {reason(error)}") from None
         return _Connection(conn, None if proxy else peer)
@@ -244,6 +275,13 @@ def _too_near(origin: Origin, near: Nearness) -> UnreachableError:
     return UnreachableError(
         f"a redirect to {origin} leads to a {near.name.lower().replace('_', '-')} address",
         fix="a registry may not send its clients further inside than it is itself",
+    )
+
+
+def _refused_by(proxy: Proxy) -> DeniedError:
+    return DeniedError(
+        f"the proxy {proxy.host}:{proxy.port} wants a login, or another one",
+        fix="name it with its login in the environment: http://user:password@host:port",
     )
 
 

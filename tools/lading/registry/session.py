@@ -18,13 +18,12 @@ from lading.http.transport import Transport
 from lading.oci.reference import Reference
 from lading.registry import answers, credentials
 from lading.registry.auth import Access, Authenticator
-from lading.registry.caps import MAX_ERROR_BYTES, MAX_TOKEN_BYTES
+from lading.registry.caps import MAX_TOKEN_BYTES
 from lading.registry.credentials import Credential, Credentials
 
 __all__ = ["Repository", "Session"]
 
 USER_AGENT = "lading"
-_TLS_EXPECTED = b"HTTP request to an HTTPS server"
 
 
 class Session:
@@ -106,7 +105,7 @@ class Session:
                 if limit is not None and response.status < 300:
                     response.read(limit)
             except TransportError as error:
-                if error.tls and self._try_tls(access):
+                if self._try_tls(access):
                     access, request = self._moved(access, request)
                     continue
                 if error.stale or attempts.again():
@@ -114,7 +113,8 @@ class Session:
                 raise UnreachableError(f"cannot {doing}: {error}") from None
             # Another origin, where a redirect led, has no say in who we are.
             own = response.request.origin == access.origin
-            if own and self._expects_tls(response) and self._try_tls(access):
+            if own and response.status == 400 and self._try_tls(access):
+                response.close()
                 access, request = self._moved(access, request)
                 continue
             if own:
@@ -172,18 +172,15 @@ class Session:
             headers = {**headers, "Authorization": used}
         return self.transport.send(replace(request, headers=headers)), used
 
-    def _expects_tls(self, response: Response) -> bool:
-        if response.status != 400 or response.request.origin.scheme != "http":
-            return False
-        try:
-            return _TLS_EXPECTED in response.read(MAX_ERROR_BYTES)
-        except (LimitError, TransportError):
-            return False
-
     def _try_tls(self, access: Access) -> bool:
-        """Turns to HTTPS on loopback, where plain HTTP is tried first; never the other way."""
+        """Turns to HTTPS on loopback, where plain HTTP is tried first; never the other way.
+
+        Servers that speak TLS meet plain HTTP with an alert, a 400 or nothing at all.
+        """
         origin = access.origin
         if self._insecure or origin.scheme != "http" or origin in self._settled:
+            return False
+        if not self.transport.speaks_tls(origin):
             return False
         with self._lock:
             self._origins[access.registry] = replace(origin, scheme="https")
