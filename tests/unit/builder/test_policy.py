@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from lading.builder.policy import Admitted, admit
 from lading.builder.request import BuildRequest, Secret
 from lading.errors import InputError, LadingError, NotFoundError, UsageError
+from lading.store import layouts
+from tests.unit.store import tiny
 
 _DIGEST = "sha256:" + "0" * 64
 
@@ -19,11 +22,18 @@ def _admit(directory: Path, text: str, **fields: Any) -> Admitted:
     return admit(BuildRequest(directory, **fields))
 
 
+def _layout(directory: Path, *triggers: str) -> Path:
+    """A base, with ONBUILD instructions."""
+    content = tiny.MemoryContent()
+    root = tiny.image(content, [tiny.layer({"a": b"a"})], config={"OnBuild": list(triggers)})
+    layouts.write(directory / "layout", root, content)
+    return directory / "layout"
+
+
 def test_an_image_that_was_not_given_is_refused_by_its_line(tmp_path: Path) -> None:
+    text = "FROM base AS a\nFROM other\nCOPY --from=a / /\n"
     with pytest.raises(InputError, match="line 2: FROM other names an image") as caught:
-        _admit(
-            tmp_path, "FROM base AS a\nFROM other\nCOPY --from=a / /\n", bases={"base": tmp_path}
-        )
+        _admit(tmp_path, text, bases={"base": _layout(tmp_path)})
     assert "given: base" in caught.value.fix
     assert "allow = ['other']" in caught.value.fix
     with pytest.raises(InputError, match="line 2: COPY --from other"):
@@ -42,16 +52,16 @@ def test_what_is_allowed_is_pulled_and_told_how_to_pin(tmp_path: Path) -> None:
 
 def test_scratch_and_bases_need_nothing(tmp_path: Path) -> None:
     found = _admit(tmp_path, "ARG B=base:1\nFROM $B AS x\nFROM scratch\nCOPY --from=x / /\n",
-                   bases={"base:1": tmp_path / "layout"})  # fmt: skip
+                   bases={"base:1": _layout(tmp_path)})  # fmt: skip
     assert (found.pulls, found.warnings) == ((), ())
     assert found.request.bases == {"base:1": tmp_path / "layout"}
 
 
 def test_a_base_that_is_not_used_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not use 'basis'"):
-        _admit(tmp_path, "FROM scratch\n", bases={"basis": tmp_path})
+        _admit(tmp_path, "FROM scratch\n", bases={"basis": _layout(tmp_path)})
     with pytest.raises(InputError, match="the stage 'base' has a base's name"):
-        _admit(tmp_path, "FROM scratch AS base\nFROM base\n", bases={"base": tmp_path})
+        _admit(tmp_path, "FROM scratch AS base\nFROM base\n", bases={"base": _layout(tmp_path)})
 
 
 def test_ordinary_frontends_are_replaced_and_others_refused(tmp_path: Path) -> None:
@@ -95,3 +105,25 @@ def test_a_request_that_cannot_be_built_is_refused(
         _admit(tmp_path, "FROM scratch\n", **fields)
     with pytest.raises(NotFoundError, match="no context"):
         admit(BuildRequest(tmp_path / "missing"))
+
+
+def test_what_a_base_does_on_build_counts(tmp_path: Path) -> None:
+    text = "# first\nFROM base\n"
+    for trigger, says in {
+        "COPY --from=evil /x /x": "line 2: ONBUILD COPY --from evil names an image",
+        "RUN --mount=from=evil,target=/x cp /x /y": "line 2: ONBUILD RUN --mount evil",
+        "ADD https://example.org/x /x": "line 2: ONBUILD ADD https://example.org/x fetches",
+    }.items():
+        base = _layout(tmp_path / trigger[:3], "ENV A=1", trigger)
+        with pytest.raises(InputError, match=re.escape(says)):
+            _admit(tmp_path, text, bases={"base": base})
+    base = _layout(tmp_path / "good", "COPY . /src", "RUN make")
+    assert _admit(tmp_path, text, bases={"base": base}).pulls == ()
+
+
+def test_each_form_of_an_address_is_one(tmp_path: Path) -> None:
+    sources = ("HTTPS://x/y", "git@host:x/y", "ssh://git@h/x", "github.com/x/y", "$U", "${U}")
+    for source in sources:
+        with pytest.raises(InputError, match="fetches what nothing pins"):
+            _admit(tmp_path, f"FROM scratch\nADD --chown=1 local {source} /x/\n")
+    _admit(tmp_path, "FROM scratch\nADD a/b@c x-${V}.tar ./github.com/x /x/\n")

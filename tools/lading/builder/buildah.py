@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ class Buildah:
         """See `Builder.build`."""
         with scratch.scratch() as directory:
             env = _environment(directory, request)
+            self._choose_storage(directory, env)
             dockerfile = parse(request.file.read_text(encoding="utf-8"), request.build_args)
             self._pull(dockerfile, request, env, on_event)
             archive = directory / "image.tar"
@@ -62,14 +64,34 @@ class Buildah:
                 on_event(event)
             scratch.move(archive, output)
 
+    def _choose_storage(self, directory: Path, env: dict[str, str]) -> None:
+        """Layers over each other where the file system can do that, copies of copies elsewhere."""
+        for driver in ("overlay", "vfs"):
+            (directory / "storage.conf").write_text(
+                f'[storage]\ndriver = "{driver}"\ngraphroot = "{directory}/graph"\n'
+                f'runroot = "{directory}/run"\n'
+            )
+            if driver == "vfs" or os.geteuid() != 0:
+                continue  # without root, overlay takes a program that may not be there
+            words: list[str] = []
+            if run([*self._apart(), "info"], env=env, on_line=words.append) == 0:
+                return
+            shutil.rmtree(directory / "graph", ignore_errors=True)
+
+    def _apart(self) -> list[str]:
+        """buildah in a mount namespace of its own: what it mounts goes with it, even killed."""
+        if os.geteuid() != 0:
+            return [self._program]  # which makes one itself
+        return [self._unshare, "--mount", self._program]
+
     def _isolated(self, request: BuildRequest) -> list[str]:
         bud = [self._program, "bud"]
         if os.geteuid() != 0:
             # Root in a user namespace of its own, which takes a runtime (runc or crun).
             network = "none" if request.network == "none" else "host"
             return [*bud, "--isolation=rootless", f"--network={network}"]
-        chroot = [*bud, "--isolation=chroot", "--network=host"]
-        return [self._unshare, "--net", *chroot] if request.network == "none" else chroot
+        bud = [*self._apart(), "bud", "--isolation=chroot", "--network=host"]
+        return [self._unshare, "--net", *bud] if request.network == "none" else bud
 
     def _pull(
         self, dockerfile: Dockerfile, request: BuildRequest, env: dict[str, str], on_event: OnEvent
@@ -80,17 +102,13 @@ class Buildah:
             words: list[str] = []
             platform = [f"--platform={request.platform}"] if request.platform else []
             on_event(Event("info", text=f"pulling {name}"))
-            command = [self._program, "pull", "--quiet", *platform, name]
+            command = [*self._apart(), "pull", "--quiet", "--retry=1", *platform, name]
             if run(command, env=env, on_line=words.append, timeout=request.timeout):
                 why = " ".join(" ".join(words).split())
                 raise EngineError(f"{name} cannot be pulled: {why:.400}")
 
 
 def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
-    storage = directory / "storage.conf"
-    storage.write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{directory}/graph"\nrunroot = "{directory}/run"\n'
-    )
     (directory / "tmp").mkdir()
     login = {}
     if request.allow and scratch.login(directory, os.environ):
@@ -100,7 +118,7 @@ def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
         **{name: os.environ[name] for name in passed if name in os.environ},
         "HOME": str(directory),
         "TMPDIR": str(directory / "tmp"),
-        "CONTAINERS_STORAGE_CONF": str(storage),
+        "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
         "LC_ALL": "C",
         **login,
     }

@@ -25,7 +25,8 @@ _WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'\\])+")
 _HEREDOC = re.compile(r"[0-9]*<<(-?)([^<]+)")
 _WITH_HEREDOC = frozenset({"ADD", "COPY", "RUN"})
 _FLAG = re.compile(r"--([a-zA-Z0-9-]+)(?:=((?:\"[^\"]*\"|'[^']*'|\S)*))?(?:\s+|$)")
-_REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@", re.IGNORECASE)
+#: Sources of ADD that BuildKit fetches: addresses, git's short forms, and what may become one.
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+@[^/]+:|github\.com/|\$", re.IGNORECASE)
 #: Variables that a builder sets before the first stage, as far as a name may depend on them.
 _PLATFORM = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",
              "TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")  # fmt: skip

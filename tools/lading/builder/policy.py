@@ -10,6 +10,9 @@ from pathlib import Path
 from lading.builder.dockerfile import Dockerfile, Reference, parse
 from lading.builder.request import NETWORKS, BuildRequest
 from lading.errors import InputError, NotFoundError, UsageError
+from lading.oci import document
+from lading.store import image as images
+from lading.store.layouts import Layout
 
 __all__ = ["Admitted", "admit"]
 
@@ -71,6 +74,8 @@ def admit(request: BuildRequest) -> Admitted:
         given = request.bases.get(reference.name) or request.bases.get(reference.text)
         if given is not None:
             bases[reference.name] = given
+            if reference.how == "FROM":
+                _triggers(reference, given, request, warnings)
         else:
             _outside(reference, request, warnings)
             pulls.append(reference.name)
@@ -154,7 +159,7 @@ def _outside(reference: Reference, request: BuildRequest, warnings: list[str]) -
         reference.name,
         f"Dockerfile, line {reference.line}: {reference.how} {reference.text}",
     )
-    if reference.how == "ADD":
+    if reference.how.endswith("ADD"):
         if name not in request.allow:
             raise InputError(
                 f"{where:.240} fetches what nothing pins",
@@ -169,6 +174,24 @@ def _outside(reference: Reference, request: BuildRequest, warnings: list[str]) -
         )
     if not re.search(r"@sha256:[0-9a-f]{64}$", name):
         warnings.append(_unpinned(f"line {reference.line}: {name}", name))
+
+
+def _triggers(
+    reference: Reference, layout: Path, request: BuildRequest, warnings: list[str]
+) -> None:
+    """Admits what a base's ONBUILD instructions take from outside: they run as if written here."""
+    content = Layout(layout, follow_links=True)
+    for root in content.index().manifests:
+        try:
+            config = images.read(content, root, request.platform).config_bytes
+        except NotFoundError:
+            continue  # an index without this platform: the builder says so
+        settings = document.loads_object(config, what="a config").get("config")
+        lines = settings.get("OnBuild") if isinstance(settings, dict) else None
+        text = "\n".join(["FROM scratch", *map(str, lines or ())])
+        for taken in parse(text).external():
+            how = f"ONBUILD {taken.how}"
+            _outside(replace(taken, line=reference.line, how=how), request, warnings)
 
 
 def _unpinned(what: str, name: str) -> str:
