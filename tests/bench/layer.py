@@ -1,134 +1,141 @@
-"""A directory as a layer, by us and by peers, on the same tree in one run.
+"""A directory as a layer, by us and by peers, on the same inputs in one run.
 
-    bazel run //tests/bench:layer -- --tree=DIRECTORY [--rounds=5]
+    bazel run //tests/bench:layer -- --cases=a,b --rounds=3
 
-Tools take turns; every one reads the tree through the page cache, which a first round that is not
-counted fills. Prints medians of seconds, sizes, and peak memory of the process and what it starts.
+Inputs are made first, the same in every run on one machine. Tools take turns; every one reads its
+input through the page cache, which a first round that is not counted fills. Printed are medians of
+seconds, CPU seconds, peak memory of the process and what it starts, and sizes; then what changes
+cost in a worker. Slow peers run once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.layer_inputs import CASES, Tree, make_tree
+from tests.bench.layer_tools import PEERS, Tool, environment, lading, peers
+from tests.bench.layer_worker import SCENARIOS, scenarios
+
 __all__ = ["main"]
+
+_OURS = [
+    ("gzip", "fast"),
+    ("gzip", "small"),
+    ("gzip", "smallest"),
+    ("zstd", "fast"),
+    ("zstd", "small"),
+]
 
 
 @dataclass
-class Tool:
-    """A way to make a layer: `prepare` is not measured, `command` is; `size` reads the result."""
+class _Runs:
+    """What was measured of a tool: seconds, CPU seconds, bytes."""
 
-    name: str
-    prepare: Callable[[Path], None]
-    command: Callable[[Path], list[str]]
-    size: Callable[[Path], int]
     seconds: list[float] = field(default_factory=list)
-    bytes: int = 0
+    cpu: list[float] = field(default_factory=list)
     peak: int = 0
+    size: int = 0
 
 
-def _lading(tree: Path, name: str, *flags: str) -> Tool:
-    def prepare(scratch: Path) -> None:
-        lines = [f"--output={scratch / 'blob'}", f"--metadata={scratch / 'metadata'}", *flags]
-        for directory, names, files in os.walk(tree):
-            names.sort()
-            for file in files:
-                path = Path(directory, file)
-                if not path.is_symlink():
-                    lines.append(f"F\t/data/{path.relative_to(tree)}\t{path}")
-        (scratch / "params").write_text("".join(f"{line}\n" for line in lines))
-
-    return Tool(
-        name,
-        prepare,
-        lambda scratch: [sys.executable, "-m", "lading.actions.layer", f"@{scratch / 'params'}"],
-        lambda scratch: (scratch / "blob").stat().st_size,
-    )
-
-
-def _umoci(tree: Path, name: str, *flags: str) -> Tool:
-    def prepare(scratch: Path) -> None:
-        layout = scratch / "layout"
-        subprocess.run(["umoci", "init", "--layout", layout], check=True)
-        subprocess.run(["umoci", "new", "--image", f"{layout}:x"], check=True)
-
-    def size(scratch: Path) -> int:
-        return max(path.stat().st_size for path in (scratch / "layout/blobs/sha256").iterdir())
-
-    return Tool(
-        name,
-        prepare,
-        lambda scratch: [
-            *("umoci", "insert", *flags, "--image", f"{scratch / 'layout'}:x", str(tree), "/data")
-        ],
-        size,
-    )
-
-
-def _tools(tree: Path) -> list[Tool]:
-    found = [
-        _lading(tree, "lading gzip fast", "--compression=gzip", "--profile=fast"),
-        _lading(tree, "lading gzip small", "--compression=gzip", "--profile=small"),
-        _lading(tree, "lading gzip smallest", "--compression=gzip", "--profile=smallest"),
-        _lading(tree, "lading zstd fast", "--compression=zstd", "--profile=fast"),
-        _lading(tree, "lading zstd small", "--compression=zstd", "--profile=small"),
-    ]
-    if shutil.which("umoci"):
-        found.append(_umoci(tree, "umoci gzip"))
-        found.append(_umoci(tree, "umoci zstd", "--compress=zstd"))
-    return found
-
-
-def _run(tool: Tool, directory: str, *, counted: bool) -> None:
-    with tempfile.TemporaryDirectory(dir=directory) as name:
+def _run(tool: Tool, runs: _Runs, directory: str | None, *, counted: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=directory) as name:
         scratch = Path(name)
         tool.prepare(scratch)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         started = time.perf_counter()
-        with subprocess.Popen(tool.command(scratch), env=environment) as process:
+        with subprocess.Popen(tool.command(scratch), env=environment()) as process:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - started
         if process.returncode:
             sys.exit(f"{tool.name} ended with {process.returncode}")
-        tool.bytes = tool.size(scratch)
         if counted:
-            tool.seconds.append(seconds)
-            tool.peak = max(tool.peak, usage.ru_maxrss << 10)
+            runs.seconds.append(seconds)
+            runs.cpu.append(usage.ru_utime + usage.ru_stime)
+            runs.size = tool.size(scratch)
+            runs.peak = max(runs.peak, usage.ru_maxrss << 10)
+
+
+def _measure(tools: list[Tool], rounds: int, directory: str | None) -> dict[str, _Runs]:
+    runs = {tool.name: _Runs() for tool in tools}
+    for number in range(rounds + 1):
+        for tool in tools[number % len(tools) :] + tools[: number % len(tools)]:
+            if not tool.slow or number == 1:
+                _run(tool, runs[tool.name], directory, counted=number > 0)
+    return runs
+
+
+def _print_tools(tools: list[Tool], all_runs: dict[str, _Runs]) -> None:
+    print("| | seconds | CPU | MB | peak MiB | time, to umoci | size, to umoci |")
+    print("|---|---|---|---|---|---|---|")
+    for tool in tools:
+        runs = all_runs[tool.name]
+        median = statistics.median(runs.seconds)
+        ratios = " | "
+        rival = all_runs.get(tool.rival)
+        if rival is not None:
+            time_ratio = median / statistics.median(rival.seconds)
+            ratios = f"{time_ratio:.2f} × | {runs.size / rival.size:.3f} ×"
+        print(
+            f"| {tool.name} | {_short(median)} | {statistics.median(runs.cpu):.2f} "
+            f"| {runs.size / 1e6:.1f} | {runs.peak / 2**20:.0f} | {ratios} |"
+        )
+
+
+def _print_worker(name: str, seconds: dict[str, list[float]], peak: int) -> None:
+    cold = statistics.median(seconds["cold"])
+    parts = [f"{_short(cold)}"]
+    for scenario in SCENARIOS[1:]:
+        median = statistics.median(seconds[scenario])
+        parts.append(f"{_short(median)} ({median / cold:.2f} ×)")
+    print(f"| {name} | {' | '.join(parts)} | {peak / 2**20:.0f} |")
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds >= 0.1 else f"{seconds:.4f}"
+
+
+def _case(case: str, tree: Tree, options: argparse.Namespace) -> None:
+    print(f"\n({case}) {CASES[case]}: {len(tree.files)} files, {tree.bytes / 1e6:.0f} MB\n")
+    if not options.only_worker:
+        tools = [lading(tree, *choice) for choice in _OURS]
+        if case != "e":
+            tools += peers(tree, [name for name in options.peers.split(",") if name])
+        _print_tools(tools, _measure(tools, options.rounds, options.scratch))
+    if case == "e":
+        return
+    print(f"\n| in a worker | {' | '.join(SCENARIOS)} | peak MiB |")
+    print(f"|{'---|' * (len(SCENARIOS) + 2)}")
+    for kind in ("gzip", "zstd"):
+        with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=options.scratch) as name:
+            flags = [f"--compression={kind}", "--profile=fast"]
+            found = scenarios(tree, flags, Path(name), options.rounds)
+            _print_worker(f"{kind} fast", *found)
 
 
 def main() -> None:
-    """Runs the benchmark and prints its table."""
+    """Runs the benchmark and prints its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tree", type=Path, required=True, help="directory to make layers of")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scratch", default=None, help="where results are written")
+    parser.add_argument("--cases", default="a,b,c,d", help="of " + ", ".join(CASES))
+    parser.add_argument("--rounds", type=int, default=3, help="that are counted, besides one")
+    parser.add_argument("--peers", default="umoci,tar,crane,buildah", help="of " + ", ".join(PEERS))
+    parser.add_argument("--only-worker", action="store_true", help="leave out one-shot runs")
+    parser.add_argument("--seed", type=int, default=1, help="of the inputs")
+    parser.add_argument("--scratch", default=None, help="where inputs and results are written")
     options = parser.parse_args()
-    tools = _tools(options.tree.resolve())
-    for number in range(options.rounds + 1):
-        for tool in tools[number % len(tools) :] + tools[: number % len(tools)]:
-            _run(tool, options.scratch, counted=number > 0)
-    peers = {tool.name.split()[1]: tool for tool in tools if tool.name.startswith("umoci")}
-    print(f"{'':<22}{'seconds':>9}{'MB':>9}{'peak MiB':>10}{'time':>8}{'size':>8}")
-    for tool in tools:
-        median = statistics.median(tool.seconds)
-        peer = peers.get(tool.name.split()[1])
-        ratios = (
-            f"{median / statistics.median(peer.seconds):>7.2f}×{tool.bytes / peer.bytes:>7.3f}×"
-            if peer and peer is not tool
-            else ""
-        )
-        measured = f"{median:>9.2f}{tool.bytes / 1e6:>9.1f}{tool.peak / 2**20:>10.0f}"
-        print(f"{tool.name:<22}{measured}{ratios}")
+    unknown = set(options.cases.split(",")) - set(CASES)
+    if unknown:
+        parser.error(f"there is no case {', '.join(sorted(unknown))}")
+    for case in options.cases.split(","):
+        with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=options.scratch) as name:
+            _case(case, make_tree(case, Path(name, "tree"), seed=options.seed), options)
 
 
 if __name__ == "__main__":
