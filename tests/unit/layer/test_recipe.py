@@ -49,7 +49,7 @@ def _build(root: Path, request: LayerRequest) -> dict[str, object]:
     return value
 
 
-@pytest.mark.parametrize("kind", ["gzip", "zstd", "none", "estargz", "recompressed"])
+@pytest.mark.parametrize("kind", ["gzip", "zstd", "zstd small", "none", "estargz", "recompressed"])
 @pytest.mark.parametrize("size", [300_000, 9_000_000])
 def test_layer_from_its_recipe_has_the_bytes_of_the_file(
     tmp_path: Path, kind: str, size: int
@@ -60,13 +60,17 @@ def test_layer_from_its_recipe_has_the_bytes_of_the_file(
             archive.add(tmp_path / "tree", "tree")
         sources = ["R\t/\twhole.tar.gz"]
 
+    compression = Compression(kind if kind in ("zstd", "none") else "gzip", level=1)
+    if kind == "zstd small":
+        compression = Compression("zstd", "small")
+
     def request(output: str, recipe: str) -> LayerRequest:
         return LayerRequest(
             output,
             sources,
             metadata="metadata.json",
             recipe=recipe,
-            compression=Compression(kind if kind in ("zstd", "none") else "gzip", level=1),
+            compression=compression,
             default_metadata='{"uid": 7}',
             deduplicate_trees=True,
             estargz=kind == "estargz",

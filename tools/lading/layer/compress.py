@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Compress = Callable[[memoryview], bytes | bytearray | memoryview]
+    Bytes = bytes | bytearray | memoryview
+    Compress = Callable[[Bytes], Bytes]
 
 __all__ = ["COMPRESSIONS", "PROFILES", "Compression"]
 
@@ -37,9 +38,12 @@ _SAMPLES = 4
 
 
 class Compression:
-    """How a layer is compressed: `kind`, `level`, and what follows from them."""
+    """How a layer is compressed: `kind`, `level`, and what follows from them.
 
-    __slots__ = ("kind", "level", "media_type", "target")
+    `profile` is empty when the level was asked for by its number.
+    """
+
+    __slots__ = ("kind", "level", "media_type", "profile", "target")
 
     def __init__(self, kind: str, profile: str = "fast", level: int = -1) -> None:
         """Raises UsageError for a kind, profile or level that does not exist."""
@@ -51,16 +55,37 @@ class Compression:
         if level >= 0 and kind != "none" and not low <= level <= high:
             raise UsageError(f"{kind} level {level} is not between {low} and {high}")
         self.kind = kind
-        self.level = level if level >= 0 and kind != "none" else _LEVELS[kind][profile]
+        self.profile = "" if level >= 0 and kind != "none" else profile
+        self.level = _LEVELS[kind][profile] if self.profile else level
         self.target = _TARGETS[kind]
         self.media_type = "application/vnd.oci.image.layer.v1.tar" + _MEDIA_SUFFIX[kind]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Compression) and self.kind == other.kind and self.level == other.level
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.level, self.profile))
 
     def compressor(self) -> Compress:
         """A function for one thread; its result may refer to its argument's memory."""
         if self.kind == "gzip":
             return _gzip(self.level)
         if self.kind == "zstd":
-            return _zstd(self.level)
+            return _zstd(self.level, small_tables=self.profile == "small")
+        return lambda frame: frame
+
+    def uncompressor(self) -> Compress:
+        """The inverse of `compressor`, for one thread, of frames that this class made."""
+        if self.kind == "gzip":
+            from deflate import gzip_decompress
+
+            return gzip_decompress
+        if self.kind == "zstd":
+            from zstandard import ZstdDecompressor
+
+            return ZstdDecompressor().decompress
         return lambda frame: frame
 
 
@@ -68,21 +93,34 @@ def _gzip(level: int) -> Compress:
     # RFC 1952; libdeflate writes MTIME 0, OS 255, no name, and XFL by level.
     from deflate import gzip_compress
 
-    def compress(frame: memoryview) -> bytes | bytearray:
+    def compress(frame: Bytes) -> bytes | bytearray:
         return gzip_compress(frame, 0 if _is_dense(frame) else level)
 
     return compress
 
 
-def _zstd(level: int) -> Compress:
+def _zstd(level: int, *, small_tables: bool) -> Compress:
     # RFC 8878; the content size is in the frame's header, there is no checksum and no dictionary.
     # zstd notices by itself what does not compress.
-    from zstandard import ZstdCompressor
+    from zstandard import ZstdCompressionParameters, ZstdCompressor
 
-    return ZstdCompressor(level=level, write_content_size=True, write_checksum=False).compress
+    if not small_tables:
+        compressor = ZstdCompressor(level=level, write_content_size=True, write_checksum=False)
+        return compressor.compress
+    # Level 3 with tables that a core's own cache holds: a tenth faster on text, a third on
+    # programs, for at most 1.5 % in size.
+    parameters = ZstdCompressionParameters.from_level(
+        level,
+        window_log=21,
+        hash_log=16,
+        chain_log=15,
+        write_content_size=True,
+        write_checksum=False,
+    )
+    return ZstdCompressor(compression_params=parameters).compress
 
 
-def _is_dense(frame: memoryview) -> bool:
+def _is_dense(frame: Bytes) -> bool:
     """Whether samples at fixed places of `frame` hardly compress: encrypted or packed already.
 
     Trying all of such a frame takes libdeflate as long as text does and gains nothing.

@@ -23,7 +23,7 @@ from lading.layer.compress import Compression
 
 __all__ = ["dumps", "open_layer"]
 
-_VERSION = 2
+_VERSION = 3
 #: Kinds of sources whose last field is a path on this machine.
 _PATHS = frozenset("FTSAPRNO")
 _PIPE = 1 << 20
@@ -34,6 +34,7 @@ def dumps(request: LayerRequest) -> bytes:
     value = {
         "version": _VERSION,
         "compression": request.compression.kind,
+        "profile": request.compression.profile,
         "level": request.compression.level,
         "create_parent_directories": request.create_parent_directories,
         "deduplicate_trees": request.deduplicate_trees,
@@ -74,12 +75,18 @@ def _request(value: dict[str, Any], root: str) -> LayerRequest:
     return LayerRequest(
         "",
         [_absolute(line, root) for line in value["sources"]],
-        compression=Compression(value["compression"], level=value["level"]),
+        compression=_compression(value),
         default_metadata=value["default_metadata"],
         create_parent_directories=value["create_parent_directories"],
         deduplicate_trees=value["deduplicate_trees"],
         estargz=value["estargz"],
     )
+
+
+def _compression(value: dict[str, Any]) -> Compression:
+    if value["profile"]:
+        return Compression(value["compression"], value["profile"])
+    return Compression(value["compression"], level=value["level"])
 
 
 def _absolute(line: str, root: str) -> str:
