@@ -11,10 +11,14 @@ from lading.errors import UsageError
 from lading.layer.build import LayerRequest, build_layer
 from lading.layer.compress import Compression
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lading.layer.kept import FrameCache
+
 __all__ = ["run"]
 
 _SINGLE = frozenset({
-    "annotations", "annotations_file", "compression", "create_parent_directories",
+    "annotations", "annotations_file", "cache_mib", "compression", "create_parent_directories",
     "deduplicate_trees", "default_metadata", "estargz", "level", "media_type", "metadata", "mtree",
     "mtree_of", "output", "profile", "recipe", "threads",
 })  # fmt: skip
@@ -62,12 +66,23 @@ def run(request: worker.Request) -> None:
             deduplicate_trees=flags.get("deduplicate_trees", "0") != "0",
             estargz=flags.get("estargz", "0") != "0",
             inputs=request.inputs,
+            cache=None if request.inputs is None else _cache(_number(flags, "cache_mib", -1)),
             threads=_number(flags, "threads", 0),
             checkpoint=request.checkpoint,
         )
     )
     if flags.get("mtree"):
         _describe(output, flags["mtree"])
+
+
+def _cache(mebibytes: int) -> FrameCache:
+    """The worker's cache, with the limit that was asked for last."""
+    from lading.layer.kept import worker_cache
+
+    cache = worker_cache()
+    if mebibytes >= 0:
+        cache.limit = mebibytes << 20
+    return cache
 
 
 def _describe(blob: str, output: str) -> None:

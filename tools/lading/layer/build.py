@@ -16,6 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lading.layer.keeper import Keeper
+    from lading.layer.kept import FrameCache
+
 __all__ = ["LayerRequest", "build_layer", "write_layer"]
 
 
@@ -24,11 +27,12 @@ class LayerRequest:
 
     A single source of kind R is an archive whose tar, as it is, becomes the layer.
     `output`, `metadata` and `recipe` are paths of outputs, empty for none. `estargz` takes gzip.
-    `threads` 0 means one for each processor.
+    `threads` 0 means one for each processor. With `inputs`, Bazel's digest of every input, and a
+    `cache`, frames of an earlier build are used again.
     """
 
     __slots__ = (
-        "annotations", "checkpoint", "compression", "create_parent_directories",
+        "annotations", "cache", "checkpoint", "compression", "create_parent_directories",
         "deduplicate_trees", "default_metadata", "estargz", "inputs", "media_type", "metadata",
         "output", "recipe", "sources", "threads",
     )  # fmt: skip
@@ -48,6 +52,7 @@ class LayerRequest:
         deduplicate_trees: bool = False,
         estargz: bool = False,
         inputs: Mapping[str, str] | None = None,
+        cache: FrameCache | None = None,
         threads: int = 0,
         checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
@@ -63,6 +68,7 @@ class LayerRequest:
         self.deduplicate_trees = deduplicate_trees
         self.estargz = estargz
         self.inputs = inputs
+        self.cache = cache
         self.threads = threads
         self.checkpoint = checkpoint
 
@@ -73,14 +79,39 @@ def build_layer(request: LayerRequest) -> Blob:
     Raises:
         LadingError: see `collect`, `lay` and `write_blob`.
     """
+    if request.cache is None or request.inputs is None:
+        return _build(request, None)
+    from lading.layer.keeper import Keeper
+    from lading.layer.kept import StaleError
+
+    name = request.output or request.metadata
+    keeper = Keeper(request.cache, name, request.inputs, request.compression)
     try:
-        return _build(request, expect_directories=False)
+        blob = _build(request, keeper)
+    except StaleError:
+        keeper.forget()
+        blob = _build(request, keeper)
+    keeper.commit()
+    return blob
+
+
+def _build(request: LayerRequest, keeper: Keeper | None) -> Blob:
+    expect_directories = keeper is not None and keeper.expect_directories
+    try:
+        return _build_once(request, keeper, expect_directories=expect_directories)
     except DirectoryError:
-        return _build(request, expect_directories=True)
+        if keeper is not None:
+            keeper.expect_directories = True
+        return _build_once(request, keeper, expect_directories=True)
 
 
 def write_layer(
-    request: LayerRequest, fd: int, *, scratch: str, expect_directories: bool = True
+    request: LayerRequest,
+    fd: int,
+    *,
+    scratch: str,
+    expect_directories: bool = True,
+    keeper: Keeper | None = None,
 ) -> Blob:
     """Writes the blob of `request` to `fd`, which may be a pipe, and no other output.
 
@@ -89,6 +120,7 @@ def write_layer(
         fd: open for writing.
         scratch: directory that archives are unpacked in.
         expect_directories: see `collect`.
+        keeper: of what was kept of the layer before, in a worker.
 
     Raises:
         LadingError: see `collect`, `lay` and `write_blob`.
@@ -123,6 +155,14 @@ def write_layer(
                 threads=request.threads,
                 checkpoint=request.checkpoint,
             )
+        if keeper is not None:
+            return keeper.write(
+                fd,
+                entries,
+                is_file=bool(request.output),
+                threads=request.threads,
+                checkpoint=request.checkpoint,
+            )
         cutter = Cutter(request.compression.target)
         return write_blob(
             fd,
@@ -134,11 +174,15 @@ def write_layer(
         )
 
 
-def _build(request: LayerRequest, *, expect_directories: bool) -> Blob:
+def _build_once(request: LayerRequest, keeper: Keeper | None, *, expect_directories: bool) -> Blob:
     scratch = (request.output or request.metadata).rpartition("/")[0]
     with Output(request.output) if request.output else Nowhere() as output:
         blob = write_layer(
-            request, output.fd, scratch=scratch, expect_directories=expect_directories
+            request,
+            output.fd,
+            scratch=scratch,
+            expect_directories=expect_directories,
+            keeper=keeper,
         )
         if request.metadata:
             annotations = {**request.annotations, **blob.annotations}

@@ -36,6 +36,10 @@ class Cutter:
         """Bytes that any frame fits, the end of the archive included."""
         return self._maximum + self.large + 2 * MAX_HEADER
 
+    def begin(self) -> None:
+        """A frame begins, because the one before was not laid but kept."""
+        self._used = 0
+
     def pieces(self, size: int) -> list[int]:
         """How a large file is cut: the lengths of its pieces, all but the last a whole frame.
 

@@ -76,7 +76,7 @@ def write_output(path: str, data: bytes) -> None:
         write_all(output.fd, data, what=path)
 
 
-def write_all(fd: int, data: bytes | memoryview, *, what: str) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview, *, what: str) -> None:
     """Writes all of `data` to an open file or pipe; raises StorageError, which names `what`."""
     view = memoryview(data)
     try:

@@ -1,10 +1,7 @@
-"""Writes frames as a blob and learns its digests: one thread a stage, constant memory.
+"""Writes frames as a blob and learns its digests, in constant memory.
 
-    reader (the caller) ─┬─▶ sha256 of the archive
-                         └─▶ compressors ─▶ sha256 of the blob, file
-
-Buffers come from a pool of fixed size, which bounds memory and holds the reader back. Threads
-start when there is a second frame: a small layer is written where it stands.
+Threads start when there is a second frame to compress: a small layer is written where it stands,
+and so is one of which only a frame has changed.
 """
 
 from __future__ import annotations
@@ -12,16 +9,21 @@ from __future__ import annotations
 import hashlib
 import os
 
-from lading.errors import LadingError, StorageError
 from lading.layer.compress import Compression
+from lading.layer.outputs import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from queue import SimpleQueue
-    from typing import Any
 
-__all__ = ["Blob", "processors", "write_blob"]
+    from lading.layer.kept import Kept, KeptFrame, Mark
+    from lading.layer.pipeline import Pipeline
+
+    Bytes = bytes | bytearray | memoryview
+    Frame = tuple[bytearray, int] | KeptFrame
+
+__all__ = ["Blob", "Pool", "Progress", "processors", "write_blob"]
 
 
 class Blob:
@@ -48,77 +50,7 @@ def processors() -> int:
         return os.cpu_count() or 1
 
 
-def write_blob(
-    fd: int,
-    frames: Callable[[Callable[[], bytearray]], Iterator[tuple[bytearray, int]]],
-    compression: Compression,
-    capacity: int,
-    *,
-    threads: int = 0,
-    checkpoint: Callable[[], None] = lambda: None,
-) -> Blob:
-    """Compresses frames and writes them to `fd`.
-
-    Args:
-        fd: an open file, written from its current position.
-        frames: called with a function that gives empty buffers; yields filled ones.
-        compression: how.
-        capacity: bytes of a buffer.
-        threads: compressor threads; 0 for one a processor.
-        checkpoint: called between frames; what it raises ends the work.
-
-    Raises:
-        StorageError: no space left, or another failure to write.
-        LadingError: what `frames` or `checkpoint` raise.
-    """
-    threads = threads or processors()
-    pipeline: _Pipeline | None = None
-    pool = _Pool(capacity, threads + 2)
-    held: tuple[bytearray, int] | None = None
-    done = False
-    try:
-        for frame in frames(pool.take):
-            checkpoint()
-            if held is not None:
-                if pipeline is None:
-                    pipeline = _Pipeline(fd, compression, threads, pool)
-                pipeline.put(*held)
-            held = frame
-        assert held is not None
-        if pipeline is None:
-            return _write_one(fd, memoryview(held[0])[: held[1]], compression)
-        pipeline.put(*held)
-        done = True
-    finally:
-        if pipeline is not None:
-            pipeline.close(abandon=not done)
-    return pipeline.result()
-
-
-def _write_one(fd: int, raw: memoryview, compression: Compression) -> Blob:
-    blob = Blob()
-    packed = compression.compressor()(raw)
-    blob.diff_id = "sha256:" + hashlib.sha256(raw).hexdigest()
-    blob.uncompressed_size = len(raw)
-    blob.digest = "sha256:" + hashlib.sha256(packed).hexdigest()
-    blob.size = len(packed)
-    _write(fd, packed)
-    return blob
-
-
-def _write(fd: int, data: bytes | bytearray | memoryview) -> None:
-    try:
-        count = os.write(fd, data)
-        while count < len(data):
-            data = memoryview(data)[count:]
-            count = os.write(fd, data)
-    except OSError as error:
-        raise StorageError(
-            f"the layer cannot be written: {error.strerror}", fix="free some space and build again"
-        ) from None
-
-
-class _Pool:
+class Pool:
     """Hands out at most `count` buffers and waits for one to come back when all are in use."""
 
     __slots__ = ("_capacity", "_free", "_left")
@@ -140,125 +72,147 @@ class _Pool:
         self._free.put(buffer)
 
 
-class _Job:
-    """A frame on its way: raw until hashed and compressed, then packed until written."""
+class Progress:
+    """Sizes and hashes of what was written so far, of the archive and of the blob."""
 
-    __slots__ = ("buffer", "packed", "raw", "ready", "users")
+    __slots__ = ("_packed", "_raw", "_sha_blob", "_sha_tar")
 
-    def __init__(self, buffer: bytearray, size: int, ready: Any) -> None:
-        self.buffer = buffer
-        self.raw = memoryview(buffer)[:size]
-        self.packed: bytes | bytearray | memoryview = b""
-        self.ready = ready
-        self.users = 2
+    def __init__(self) -> None:
+        self._raw = 0
+        self._packed = 0
+        self._sha_tar = hashlib.sha256()
+        self._sha_blob = hashlib.sha256()
+
+    def add_raw(self, data: Bytes, mark: Mark | None) -> None:
+        """A frame of the archive goes by."""
+        self._sha_tar.update(data)
+        self._raw += len(data)
+        if mark is not None:
+            mark.raw = len(data)
+            mark.tar = self._sha_tar.copy()
+
+    def add_packed(self, data: Bytes, mark: Mark | None) -> None:
+        """The same frame, compressed."""
+        self._sha_blob.update(data)
+        self._packed += len(data)
+        if mark is not None:
+            from deflate import crc32
+
+            mark.packed = len(data)
+            mark.crc = crc32(data)
+            mark.blob = self._sha_blob.copy()
+
+    def skip(self, mark: Mark) -> None:
+        """A frame goes by behind which the hashes are known."""
+        assert mark.tar is not None
+        assert mark.blob is not None
+        self._sha_tar = mark.tar
+        self._sha_blob = mark.blob
+        self._raw += mark.raw
+        self._packed += mark.packed
+
+    def detach(self) -> None:
+        """Takes copies of the hashes that `skip` left, which are not to be changed."""
+        self._sha_tar = self._sha_tar.copy()
+        self._sha_blob = self._sha_blob.copy()
+
+    def blob(self) -> Blob:
+        blob = Blob()
+        blob.diff_id = "sha256:" + self._sha_tar.hexdigest()
+        blob.uncompressed_size = self._raw
+        blob.digest = "sha256:" + self._sha_blob.hexdigest()
+        blob.size = self._packed
+        return blob
 
 
-class _Pipeline:
-    def __init__(self, fd: int, compression: Compression, threads: int, pool: _Pool) -> None:
-        import threading
-        from queue import SimpleQueue
+def write_blob(
+    fd: int,
+    frames: Callable[[Callable[[], bytearray]], Iterator[Frame]],
+    compression: Compression,
+    capacity: int,
+    *,
+    threads: int = 0,
+    checkpoint: Callable[[], None] = lambda: None,
+    kept: Kept | None = None,
+    marks: list[Mark] | None = None,
+) -> Blob:
+    """Compresses frames and writes them to `fd`.
 
-        self._fd = fd
-        self._pool = pool
-        self._compression = compression
-        self._lock = threading.Lock()
-        self._new_event = threading.Event
-        # Packed frames wait for their turn; without a bound one slow frame would pile them up.
-        self._room = threading.Semaphore(threads + 2)
-        self._to_hash: SimpleQueue[_Job | None] = SimpleQueue()
-        self._to_pack: SimpleQueue[_Job | None] = SimpleQueue()
-        self._to_write: SimpleQueue[_Job | None] = SimpleQueue()
-        self._error: BaseException | None = None
-        self._blob = Blob()
-        self._count = threads
-        stages = [self._hash, self._write, *[self._pack] * threads]
-        self._threads = [threading.Thread(target=self._guard, args=(stage,)) for stage in stages]
-        for thread in self._threads:
-            thread.start()
+    Args:
+        fd: an open file, written from its current position.
+        frames: called with a function that gives empty buffers; yields filled ones with the
+            number of bytes that count, or frames of `kept`.
+        compression: how.
+        capacity: bytes of a buffer.
+        threads: compressor threads; 0 for one a processor.
+        checkpoint: called between frames; what it raises ends the work.
+        kept: frames of the layer as it was before.
+        marks: gets a mark for each frame.
 
-    def put(self, buffer: bytearray, size: int) -> None:
-        """Hands a frame over; raises what went wrong with an earlier one."""
-        self._room.acquire()
-        if self._error is not None:
-            raise self._error
-        job = _Job(buffer, size, self._new_event())
-        self._to_pack.put(job)
-        self._to_hash.put(job)
-        self._to_write.put(job)
+    Raises:
+        StorageError: no space left, or another failure to write.
+        StaleError: a frame of `kept` cannot be had.
+        LadingError: what `frames` or `checkpoint` raise.
+    """
+    threads = threads or processors()
+    pool = Pool(capacity, threads + 2)
+    progress = Progress()
+    stages: Pipeline | None = None
+    held: tuple[tuple[bytearray, int], Mark | None] | None = None
+    skipped = 0
+    try:
+        for frame in frames(pool.take):
+            checkpoint()
+            if (
+                not isinstance(frame, tuple)
+                and held is None
+                and stages is None
+                and frame.number == skipped
+            ):
+                assert kept is not None
+                if kept.fd >= 0:
+                    write_all(fd, kept.packed(frame), what="the layer")
+                progress.skip(frame.mark)
+                skipped += 1
+                if marks is not None:
+                    marks.append(frame.mark)
+                continue
+            mark = _mark(marks)
+            if held is None and stages is None:
+                progress.detach()
+                if isinstance(frame, tuple):
+                    held = frame, mark
+                    continue
+            if stages is None:
+                from lading.layer.pipeline import Pipeline
 
-    def close(self, *, abandon: bool) -> None:
-        """Waits for all threads; with `abandon`, they drop what is left."""
-        if abandon and self._error is None:
-            self._error = LadingError("abandoned")
-        for _ in range(self._count):
-            self._to_pack.put(None)
-        self._to_hash.put(None)
-        self._to_write.put(None)
-        for thread in self._threads:
-            thread.join()
+                stages = Pipeline(fd, compression, threads, pool, progress, kept)
+                if held is not None:
+                    stages.put(*held[0], held[1])
+            if isinstance(frame, tuple):
+                stages.put(*frame, mark)
+            else:
+                stages.put_kept(frame, mark)
+    except BaseException:
+        if stages is not None:
+            stages.close(abandon=True)
+        raise
+    if stages is not None:
+        stages.close(abandon=False)
+    elif held is not None:
+        (buffer, size), mark = held
+        raw = memoryview(buffer)[:size]
+        packed = compression.compressor()(raw)
+        progress.add_raw(raw, mark)
+        write_all(fd, packed, what="the layer")
+        progress.add_packed(packed, mark)
+    return progress.blob()
 
-    def result(self) -> Blob:
-        if self._error is not None:
-            raise self._error
-        return self._blob
 
-    def _guard(self, stage: Callable[[], None]) -> None:
-        try:
-            stage()
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that can report it
-            self._fail(error)
+def _mark(marks: list[Mark] | None) -> Mark | None:
+    if marks is None:
+        return None
+    from lading.layer.kept import Mark
 
-    def _fail(self, error: BaseException) -> None:
-        if self._error is None:
-            self._error = error
-
-    def _release(self, job: _Job) -> None:
-        with self._lock:
-            job.users -= 1
-            last = job.users == 0
-        if last:
-            job.raw.release()
-            self._pool.give(job.buffer)
-
-    def _hash(self) -> None:
-        digest = hashlib.sha256()
-        size = 0
-        while (job := self._to_hash.get()) is not None:
-            if self._error is None:
-                digest.update(job.raw)
-                size += len(job.raw)
-            self._release(job)
-        self._blob.diff_id = "sha256:" + digest.hexdigest()
-        self._blob.uncompressed_size = size
-
-    def _pack(self) -> None:
-        compress = self._compression.compressor()
-        while (job := self._to_pack.get()) is not None:
-            if self._error is None:
-                try:
-                    job.packed = compress(job.raw)
-                except BaseException as error:  # noqa: BLE001  # the stage must go on draining
-                    self._fail(error)
-            stored = job.packed is job.raw
-            job.ready.set()
-            if not stored:
-                self._release(job)
-
-    def _write(self) -> None:
-        digest = hashlib.sha256()
-        size = 0
-        while (job := self._to_write.get()) is not None:
-            job.ready.wait()
-            if self._error is None:
-                try:
-                    _write(self._fd, job.packed)
-                    digest.update(job.packed)
-                    size += len(job.packed)
-                except BaseException as error:  # noqa: BLE001  # the stage must go on draining
-                    self._fail(error)
-            if job.packed is job.raw:
-                self._release(job)
-            job.packed = b""
-            self._room.release()
-        self._blob.digest = "sha256:" + digest.hexdigest()
-        self._blob.size = size
+    marks.append(Mark())
+    return marks[-1]
