@@ -69,7 +69,7 @@ def test_twenty_images_on_one_base_take_one_base(disk: Path) -> None:
     assert plan.before < 8 * _MIB + 20 * 200_000
     assert 0 < len(plan.removals) < 15
     assert plan.after <= limit
-    cleanup.carry_out(root, plan, lambda name: None)
+    cleanup.carry_out(root, plan)
     left = cleanup.snapshot(root, {})
     assert sum(one.size for one in left) > limit
     nothing = prune.plan(left, Policy(max_total_size=limit), free=0, now=datetime.now(UTC))
@@ -89,7 +89,7 @@ def test_twenty_images_on_one_base_take_one_base(disk: Path) -> None:
 
     # Nobody has the base any more: it goes with the last image, and so does what was noted.
     everything = prune.plan(left, Policy(max_total_size=0), free=0, now=datetime.now(UTC))
-    cleanup.carry_out(root, everything, lambda name: None)
+    cleanup.carry_out(root, everything)
     copy.unlink()
     cleanup.reap(root)
     assert list(places.layers(root).iterdir()) == []

@@ -11,6 +11,9 @@ import pytest
 from lading.commands import cleanup
 from lading.errors import InputError, LimitError, NotFoundError, UsageError
 from lading.store import catalog_file, lease
+from lading.store import cleanup as removal
+from lading.store.lock import locked
+from lading.store.prune import Plan
 from tests.unit.store.stores import save_image
 
 _A, _B = "capy-ubuntu-24.04-gcc13", "capy-ubuntu-24.04-gcc14"
@@ -122,3 +125,49 @@ def test_a_wrong_file_is_explained(store: Path, tmp_path: Path, text: str) -> No
     path.write_text(text)
     with pytest.raises(InputError):
         cleanup.main([f"--store={store}", f"--policy={path}"])
+
+
+def test_more_free_space_than_the_disk_has_is_a_slip_and_removes_nothing(store: Path) -> None:
+    before = sorted(store.rglob("*.tar"))
+    with pytest.raises(InputError, match="whole file system"):
+        cleanup.main([f"--store={store}", "--min-free=100000T"])
+    assert sorted(store.rglob("*.tar")) == before != []
+
+
+def test_what_comes_into_use_meanwhile_stays_and_something_else_goes(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit holds all the same, and it is said what stayed."""
+    names = [entry.name for entry in catalog_file.read(store).entries]
+    sizes = [path.stat().st_size for path in store.rglob("*.tar")]
+    real = removal.carry_out
+    held: list[str] = []
+
+    def taken_first(root: Path, plan: Plan, removed: Any) -> list[str]:
+        if not held:
+            held.append(plan.removals[0].item.entry.name)
+            with locked(root):
+                leases.append(lease.take(root, held[0], "a job"))
+        return real(root, plan, removed)
+
+    leases: list[lease.Lease] = []
+    monkeypatch.setattr(removal, "carry_out", taken_first)
+    limit = max(sizes)
+    assert cleanup.main([f"--store={store}", f"--max-total-size={limit}", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["becameUsed"] == held
+    assert [one["name"] for one in shown["removed"]] == [name for name in names if name != held[0]]
+    assert [entry.name for entry in catalog_file.read(store).entries] == held
+    leases[0].release()
+
+
+def test_a_layout_that_cannot_be_read_keeps_nothing_else_from_going(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = store / "layouts" / "app"
+    (directory / ".lading").mkdir(parents=True)
+    (directory / ".lading" / "blobs.lock").touch()
+    (directory / "oci-layout").write_text("{")
+    assert cleanup.main([f"--store={store}", "--max-total-size=0"]) == 0
+    assert f"{directory} is left alone" in capsys.readouterr().err
+    assert list(store.rglob("*.tar")) == []

@@ -90,7 +90,7 @@ def _clean(root: Path, say: object) -> None:
     ]
     plan = prune.plan(items, Policy(max_total_size=0), free=0, now=datetime.now(UTC))
     cleanup.reap(root)
-    cleanup.carry_out(root, plan, lambda name: say(f"removed {name} - {time.monotonic()}\n"))
+    cleanup.carry_out(root, plan, lambda one: say(f"removed {one.name} - {time.monotonic()}\n"))
 
 
 def _check(root: Path, lines: list[str]) -> Iterator[str]:

@@ -113,7 +113,7 @@ def _clean(root: Path) -> str:
     cleanup.reap(root)
     items = [item for item in cleanup.snapshot(root, {}) if item.entry.name != _OTHER]
     plan = prune.plan(items, Policy(max_total_size=0), free=0, now=datetime.now(UTC))
-    cleanup.carry_out(root, plan, lambda name: None)
+    cleanup.carry_out(root, plan)
     return ""
 
 

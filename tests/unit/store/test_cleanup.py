@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from lading.errors import LadingError
 from lading.oci.digest import Digest
 from lading.store import catalog_file, cleanup, collect, layouts, lease, places, prune
+from lading.store.entry import Entry
 from lading.store.prune import Policy
 from tests.unit.store import tiny
 from tests.unit.store.stores import save_image
@@ -30,15 +32,11 @@ def _names(root: Path) -> list[str]:
     return [entry.name for entry in catalog_file.read(root).entries]
 
 
-def _ignore(name: str) -> None:
-    pass
-
-
 def test_removed_images_are_gone_with_their_entries(tmp_path: Path) -> None:
     saved = save_image(tmp_path, _A)
-    removed: list[str] = []
+    removed: list[Entry] = []
     assert cleanup.carry_out(tmp_path, _plan(tmp_path), removed.append) == []
-    assert removed == [_A]
+    assert [one.name for one in removed] == [_A]
     assert not saved.path.exists()
     assert _names(tmp_path) == []
 
@@ -55,7 +53,7 @@ def test_a_lease_taken_after_the_plan_counts(tmp_path: Path) -> None:
     save_image(tmp_path, _A)
     plan = _plan(tmp_path)
     with lease.taken(tmp_path, _A, "a job"):
-        assert cleanup.carry_out(tmp_path, plan, _ignore) == [_A]
+        assert cleanup.carry_out(tmp_path, plan) == [_A]
     assert _names(tmp_path) == [_A]
 
 
@@ -63,7 +61,7 @@ def test_an_image_saved_anew_after_the_plan_stays(tmp_path: Path) -> None:
     save_image(tmp_path, _A, "old")
     plan = _plan(tmp_path)
     save_image(tmp_path, _A, "new")
-    assert cleanup.carry_out(tmp_path, plan, _ignore) == [_A]
+    assert cleanup.carry_out(tmp_path, plan) == [_A]
 
 
 @pytest.mark.parametrize("key", ["digest", "image_id"])
@@ -149,3 +147,13 @@ def test_a_referrer_stays_with_its_subject(tmp_path: Path) -> None:
     collect.collect(directory)
     left = {path.name for path in (directory / "blobs/sha256").iterdir()}
     assert referrer.digest.hex in left
+
+
+def test_a_layout_that_somebody_else_wrote_is_left_alone(tmp_path: Path) -> None:
+    """S0.9: it has no locks, so nobody can tell whether it is being written."""
+    directory, _, _ = _layout(tmp_path)
+    shutil.rmtree(directory / ".lading")
+    before = sorted((directory / "blobs/sha256").iterdir())
+    assert collect.collect(directory) == (0, 0)
+    assert sorted((directory / "blobs/sha256").iterdir()) == before
+    assert not (directory / ".lading").exists()

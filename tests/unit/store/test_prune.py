@@ -66,7 +66,7 @@ def test_what_is_in_use_stays_and_the_limit_is_said_to_be_unreached() -> None:
     items = [_item("a", in_use="a container of docker", size=50), _item("b", size=50)]
     found = _plan(items, Policy(max_total_size=40))
     assert [one.item.entry.parsed.project for one in found.removals] == ["b"]
-    assert found.unreached == ("50 bytes of images remain, the limit is 40",)
+    assert found.unreached == ("50 B of images remain, the limit is 40 B",)
     assert found.protected == {"a-ubuntu-24.04-base": "a container of docker"}
 
 

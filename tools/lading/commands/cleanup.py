@@ -15,7 +15,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import disk_usage
@@ -27,6 +28,7 @@ from lading.commands import anywhere, entry
 from lading.engine import engines
 from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError
 from lading.store import cleanup, collect, prune, sizes
+from lading.store.entry import Entry
 from lading.store.prune import KeepLast, Plan, Policy
 from lading.store.root import store_root
 
@@ -34,6 +36,8 @@ __all__ = ["main"]
 
 #: Where the workspace's own limits are, when `bazel run` starts the command.
 _POLICY = "images/cleanup.yaml"
+#: How often a plan is made anew for what came into use while it was carried out.
+_ROUNDS = 5
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _KEYS = {"max_total_size", "max_age", "min_free", "keep_last", "remove_loaded"}
 
@@ -47,26 +51,34 @@ def main(argv: Sequence[str]) -> int:
     root = store_root(values.store)
     if not root.is_dir():
         raise NotFoundError(f"there is no store at {root}", fix="give --store, or save an image")
+    disk = disk_usage(root)
+    if policy.min_free is not None and policy.min_free > disk.total:
+        # A slip of the pen would empty the store, and reach nothing.
+        raise InputError(
+            f"min_free is {sizes.human(policy.min_free)}, and the whole file system of {root} has "
+            f"{sizes.human(disk.total)}",
+            fix="write less than that: --min-free=5G",
+        )
     used, unknown = _used(values.daemon)
-    items = cleanup.snapshot(root, used)
-    if unknown:
-        items = [
-            prune.Item(item.entry, item.size, item.in_use or f"{unknown} cannot be asked")
-            for item in items
-        ]
     left = cleanup.leftovers(root) if values.dry_run else cleanup.reap(root)
-    blobs = [collect.collect(one, dry_run=values.dry_run) for one in collect.directories(root)]
-    free = disk_usage(root).free
-    plan = prune.plan(items, policy, free=free, now=datetime.now(UTC))
-    stayed: list[str] = []
-    if not values.dry_run:
-        done = _Unload(values.daemon, plan) if remove_loaded else (lambda name: None)
-        stayed = cleanup.carry_out(root, plan, done)
-    freed_blobs = sum(size for _, size in blobs)
+    blobs = sum(_collected(one, dry_run=values.dry_run) for one in collect.directories(root))
+    unload = _Unload(values.daemon) if remove_loaded and not values.dry_run else None
+    plan, stayed = _planned(root, policy, used, unknown), []
+    first, removed = plan, list(plan.removals)
+    for _ in range(0 if values.dry_run else _ROUNDS):
+        busy = cleanup.carry_out(root, plan, unload)
+        removed = [one for one in removed if one.item.entry.name not in busy]
+        stayed += busy
+        if not busy:
+            break
+        # Somebody began to use what was to go; something else may do.
+        plan = _planned(root, policy, used, unknown)
+        removed += plan.removals
+    plan = replace(plan, removals=tuple(removed), before=first.before)
     if values.json:
-        print(json.dumps(_object(plan, left, freed_blobs, stayed, values.dry_run)))
+        print(json.dumps(_object(plan, left, blobs, stayed, values.dry_run)))
     else:
-        _print(plan, left, freed_blobs, stayed, values.dry_run)
+        _print(plan, left, blobs, stayed, values.dry_run)
     if plan.unreached:
         names = ", ".join(f"{name} ({why})" for name, why in list(plan.protected.items())[:3])
         raise LimitError(
@@ -74,6 +86,24 @@ def main(argv: Sequence[str]) -> int:
             fix=f"kept: {names or 'nothing'}" + (", …" if len(plan.protected) > 3 else ""),
         )
     return 0
+
+
+def _planned(root: Path, policy: Policy, used: Mapping[str, str], unknown: str) -> Plan:
+    """What is to go now; with an engine that cannot be asked, nothing."""
+    items = cleanup.snapshot(root, used)
+    if unknown:
+        why = f"{unknown} cannot be asked"
+        items = [replace(item, in_use=item.in_use or why) for item in items]
+    return prune.plan(items, policy, free=disk_usage(root).free, now=datetime.now(UTC))
+
+
+def _collected(directory: Path, *, dry_run: bool) -> int:
+    """The bytes collected in a layout; one that cannot be read keeps nothing else from going."""
+    try:
+        return collect.collect(directory, dry_run=dry_run)[1]
+    except LadingError as error:
+        print(f"lading: {directory} is left alone: {error.what}", file=sys.stderr)
+        return 0
 
 
 def _flags() -> flags.FlagValues:
@@ -191,19 +221,17 @@ class _Unload:
     An image that has the name but is another one is not lading's to remove (S0.9).
     """
 
-    def __init__(self, chosen: Sequence[str], plan: Plan) -> None:
-        self._entries = {one.item.entry.name: one.item.entry for one in plan.removals}
+    def __init__(self, chosen: Sequence[str]) -> None:
         self._engines = [engines.connect(name) for name in chosen or _there()]
 
-    def __call__(self, name: str) -> None:
-        item = self._entries[name]
+    def __call__(self, item: Entry) -> None:
         for engine in self._engines:
             try:
                 found = engine.find(item.docker_tag)
                 if found is not None and str(found.id) in (item.digest, item.image_id):
                     engine.remove(item.docker_tag)
             except LadingError as error:
-                print(f"lading: {name} stays in {engine.name}: {error.what}", file=sys.stderr)
+                print(f"lading: {item.name} stays in {engine.name}: {error.what}", file=sys.stderr)
 
 
 def _object(
@@ -214,7 +242,6 @@ def _object(
         "removed": [
             {"name": one.item.entry.name, "bytes": one.freed, "why": one.why}
             for one in plan.removals
-            if one.item.entry.name not in stayed
         ],
         "kept": dict(plan.protected),
         "becameUsed": stayed,
@@ -236,13 +263,13 @@ def _print(
         print(f"{verb} {sizes.human(blobs):>10}  blobs that no tag leads to")
     for removal in plan.removals:
         name = removal.item.entry.name
-        if name not in stayed:
-            print(f"{verb} {sizes.human(removal.freed):>10}  {name}: {removal.why}")
+        print(f"{verb} {sizes.human(removal.freed):>10}  {name}: {removal.why}")
     for name in stayed:
         print(f"lading: {name} stays: somebody began to use it", file=sys.stderr)
     print(
-        f"lading: {len(plan.removals) - len(stayed)} of {len(plan.removals) + len(plan.kept)}"
-        f" images, {sizes.human(plan.before)} before, {sizes.human(plan.after)} after",
+        f"lading: {verb} {len(plan.removals)} of"
+        f" {len(plan.removals) + len(plan.kept)} images,"
+        f" {sizes.human(plan.before)} before, {sizes.human(plan.after)} after",
         file=sys.stderr,
     )
 

@@ -69,7 +69,7 @@ def measured(
     return found
 
 
-def carry_out(root: Path, plan: Plan, removed: Callable[[str], None]) -> list[str]:
+def carry_out(root: Path, plan: Plan, removed: Callable[[Entry], None] | None = None) -> list[str]:
     """Removes the images of a plan that nobody has begun to use meanwhile.
 
     Calls `removed` after each; returns the names of those that stayed after all.
@@ -92,7 +92,8 @@ def carry_out(root: Path, plan: Plan, removed: Callable[[str], None]) -> list[st
             catalog_file.update(root, without)
             disk.remove(places.inside(root, entry.file))
             stamp.forget(root, entry.name)
-        removed(entry.name)
+        if removed is not None:
+            removed(entry)
     return stayed
 
 

@@ -79,7 +79,7 @@ def prepare(
                 say(f"{made.name} is built on {name}: {', '.join(found.base.missing)}")
                 base = stack.enter_context(access.opened(root, name, f"base of {made.name}"))
             else:
-                say(f"{made.name} is built from nothing")
+                say(f"{made.name} has no base in the store")
             content, source = stack.enter_context(build(made, base, work))
             facts = Facts(
                 made.name, packages=made.packages, tools=made.tools, compilers=made.compilers

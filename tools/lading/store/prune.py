@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from lading.store import sizes
 from lading.store.entry import Entry
 from lading.store.usage import Usage
 
@@ -121,9 +122,11 @@ def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> 
     total, freed = disk.total, before - disk.total
     unreached = []
     if policy.max_total_size is not None and total > policy.max_total_size:
-        unreached.append(f"{total} bytes of images remain, the limit is {policy.max_total_size}")
+        limit = sizes.human(policy.max_total_size)
+        unreached.append(f"{sizes.human(total)} of images remain, the limit is {limit}")
     if policy.min_free is not None and free + freed < policy.min_free:
-        unreached.append(f"{free + freed} bytes would be free, {policy.min_free} are wanted")
+        wanted = sizes.human(policy.min_free)
+        unreached.append(f"{sizes.human(free + freed)} would be free, {wanted} are wanted")
     return Plan(tuple(removals), tuple(staying), tuple(unreached), before, total, protected)
 
 

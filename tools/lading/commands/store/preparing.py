@@ -54,7 +54,9 @@ def prepare_(argv: Sequence[str]) -> int:
     start = time.monotonic()
 
     def say(text: str) -> None:
-        print(f"lading: {time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)
+        # In one piece: threads say something too.
+        sys.stderr.write(f"lading: {time.monotonic() - start:6.1f} s  {text}\n")
+        sys.stderr.flush()
 
     def prepared() -> Prepared:
         with Meter("saved") as meter:

@@ -34,6 +34,7 @@ def save_(argv: Sequence[str]) -> int:
     define_facts(verb.flags)
     connection.define(verb.flags)
     name, source = verb.parse(argv, least=2, most=2)
+    said = facts(name, verb.flags)
 
     def connect() -> Session:
         return connection.connect(verb.flags)
@@ -44,7 +45,7 @@ def save_(argv: Sequence[str]) -> int:
             verb.root,
             found.content,
             found.root,
-            facts(name, verb.flags),
+            said,
             platform=platform,
             progress=meter,
         )
