@@ -33,13 +33,17 @@ __all__ = ["Exchange", "Server", "TokenServer", "listen", "serve", "serve_tokens
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request as it arrived; `status` is 0 if it got no answer."""
+    """One request as it arrived; `status` is 0 if it got no answer.
+
+    Requests over the same connection have the same number for `connection`: the client's port.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes
     status: int
+    connection: int = 0
 
     @property
     def line(self) -> str:
@@ -244,7 +248,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def _record(self, headers: Mapping[str, str], body: bytes, status: int) -> None:
-        self.log.append(Exchange(self.command, self.path, headers, body, status))
+        port = self.client_address[1]
+        self.log.append(Exchange(self.command, self.path, headers, body, status, port))
 
     def _cut(self, cut: CutRequest, headers: Mapping[str, str], length: int) -> None:
         body = self.rfile.read(length if cut.read is None else min(cut.read, length))

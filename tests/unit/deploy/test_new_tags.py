@@ -52,6 +52,19 @@ def test_tag_of_a_commit_on_a_machine_that_never_pushed(
     assert requests == ["HEAD /v2/app/manifests/v1", "PUT /v2/app/manifests/abc123"]
 
 
+@pytest.mark.parametrize(("branch", "latest"), [("main", True), ("fix/main", False), ("", False)])
+def test_latest_is_set_on_the_default_branch_only(
+    server: Server, tmp_path: Path, branch: str, latest: bool
+) -> None:
+    """S2.8, as docs/push.md has it."""
+    (tmp_path / "status").write_text(f"STABLE_GIT_COMMIT abc123\nSTABLE_GIT_BRANCH {branch}\n")
+    tags = ["{{.STABLE_GIT_COMMIT}}", '{{if eq .STABLE_GIT_BRANCH "main"}}latest{{end}}']
+    _push(server, tmp_path, tags=tags, status_files=["status"], content_tag=True)
+    found = set(server.registry.repositories["app"].tags)
+    always = {"abc123", f"sha256-{_IMAGE.root.digest.hex}"}
+    assert found == always | ({"latest"} if latest else set())
+
+
 def test_many_images_with_a_new_tag_are_two_requests_each(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -368,3 +368,34 @@ def test_sessions_are_shared_between_threads(
     image = images.manifest(*range(1000, 1040))
     _push(make_session(), server, image, "latest")
     assert server.registry.complete("team/app", str(image.root.digest))
+
+
+class TestTwoImagesForOneTag:
+    def _jobs(self, session: Session, server: Server, *images_: Image) -> list[Job]:
+        repository = session.repository(server.address, "app")
+        return [Job(image.root, image.content, repository, ("v1",)) for image in images_]
+
+    def test_are_refused_before_anything_is_sent(self, session: Session, server: Server) -> None:
+        jobs = self._jobs(session, server, images.manifest(1), images.manifest(2))
+        with pytest.raises(ConflictError, match="app:v1 cannot name both"):
+            Pusher().run(jobs)
+        assert server.log == []
+
+    def test_that_are_the_same_are_fine(self, session: Session, server: Server) -> None:
+        Pusher().run(self._jobs(session, server, images.manifest(1), images.manifest(1)))
+        assert "v1" in server.registry.repositories["app"].tags
+
+
+def test_connections_are_kept_and_shared(session: Session, server: Server) -> None:
+    jobs = [
+        Job(image.root, image.content, session.repository(server.address, f"app{number}"), ("t",))
+        for number in range(30)
+        for image in [images.manifest(1000, seed=str(number))]
+    ]
+    Pusher().run(jobs)
+    assert len(server.log) > 200
+    # As many as are used at once: eight images, four blobs.
+    assert len({exchange.connection for exchange in server.log}) <= 12
+    server.log.clear()
+    Pusher().run(jobs)
+    assert len({exchange.connection for exchange in server.log}) <= 8

@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -179,3 +180,37 @@ class TestRestart:
                 _push(make_session(), server.address)
         assert len(str(caught.value).splitlines()) <= 2
         assert "latest" not in registry.repositories["app"].tags
+
+
+class TestMount:
+    """The token for a mount reads the source as well; without that right the blob is sent."""
+
+    def _mount(self, known: Session, guarded: Server) -> int:
+        image = images.manifest(*_SIZES)
+        base = known.repository(guarded.address, "base")
+        Pusher().run([Job(image.root, image.content, base, ("latest",))])
+        guarded.registry.received = 0
+        repository = known.repository(guarded.address, "app")
+        job = Job(image.root, image.content, repository, ("latest",), mounts=("base",))
+        [pushed] = Pusher().run([job])
+        _pushed(guarded.registry, str(image.root.digest))
+        return pushed.mounted
+
+    def test_with_the_right_to_read_the_source(
+        self, known: Session, guarded: Server, token_server: TokenServer
+    ) -> None:
+        assert self._mount(known, guarded) == 3
+        assert guarded.registry.received == 0
+        scopes = [parse_qs(urlsplit(item.target).query)["scope"] for item in token_server.log]
+        assert ["repository:app:pull,push", "repository:base:pull"] in scopes
+        assert all(" " not in scope for asked in scopes for scope in asked)
+
+    def test_without_it(self, known: Session, guarded: Server, token_server: TokenServer) -> None:
+        image = images.manifest(*_SIZES)
+        base = known.repository(guarded.address, "base")
+        Pusher().run([Job(image.root, image.content, base, ("latest",))])
+        token_server.grant = {"app:pull", "app:push"}
+        repository = known.repository(guarded.address, "app")
+        job = Job(image.root, image.content, repository, ("latest",), mounts=("base",))
+        assert Pusher().run([job])[0].mounted == 0
+        _pushed(guarded.registry, str(image.root.digest))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from lading.errors import NotFoundError, UsageError
 from lading.registry.policy import ANY_TAG, TagPolicy
 
 if TYPE_CHECKING:
-    from lading.registry.destinations import Context
+    from lading.registry.destinations import Context, Destinations
 
 __all__ = ["Destination", "choose", "define", "place"]
 
@@ -66,14 +67,19 @@ def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context |
         return None
     if values.context == "":
         return None
+    return _read(path, values.destinations or setting.get("label", str(path))).choose(name)
+
+
+@functools.cache
+def _read(path: Path, shown: str) -> Destinations:
+    """Once for all the images of a run."""
     from lading.registry import destinations
 
     try:
         data = path.read_bytes()
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from None
-    shown = values.destinations or setting.get("label", str(path))
-    return destinations.parse(data, what=shown).choose(name)
+    return destinations.parse(data, what=shown)
 
 
 def place(image: Deploy, registry: str | None, context: Context | None) -> Destination:

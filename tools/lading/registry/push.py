@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from lading.errors import NotFoundError
+from lading.errors import ConflictError, NotFoundError
 from lading.http.origin import Origin
 from lading.oci.content import Content, read_document, walk
 from lading.oci.descriptor import Descriptor
@@ -110,8 +110,10 @@ class Pusher:
         """Pushes every job; the results are in the order of the jobs.
 
         The first failure ends the run after what is under way; tags that moved stay moved, each
-        to a complete image.
+        to a complete image. Raises ConflictError before anything is sent if two images are to
+        have the same tag.
         """
+        _check_tags(jobs)
         with ThreadPoolExecutor(_BLOBS) as pool:
             if len(jobs) == 1:
                 return [self._push(jobs[0], pool)]
@@ -244,6 +246,20 @@ class Pusher:
             sent += 1
             size += descriptor.size
         return Pushed(job, tuple(missing), sent=sent, sent_bytes=size, existing=existing)
+
+
+def _check_tags(jobs: Sequence[Job]) -> None:
+    """Jobs run side by side: which of two images got a tag would be chance."""
+    named: dict[tuple[Origin, str, str], Digest] = {}
+    for job in jobs:
+        repository, digest = job.repository, job.root.digest
+        for tag in job.tags:
+            other = named.setdefault((repository.origin, repository.name, tag), digest)
+            if other != digest:
+                raise ConflictError(
+                    f"{repository}:{tag} cannot name both {other} and {digest}",
+                    fix="give each image a tag or a repository of its own",
+                )
 
 
 def _all(futures: Sequence[Future[_T]]) -> list[_T]:
