@@ -34,14 +34,20 @@ def test_outputs_of_bazel_are_for_rules() -> None:
 
 
 def test_a_nix_derivation_is_for_nix() -> None:
-    assert _decide(Node("//a:i", "nix_image")).method == NIX
     assert _decide(Node("@nixpkgs//:hello", "nixpkgs_package")).method == NIX
     group = Node("//a:files", "filegroup", {"srcs": ("//a:default.nix",)})
     verdict = _decide(group, _source("//a:default.nix"))
     assert (verdict.method, verdict.example) == (NIX, "nix_image")
-    image = Node("//a:i", "image_manifest", {"layers": ("//a:l",)})
-    verdict = _decide(image, Node("//a:l", "nix_layers"))
+    layer = Node("//a:l", "image_layer", {"srcs": ("@nixpkgs//:hello",)})
+    verdict = _decide(layer, Node("@nixpkgs//:hello", "nixpkgs_package"))
     assert (verdict.method, verdict.now) == (NIX, RULES)
+    # What the macro nix_image declares.
+    image = Node("//a:i", "image_manifest", {"layers": ("//a:l",), "base": ("//a:b",)})
+    verdict = _decide(image, Node("//a:l", "nix_layers"))
+    assert (verdict.method, verdict.now) == (NIX, NIX)
+    # On a base of Nix, what is added here is not.
+    image = Node("//a:i", "image_manifest", {"base": ("//a:l",)})
+    assert _decide(image, Node("//a:l", "nix_layers")).method == RULES
 
 
 def test_a_dockerfile_that_runs_something_stays_one() -> None:
@@ -88,7 +94,7 @@ def test_a_folder_with_a_dockerfile() -> None:
 
 def test_an_alias_is_what_it_names() -> None:
     alias = Node("//a:alias", "alias", {"actual": ("//a:i",)})
-    assert _decide(alias, Node("//a:i", "nix_image")).label == "//a:i"
+    assert _decide(alias, Node("//a:i", "nix_layers")).label == "//a:i"
 
 
 def test_the_query_is_read() -> None:

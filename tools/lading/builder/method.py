@@ -23,10 +23,14 @@ NIX, RULES, DOCKERFILE = "nix", "rules", "Dockerfile"
 
 #: Rules of lading that make an image or a layer, and the method that each one is.
 _OURS = {
-    "dev_image": RULES, "dockerfile_image": DOCKERFILE, "image_import": RULES, "image_index": RULES,
-    "image_layer": RULES, "image_manifest": RULES, "image_run_layer": DOCKERFILE,
-    "imported_index": RULES, "imported_manifest": RULES, "layer_from_tar": RULES,
-    "nix_image": NIX, "nix_layers": NIX, "python_layer": RULES,
+    **dict.fromkeys(("dockerfile_image", "image_run_layer"), DOCKERFILE),
+    **dict.fromkeys(("nix_layer", "nix_layers", "_nix_program"), NIX),
+    **dict.fromkeys(
+        ("empty_layer", "image_import", "image_index", "image_layer", "image_manifest",
+         "imported_index", "imported_manifest", "layer_from_binary", "layer_from_file",
+         "layer_from_tar", "layer_plan", "python_layer", "repository_layer"),
+        RULES,
+    ),
 }  # fmt: skip
 _NIX_FILES = ("default.nix", "flake.nix", "shell.nix", "flake.lock")
 
@@ -100,9 +104,14 @@ def decide(label: str, graph: Mapping[str, Node], read: Mapping[str, str] | None
     node = graph[label]
     if node.kind == "alias" and node.labels.get("actual"):
         return decide(node.labels["actual"][0], graph, read)
+    if _OURS.get(node.kind) == NIX:
+        return Verdict(label, NIX, NIX, ("it is the closure of a Nix derivation",))
     if _is_nix(node):
         return _nix(node, "it is a Nix derivation")
     inside = _inside(node, graph)
+    for other in inside:
+        if _OURS.get(other.kind) == NIX:
+            return Verdict(label, NIX, NIX, (f"{other.label} in it is a Nix closure",))
     for other in inside:
         if _is_nix(other):
             return _nix(node, f"{other.label} in it is a Nix derivation")
@@ -176,7 +185,7 @@ def _inside(node: Node, graph: Mapping[str, Node]) -> list[Node]:
 def _is_nix(node: Node) -> bool:
     if node.is_source:
         return node.label.rpartition(":")[2].rpartition("/")[2] in _NIX_FILES
-    return node.kind.startswith(("nix_", "nixpkgs_")) or "//nix/store" in node.label
+    return node.kind.startswith(("nix_", "nixpkgs_"))
 
 
 def _is_dockerfile(label: str) -> bool:
