@@ -7,8 +7,10 @@ Real daemons and programs. The remote BuildKit is that of a Docker daemon behind
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socketserver
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -29,11 +31,13 @@ from lading.layer.compress import Compression
 from lading.layer.view import FILE, View
 from lading.oci import document, layout
 from lading.oci.digest import Digest
+from lading.oci.platform import Platform
 from lading.store.archive import Archive
 from lading.store.layouts import Layout
 from tests.integration.dockerfile.remote_buildkit import remote_buildkit
 from tests.integration.dockerfile.shell_base import shell_base
 from tests.integration.harness import programs, servers
+from tests.integration.harness.launchers import runfile
 
 _ALL = ("docker", "docker with containerd", "buildkit", "buildah")
 
@@ -344,6 +348,51 @@ def test_the_daemon_is_left_as_it_was(
         )
     assert programs.run(["docker", "--host", docker, "images", "--all", "--no-trunc"]) == before
     assert "lading" not in before
+
+
+@pytest.mark.parametrize("name", ["docker", "buildkit", "buildah"])
+def test_an_image_for_another_machine(
+    tmp_path: Path, machines: dict[str, Machine], name: str
+) -> None:
+    """Nothing runs in it, so no emulation is needed."""
+    machine, platform = machines[name], Platform("linux", "riscv64")
+    request = machine.request(
+        tmp_path, "FROM scratch\nCOPY Dockerfile /x\n", bases={}, platform=platform
+    )
+    build(machine.builder, request, tmp_path / "image.tar")
+    assert _normal(request, tmp_path / "image.tar", tmp_path / "out").platform == platform
+
+
+def test_the_command_prints_progress_as_it_comes_and_keeps_the_old_image(
+    tmp_path: Path, base: Path, docker: str
+) -> None:
+    """S3.4: lines of JSON, the first before the build ends."""
+    context = tmp_path / "context"
+    context.mkdir()
+    command: list[str | Path] = [
+        runfile("tools/lading/commands/build"), context, f"--output={tmp_path}/layout", "--tag=v1",
+        f"--base=base:1={base}", "--builder=docker", f"--address={docker}", "--json", "--no-cache",
+    ]  # fmt: skip
+
+    def run(text: str) -> tuple[int, list[tuple[float, dict[str, str]]]]:
+        (context / "Dockerfile").write_text(text)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = [(time.monotonic(), json.loads(line)) for line in process.stdout]
+        return process.returncode, lines
+
+    code, lines = run("FROM base:1\nRUN echo a; sleep 1.5\n")
+    assert code == 0
+    assert lines[-1][0] - lines[0][0] > 1.5
+    assert {"started", "output", "done"} <= {line["status"] for _, line in lines}
+    digest = lines[-1][1]["digest"]
+    assert lines[-1][1]["reference"] == f"oci:{tmp_path}/layout:v1"
+
+    code, lines = run("FROM base:1\nRUN exit 4\n")
+    assert code == 10
+    assert lines[-1][1]["status"] == "error"
+    assert "line 2 failed with exit status 4" in lines[-1][1]["text"]
+    assert str(Layout(tmp_path / "layout").index().find("v1").digest) == digest
 
 
 def test_a_builder_that_dies_midway(tmp_path: Path, base: Path) -> None:

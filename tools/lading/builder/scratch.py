@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,18 +29,44 @@ __all__ = [
     "secret_flags",
 ]
 
+_PREFIX = "lading-build-"
+_LOCK = ".lock"
+#: Seconds after which a directory may be somebody's leftover: a new one has no lock yet.
+_AGE = 600.0
+
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A new private directory in $TMPDIR, gone afterwards with all that is in it."""
+    """A new private directory in $TMPDIR, gone afterwards with all that is in it.
+
+    A process that is killed leaves its directory; the next one removes it, because nobody holds
+    its lock any more.
+    """
     try:
-        directory = Path(tempfile.mkdtemp(prefix="lading-build-"))
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = (directory / _LOCK).open("w")
+        fcntl.flock(lock, fcntl.LOCK_SH)
     except OSError as error:
         raise StorageError(f"no temporary directory can be made: {error.strerror}") from None
     try:
+        _reap(directory.parent)
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        lock.close()
+
+
+def _reap(parent: Path) -> None:
+    """Removes what builds of this user that were killed have left."""
+    for path in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            old = time.time() - status.st_mtime > _AGE
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or not old:
+                continue
+            with (path / _LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def dockerfile_copy(request: BuildRequest, text: str, directory: Path) -> Path:
