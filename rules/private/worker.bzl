@@ -1,10 +1,13 @@
 """How lading's tools are run in build actions: as persistent JSON workers where allowed."""
 
-# https://bazel.build/remote/creating: the tools speak the JSON protocol and serve many requests
-# at once; without workers (remote execution, sandboxes) they run once per action.
+# https://bazel.build/remote/creating: the tools speak the JSON protocol, serve many requests at
+# once, and end one that is cancelled; without workers (remote execution, sandboxes) they run once
+# per action. With --worker_sandboxing a worker serves one request at a time: threads of a process
+# cannot have directories of their own.
 EXECUTION_REQUIREMENTS = {
     "requires-worker-protocol": "json",
     "supports-multiplex-workers": "1",
+    "supports-worker-cancellation": "1",
     "supports-workers": "1",
 }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import os
 import socket
 import struct
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,3 +193,22 @@ def test_a_failure_of_the_second_output_leaves_none(
 
     monkeypatch.setattr(building, "write_output", fail)
     _refused(out, "E\t/x", StorageError, "no")
+
+
+class _StopError(Exception):
+    pass
+
+
+def test_unpacking_stops_when_nobody_wants_the_layer(out: Path, tmp_path: Path) -> None:
+    put(tmp_path, {"zeros": bytes(20 << 20)})
+    with tarfile.open(tmp_path / "zeros.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.add(tmp_path / "zeros", "zeros")
+    calls = itertools.count(1)
+
+    def checkpoint() -> None:
+        if next(calls) == 3:
+            raise _StopError
+
+    with pytest.raises(_StopError) as caught:
+        build(out, [f"A\t/\t{tmp_path}/zeros.tar.gz"], checkpoint=checkpoint)
+    assert any(entry.name == "read_archive" for entry in caught.traceback)

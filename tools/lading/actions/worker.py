@@ -86,6 +86,7 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
 
     lock = threading.Lock()
     running: dict[int, Request] = {}
+    alone: threading.Thread | None = None
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -127,10 +128,13 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
             continue
         with lock:
             running[number] = request
-        if number:
-            threading.Thread(target=work, args=(number, request), daemon=True).start()
-        else:
-            work(number, request)
+        thread = threading.Thread(target=work, args=(number, request), daemon=True)
+        thread.start()
+        if not number:
+            alone = thread
+    # Without an id there is one request at a time, and whoever sent the last may still listen.
+    if alone is not None:
+        alone.join()
 
 
 def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:

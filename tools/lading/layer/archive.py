@@ -17,7 +17,7 @@ from lading.layer.scan_codec import CHUNK, sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import NoReturn
 
     from lading.layer.scan import Source
@@ -29,16 +29,21 @@ _MAX_ENTRIES = 4_000_000
 
 
 class Scratch:
-    """A scratch file that archives are unpacked to, one behind the other."""
+    """A scratch file that archives are unpacked to, one behind the other.
 
-    __slots__ = ("fd", "size")
+    What `checkpoint` raises ends the work; it is called again and again.
+    """
 
-    def __init__(self, fd: int) -> None:
+    __slots__ = ("_checkpoint", "fd", "size")
+
+    def __init__(self, fd: int, checkpoint: Callable[[], None] = lambda: None) -> None:
+        self._checkpoint = checkpoint
         self.fd = fd
         self.size = 0
 
     def write(self, data: bytes) -> None:
         """Appends; raises StorageError."""
+        self._checkpoint()
         try:
             view = memoryview(data)
             while view:

@@ -125,7 +125,7 @@ def write_layer(
     Raises:
         LadingError: see `collect`, `lay` and `write_blob`.
     """
-    with Spool(scratch) as spool:
+    with Spool(scratch, request.checkpoint) as spool:
         if len(request.sources) == 1 and request.sources[0].startswith("R\t"):
             from lading.layer.recompress import recompress
 

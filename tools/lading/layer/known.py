@@ -30,6 +30,8 @@ __all__ = ["Known", "know"]
 
 _EMPTY = hashlib.sha256().hexdigest()
 _CHUNK = 1 << 20
+#: Bytes of members of archives that are hashed for nothing but the chance of a later build.
+_MAX_MEMBERS = 64 << 20
 
 
 class Known:
@@ -182,7 +184,10 @@ class Known:
 def know(
     entries: Sequence[Entry], inputs: Mapping[str, str], cache: FrameCache, previous: Kept | None
 ) -> Known | None:
-    """What is known of `entries`, or None when Bazel's digests are not sha256.
+    """What is known of `entries`, or None when finding it out does not pay.
+
+    That is when Bazel's digests are not sha256, or when much of the content comes out of archives,
+    of whose members Bazel knows nothing.
 
     Args:
         entries: of the layer, in order.
@@ -193,6 +198,9 @@ def know(
     Raises:
         LadingError: content of unknown digest cannot be read.
     """
+    members = sum(entry.size for entry in entries if type(entry.source) is Slice)
+    if members > _MAX_MEMBERS:
+        return None
     if cache.form is None:
         path = _sample(entries, inputs)
         if path:

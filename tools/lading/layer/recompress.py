@@ -69,7 +69,7 @@ def _checked(path: str, spool: Spool) -> Slice:
     spool.adopt(fd)
     chunks: Iterator[bytes] = file_chunks(fd, 0, size, what=path)
     if sniff(next(file_chunks(fd, 0, min(size, CHUNK), what=path), b"")) != "none":
-        scratch = Scratch(spool.scratch())
+        scratch = Scratch(spool.scratch(), spool.checkpoint)
         chunks = _spooled(uncompressed(chunks, size, what=path), scratch)
     else:
         scratch = None

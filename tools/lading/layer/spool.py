@@ -8,6 +8,7 @@ from lading.errors import StorageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -19,12 +20,14 @@ class Spool:
 
     Args:
         directory: on the file system that the scratch files are to use.
+        checkpoint: for those who fill the files: what it raises ends the work.
     """
 
-    __slots__ = ("_directory", "_owned")
+    __slots__ = ("_directory", "_owned", "checkpoint")
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, checkpoint: Callable[[], None] = lambda: None) -> None:
         self._directory = directory or "."
+        self.checkpoint = checkpoint
         self._owned: list[int] = []
 
     def __enter__(self) -> Self:

@@ -61,7 +61,7 @@ def _read(
     from lading.layer.writer import processors
 
     threads = min(processors(), len(archives))
-    scratches = [Scratch(spool.scratch()) for _ in range(threads)]
+    scratches = [Scratch(spool.scratch(), spool.checkpoint) for _ in range(threads)]
     if threads == 1:
         return [_read_one(archive, scratches[0], spool, changes) for archive in archives]
     from concurrent.futures import ThreadPoolExecutor

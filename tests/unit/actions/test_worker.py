@@ -1,0 +1,230 @@
+"""The layer tool as a worker process, spoken to as Bazel does: many requests at once, some bad."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Compressing 40 MB takes half a second: enough to be in the middle of it.
+_SLOW = ["--compression=gzip", "--level=8"]
+
+
+class _Worker:
+    """A process in a directory where outputs go to `out`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.out = directory / "out"
+        self.out.mkdir()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lading.actions.layer", "--persistent_worker"],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def send(self, message: object) -> None:
+        assert self.process.stdin is not None
+        text = message if isinstance(message, str) else json.dumps(message)
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def request(self, number: int, name: str, *lines: str, flags: list[str] | None = None) -> None:
+        """Asks for a layer of `lines`, whose files Bazel knows the digests of."""
+        paths = [line.split("\t")[2] for line in lines if line[0] == "F"]
+        inputs = [
+            {"path": path, "digest": hashlib.sha256(self._read(path)).hexdigest()} for path in paths
+        ]
+        arguments = [f"--output=out/{name}", f"--metadata=out/{name}.json", *(flags or []), *lines]
+        self.send({"requestId": number, "arguments": arguments, "inputs": inputs})
+
+    def _read(self, path: str) -> bytes:
+        file = self.directory / path
+        return file.read_bytes() if file.exists() else b""
+
+    def response(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def outputs(self) -> set[str]:
+        return set(os.listdir(self.out))
+
+    def wait_for_bytes(self, name: str) -> None:
+        """Until some of an output is written, under the name it has before it is complete."""
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size for path in self.out.glob(f".{name}.*")):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def is_healthy(self) -> bool:
+        """Whether the next request is served as ever."""
+        (self.directory / "good").write_bytes(b"good")
+        self.request(99, "good", "F\t/good\tgood")
+        answer = self.response()
+        served = {"good", "good.json"} <= self.outputs()
+        return answer == {"exitCode": 0, "output": "", "requestId": 99} and served
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[_Worker]:
+    running = _Worker(tmp_path)
+    yield running
+    assert running.process.stdin is not None
+    running.process.stdin.close()
+    assert running.process.wait(60) == 0
+    assert running.process.stderr is not None
+    assert b"Traceback" not in running.process.stderr.read()
+    running.process.stderr.close()
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+
+
+def _big(worker: _Worker, size: int = 40_000_000) -> str:
+    """A source that takes long to compress."""
+    words = random.Random(1).choices([b"alpha ", b"beta ", b"gamma\n", b"\0\1"], k=100_000)
+    data = b"".join(words)
+    (worker.directory / "big").write_bytes(data * (size // len(data)))
+    return "F\t/big\tbig"
+
+
+def test_a_small_layer_does_not_wait_for_a_large_one(worker: _Worker) -> None:
+    worker.request(1, "large", _big(worker), flags=_SLOW)
+    worker.wait_for_bytes("large")
+    assert worker.is_healthy()
+    worker.send({"requestId": 1, "cancel": True})
+    assert worker.response()["requestId"] == 1
+
+
+def test_what_is_cancelled_leaves_nothing(worker: _Worker) -> None:
+    worker.request(1, "large", _big(worker), flags=_SLOW)
+    worker.wait_for_bytes("large")
+    worker.send({"requestId": 1, "cancel": True})
+    assert worker.response() == {
+        "exitCode": 0,
+        "output": "",
+        "requestId": 1,
+        "wasCancelled": True,
+    }
+    assert worker.outputs() == set()
+    assert worker.is_healthy()
+
+
+def test_a_request_without_id_can_be_cancelled_too(worker: _Worker) -> None:
+    worker.request(0, "large", _big(worker), flags=_SLOW)
+    worker.wait_for_bytes("large")
+    worker.send({"requestId": 0, "cancel": True})
+    assert worker.response()["wasCancelled"]
+    assert worker.outputs() == set()
+
+
+def test_what_is_cancelled_can_be_asked_for_again_at_once(worker: _Worker) -> None:
+    big = _big(worker)
+    worker.request(1, "large", big, flags=_SLOW)
+    worker.wait_for_bytes("large")
+    worker.send({"requestId": 1, "cancel": True})
+    worker.request(2, "large", big)
+    answers = {answer["requestId"]: answer for answer in (worker.response(), worker.response())}
+    assert answers[1].get("wasCancelled")
+    assert answers[2] == {"exitCode": 0, "output": "", "requestId": 2}
+    assert worker.outputs() == {"large", "large.json"}
+
+
+def test_cancelling_what_does_not_run_is_nothing(worker: _Worker) -> None:
+    worker.send({"requestId": 7, "cancel": True})
+    assert worker.is_healthy()
+    worker.send({"requestId": 99, "cancel": True})
+    assert worker.is_healthy()
+
+
+def test_many_at_once(worker: _Worker) -> None:
+    for number in range(1, 31):
+        (worker.directory / f"f{number}").write_bytes(b"%d" % number * 1000)
+        worker.request(number, f"l{number}", f"F\t/f\tf{number}")
+    answers = [worker.response() for _ in range(30)]
+    assert sorted(answer["requestId"] for answer in answers) == list(range(1, 31))
+    assert not any(answer["exitCode"] for answer in answers)
+    digests = {json.loads((worker.out / f"l{n}.json").read_text())["digest"] for n in range(1, 31)}
+    assert len(digests) == 30
+
+
+def test_a_change_gives_the_bytes_of_a_new_worker(worker: _Worker, tmp_path: Path) -> None:
+    for number in range(40):
+        data = random.Random(number).randbytes(150_000)
+        (worker.directory / f"f{number:02}").write_bytes(data)
+    lines = [f"F\t/f{number:02}\tf{number:02}" for number in range(40)]
+    worker.request(1, "layer", *lines)
+    assert worker.response()["exitCode"] == 0
+    (worker.directory / "f20").write_bytes(b"changed")
+    (worker.out / "layer").unlink()
+    worker.request(2, "layer", *lines)
+    assert worker.response()["exitCode"] == 0
+    worker.request(3, "new", *lines)
+    assert worker.response()["exitCode"] == 0
+    assert (worker.out / "layer").read_bytes() == (worker.out / "new").read_bytes()
+    assert (worker.out / "layer.json").read_bytes() == (worker.out / "new.json").read_bytes()
+
+
+def test_a_vanished_file(worker: _Worker) -> None:
+    worker.request(1, "layer", "F\t/gone\tgone")
+    answer = worker.response()
+    assert answer["exitCode"] != 0
+    assert "gone is not there" in answer["output"]
+    assert worker.outputs() == set()
+    assert worker.is_healthy()
+
+
+def test_a_file_that_changes_while_it_is_read(worker: _Worker) -> None:
+    worker.request(1, "large", _big(worker), flags=_SLOW)
+    worker.wait_for_bytes("large")
+    os.truncate(worker.directory / "big", 1000)
+    answer = worker.response()
+    assert answer["exitCode"] != 0
+    assert "big changed while it was read" in answer["output"]
+    assert worker.outputs() == set()
+    assert worker.is_healthy()
+
+
+def test_no_room_for_the_output(worker: _Worker) -> None:
+    (worker.directory / "random").write_bytes(random.Random(1).randbytes(5_000_000))
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    worker.request(1, "layer", "F\t/random\trandom")
+    answer = worker.response()
+    assert answer["exitCode"] != 0
+    assert "the layer cannot be written: File too large" in answer["output"]
+    assert worker.outputs() == set()
+    assert worker.is_healthy()
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    worker.request(2, "layer", "F\t/random\trandom")
+    assert worker.response()["exitCode"] == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"requestId": "x"}',
+        '{"requestId": 5, "inputs": [{}]}',
+        '{"requestId": 5, "inputs": 7}',
+    ],
+)
+def test_what_is_no_request(worker: _Worker, line: str) -> None:
+    worker.send(line)
+    assert worker.is_healthy()
