@@ -152,7 +152,8 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
         _tar_action(ctx, args, all_inputs, {"output": blob}, requirements)
     else:
         recipe = None
-        _tar_action(ctx, args, all_inputs, {"metadata": metadata, "output": blob}, requirements)
+        args.add("--output=" + extension)
+        _tar_action(ctx, args, all_inputs, {"metadata": metadata}, requirements, beside = [blob])
     mtree = mtree_of(ctx, blob, name)
     return [
         DefaultInfo(files = depset([recipe or blob, metadata])),
@@ -200,24 +201,30 @@ def setting_of(ctx, name, *, flag = None):
     value = getattr(ctx.attr, name)
     return getattr(ctx.attr, "_" + (flag or name))[BuildSettingInfo].value if value == "auto" else value
 
-def _tar_action(ctx, args, inputs, outputs, requirements):
-    """Declares an action of the layer's tool; `outputs` is a dict of flag to File."""
-    flags = action_args(ctx)
+def _tar_action(ctx, args, inputs, outputs, requirements, beside = []):
+    """Declares an action of the layer's tool; `outputs` is a dict of flag to File, `beside` what needs no flag."""
+    arguments = [args]
+    if not beside:
+        # Two actions share `args`, so what is different has a file of its own.
+        arguments.append(action_args(ctx))
     for flag, file in outputs.items():
-        flags.add(file, format = "--" + flag + "=%s")
+        arguments[-1].add(file, format = "--" + flag + "=%s")
     ctx.actions.run(
         executable = ctx.executable._tool,
-        arguments = [flags, args],
+        arguments = arguments,
         inputs = inputs,
-        outputs = outputs.values(),
+        outputs = outputs.values() + beside,
         mnemonic = "LayerTar",
         progress_message = "Building layer %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS | requirements,
     )
 
 def _add_options(ctx, args, compression, profile, level):
-    args.add(compression, format = "--compression=%s")
-    args.add(profile, format = "--profile=%s")
+    # What the tool assumes is not said: a thousand images are a thousand parameter files.
+    if compression != "gzip":
+        args.add(compression, format = "--compression=%s")
+    if profile != "fast":
+        args.add(profile, format = "--profile=%s")
     if level >= 0:
         args.add(level, format = "--level=%s")
     if ctx.attr.media_type:

@@ -99,7 +99,10 @@ def _impl(ctx):
     args.add_all([layer.metadata for layer in layers], format_each = "--layer=%s")
     if base:
         args.add(base.manifest, format = "--base_manifest=%s")
-        args.add(base.config, format = "--base_config=%s")
+
+        # Its place follows from that of the manifest where both are named as here.
+        if base.config.path != base.manifest.path.removesuffix(".manifest.json") + ".config.json":
+            args.add(base.config, format = "--base_config=%s")
         inputs += [base.manifest, base.config]
     if ctx.attr.subject:
         subject = _descriptor(ctx.attr.subject)
@@ -117,10 +120,9 @@ def _impl(ctx):
     }.items():
         args.add_all(files, format_each = "--" + flag + "=%s")
         inputs += files
+
+    # The others are named alike.
     args.add(outputs.manifest, format = "--manifest=%s")
-    args.add(outputs.config, format = "--config=%s")
-    args.add(outputs.descriptor, format = "--descriptor=%s")
-    args.add(outputs.digest, format = "--digest=%s")
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
@@ -202,7 +204,7 @@ def _spec(ctx, platform):
     }
     spec = {key: value for key, value in spec.items() if value}
     spec["label"] = _name(ctx.label)
-    spec["platform"] = {"architecture": platform.architecture, "os": platform.os, "variant": platform.variant}
+    spec["platform"] = {"architecture": platform.architecture, "os": platform.os} | ({"variant": platform.variant} if platform.variant else {})
     for key, value, default in [
         ("cmd", ctx.attr.cmd, program.cmd if program else None),
         ("entrypoint", ctx.attr.entrypoint, program.entrypoint if program else None),

@@ -1,7 +1,9 @@
 """The contents of a layer as lines for the layer tool, made without expanding any depset.
 
 Each line is `KIND<TAB>path in the image<TAB>file`; tools/lading/actions/layer.py reads them.
-Lines are made by `map_each` functions, so they cost nothing in the analysis phase.
+Lines are made by `map_each` functions, so they cost nothing in the analysis phase. Source files of
+a package are many and much alike: after `C<TAB>prefix in the image<TAB>prefix of the file`, a line
+that is nothing but `<TAB>rest` is a file with both.
 """
 
 load(":paths.bzl", "runfiles_path")
@@ -45,14 +47,19 @@ def _add_flattened(args, files, prefix):
     )
 
 def _add_package_relative(args, files, prefix, package):
+    within = package + "/" if package else ""
+
     def line(file):
         path = file.short_path
+        if within and file.is_source and file.path.startswith(within) and not file.is_directory:
+            return "\t" + path[len(within):]
         if path.startswith("../"):
             path = path.split("/", 2)[2]
         if package and path.startswith(package + "/"):
             path = path[len(package) + 1:]
         return source_line(file, prefix + "/" + path)
 
+    args.add("C\t%s/\t%s" % (prefix, within))
     args.add_all(files, map_each = line, allow_closure = True, expand_directories = False)
 
 def _add_runfiles(args, info, destination, workspace_name):

@@ -69,16 +69,8 @@ class Bench:
         Returns the config, which is None when it is no JSON.
         """
         attributes = json.dumps({"platform": AMD64, **spec})
-        outputs = [
-            f"--{output}={self.directory / name}.{output}{suffix}"
-            for output, suffix in [
-                ("manifest", ".json"),
-                ("config", ".json"),
-                ("descriptor", ".json"),
-                ("digest", ""),
-            ]
-        ]
-        manifest.run(worker.Request([f"--attributes={attributes}", *arguments, *outputs]))
+        output = f"--manifest={self.directory / name}.manifest.json"
+        manifest.run(worker.Request([f"--attributes={attributes}", *arguments, output]))
         return document.loads((self.directory / f"{name}.config.json").read_bytes(), what=name)
 
     def base(self, name: str) -> list[str]:

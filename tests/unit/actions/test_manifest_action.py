@@ -280,12 +280,14 @@ def test_a_missing_output_is_said_before_anything_is_read() -> None:
         manifest.run(worker.Request(["--attributes={}"]))
 
 
+def test_an_output_of_another_name_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"does not end in \.manifest\.json"):
+        manifest.run(worker.Request(["--attributes={}", "--manifest=manifest"]))
+
+
 def test_as_a_program_it_prints_two_lines_and_a_code(bench: Bench) -> None:
     attributes = json.dumps({"platform": AMD64, "user": ":", "label": "//app:image"})
-    outputs = [
-        f"--{name}={bench.directory / name}" for name in ("manifest", "config", "descriptor")
-    ]
-    lines = [f"--attributes={attributes}", *outputs, "--digest=d"]
+    lines = [f"--attributes={attributes}", f"--manifest={bench.directory}/image.manifest.json"]
     params = bench.put("params", "\n".join(lines) + "\n")
     done = subprocess.run(
         [sys.executable, "-m", "lading.actions.manifest", f"@{params}"],
@@ -317,11 +319,8 @@ def test_a_worker_assembles_many_images(bench: Bench) -> None:
     requests = []
     for number in range(1, 21):
         attributes = json.dumps({"platform": AMD64, "user": str(number)})
-        outputs = [
-            f"--{name}={bench.directory / str(number)}.{name}"
-            for name in ("manifest", "config", "descriptor", "digest")
-        ]
-        arguments = [f"--attributes={attributes}", f"--layer={layer}", *outputs]
+        output = f"--manifest={bench.directory / str(number)}.manifest.json"
+        arguments = [f"--attributes={attributes}", f"--layer={layer}", output]
         requests.append(json.dumps({"requestId": number, "arguments": arguments}))
     with subprocess.Popen(
         [sys.executable, "-m", "lading.actions.manifest", "--persistent_worker"],
@@ -340,7 +339,7 @@ def test_a_worker_assembles_many_images(bench: Bench) -> None:
     assert {reply["requestId"] for reply in replies} == set(range(1, 21))
     assert {reply["exitCode"] for reply in replies} == {0}
     for number in range(1, 21):
-        assert bench.json(f"{number}.config")["config"] == {"User": str(number)}
+        assert bench.json(f"{number}.config.json")["config"] == {"User": str(number)}
 
 
 def test_every_order_of_status_files_and_labels_is_deterministic(bench: Bench) -> None:

@@ -1,7 +1,8 @@
 """The LayerTar action: sources in, one compressed layer and its metadata out.
 
-The command line is contract 1 of `docs/contracts.md`: `--name=value` flags, and sources as
-`KIND<TAB>path<TAB>source` lines.
+The command line is `--name=value` flags, and sources as `KIND<TAB>path<TAB>source` lines, see
+`lading.layer.collect`. After `C<TAB>prefix<TAB>prefix`, `<TAB>rest` is short for a file of which
+path and source begin with these. `--output=.tar.gz` is the file beside `--metadata=` that ends so.
 """
 
 from __future__ import annotations
@@ -32,9 +33,16 @@ def run(request: worker.Request) -> None:
     """
     flags: dict[str, str] = {}
     sources: list[str] = []
+    begin, middle = "F\t", "\t"
     for argument in request.arguments:
+        if argument[:1] == "\t":
+            sources.append(f"{begin}{argument[1:]}{middle}{argument[1:]}")
+            continue
         if argument[:2] != "--":
-            sources.append(argument)
+            if argument[:2] == "C\t":
+                begin, middle = _prefixes(argument)
+            else:
+                sources.append(argument)
             continue
         name, equals, value = argument[2:].partition("=")
         if name in _SINGLE and equals and name not in flags:
@@ -43,6 +51,8 @@ def run(request: worker.Request) -> None:
             problem = "given twice" if name in flags else "unknown or has no value"
             raise UsageError(f"--{name:.80} is {problem}")
     output = flags.get("output", "")
+    if output[:1] == "." and "/" not in output:
+        output = flags.get("metadata", "").removesuffix(".metadata.json") + output
     if not output and "recipe" not in flags:
         raise UsageError("--output is missing")
     if "mtree_of" in flags:
@@ -90,6 +100,14 @@ def _describe(blob: str, output: str) -> None:
     from lading.layer.outputs import write_output
 
     write_output(output, describe(blob))
+
+
+def _prefixes(line: str) -> tuple[str, str]:
+    """What comes before and between the two halves of a short line."""
+    fields = line.split("\t")
+    if len(fields) != 3:
+        raise UsageError(f"{line!r:.200} is not C, prefix, prefix")
+    return f"F\t{fields[1]}", f"\t{fields[2]}"
 
 
 def _number(flags: dict[str, str], name: str, default: int) -> int:

@@ -18,10 +18,10 @@ __all__ = ["run"]
 
 _SINGLE = (
     "attributes", "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
-    "created_file", "subject", "manifest", "config", "descriptor", "digest",
+    "created_file", "subject", "manifest",
 )  # fmt: skip
 _REPEATED = ("layer", "label_file", "status_file")
-_OUTPUTS = ("manifest", "config", "descriptor", "digest")
+_OUTPUTS = (".manifest.json", ".config.json", ".descriptor.json", ".digest")
 
 #: Attributes that only an image config can hold; of no use to other artifacts.
 _IMAGE_ONLY = (*execution.ATTRIBUTES, "env", "created")
@@ -33,23 +33,28 @@ def run(request: worker.Request) -> None:
     Args:
         request: its arguments are `--attributes=JSON`, an object of what the target sets under the
             attributes' own names; `--layer=METADATA` for each layer, lowest first;
-            `--base_manifest=`, `--base_config=`, `--subject=` (a descriptor); the files
+            `--base_manifest=`, `--base_config=` (by default beside it, as the outputs are),
+            `--subject=` (a descriptor); the files
             `--annotations_file=`, `--config_fragment=`, `--created_file=`, `--env_file=`,
-            `--label_file=` and `--status_file=` (both repeatable); and the outputs `--manifest=`,
-            `--config=`, `--descriptor=` and `--digest=`.
+            `--label_file=` and `--status_file=` (both repeatable); and `--manifest=`, an output
+            that ends in `.manifest.json`, beside which `.config.json`, `.descriptor.json` and
+            `.digest` are written.
 
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
     """
     one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
-    for name in ("attributes", *_OUTPUTS):
+    for name in ("attributes", "manifest"):
         if name not in one:
             raise UsageError(f"--{name} is missing")
+    prefix = one["manifest"].removesuffix(_OUTPUTS[0])
+    if prefix == one["manifest"]:
+        raise UsageError(f"--manifest={prefix:.200} does not end in {_OUTPUTS[0]}")
     data = one["attributes"].encode(errors="surrogateescape")
     spec = document.loads_object(data, what="--attributes")
     what = str(spec.get("label") or one["manifest"])
-    for name, output in zip(_OUTPUTS, _assemble(spec, one, many, what), strict=True):
-        flags.write(one[name], output)
+    for suffix, output in zip(_OUTPUTS, _assemble(spec, one, many, what), strict=True):
+        flags.write(prefix + suffix, output)
 
 
 def _assemble(
@@ -57,7 +62,7 @@ def _assemble(
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """The bytes of manifest, config, descriptor and digest file."""
     described: Mapping[str, Any]
-    base = values.base(one.get("base_manifest"), one.get("base_config"), what)
+    base = values.base(one.get("base_manifest"), _base_config(one), what)
     layers = [parts.read_layer(flags.read(path), what=path) for path in many["layer"]]
     platform = {key: value for key, value in spec.get("platform", {}).items() if value}
     expand = values.expander(spec.get("build_settings", {}), many["status_file"], base)
@@ -103,6 +108,14 @@ def _assemble(
         document_, platform=platform or None, artifact_type=artifact_type
     )
     return document_, image_config, document.dumps(descriptor), descriptor["digest"].encode()
+
+
+def _base_config(one: Mapping[str, str]) -> str | None:
+    """The config of the base: where it is said to be, or beside the manifest."""
+    manifest = one.get("base_manifest", "")
+    if "base_config" not in one and manifest.endswith(_OUTPUTS[0]):
+        return manifest.removesuffix(_OUTPUTS[0]) + _OUTPUTS[1]
+    return one.get("base_config")
 
 
 def _fragment(one: Mapping[str, str], what: str) -> Mapping[str, Any]:
