@@ -104,7 +104,8 @@ def docker_daemon(*, own: bool = False, containerd_images: bool = False) -> Iter
         "--iptables=false",
         "--ip6tables=false",
         "--bridge=none",
-        f"--storage-driver={'native' if containerd_images else 'vfs'}",
+        # Else its own choice: overlay2, and vfs on file systems that cannot have that below them.
+        *(["--storage-driver=native"] if containerd_images else []),
         f"--host={host}",
         f"--data-root={directory}/data",
         f"--exec-root={directory}/exec",
