@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -38,6 +39,7 @@ from tests.integration.dockerfile.remote_buildkit import remote_buildkit
 from tests.integration.dockerfile.shell_base import shell_base
 from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import runfile
+from tests.registry_server import certificates
 
 _ALL = ("docker", "docker with containerd", "buildkit", "buildah")
 
@@ -348,6 +350,30 @@ def test_the_daemon_is_left_as_it_was(
         )
     assert programs.run(["docker", "--host", docker, "images", "--all", "--no-trunc"]) == before
     assert "lading" not in before
+
+
+def test_a_buildkit_behind_tls(tmp_path: Path, containerd: str, base: Path) -> None:
+    """It and lading show each other certificates; without ours there is no build."""
+    tls = certificates.server_context()
+    tls.load_verify_locations(certificates.AUTHORITY)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.set_alpn_protocols(["h2"])
+    for source, name in {
+        certificates.AUTHORITY: "ca.pem",
+        certificates.CERTIFICATE: "cert.pem",
+        certificates.KEY: "key.pem",
+    }.items():
+        (tmp_path / name).write_bytes(source.read_bytes())
+    with remote_buildkit(containerd.removeprefix("unix://"), tls) as address:
+        known = choose.find("buildkit", address=address, certificates=tmp_path)
+        machine = Machine("buildkit", known, base)
+        request = machine.request(tmp_path / "c", "FROM base:1\nRUN touch /x\n")
+        build(machine.builder, request, tmp_path / "image.tar")
+        assert (tmp_path / "image.tar").exists()
+        unknown = choose.find("buildkit", address=address)
+        with pytest.raises((EngineError, LimitError)):  # buildx tries for 20 s
+            build(unknown, replace(request, timeout=6), tmp_path / "none.tar")
+        assert not (tmp_path / "none.tar").exists()
 
 
 @pytest.mark.parametrize("name", ["docker", "buildkit", "buildah"])

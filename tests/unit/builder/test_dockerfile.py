@@ -100,6 +100,11 @@ def test_an_escaped_escape_does_not_continue_a_line() -> None:
     assert _bases("FROM a\nRUN x \\  \n\n# c\n  FROM b\n") == ["a"]
 
 
+def test_a_quote_without_an_end_takes_a_heredoc_with_it() -> None:
+    """BuildKit reads on; found by asking it (tests/integration/dockerfile/test_scanner.py)."""
+    assert _bases("FROM a\nRUN 'x \\\n <<E\nFROM b\nE x\n") == ["a", "b"]
+
+
 def test_what_looks_like_a_heredoc_to_a_shell_alone_hides_nothing() -> None:
     """Docker knows a heredoc only by a word that begins with <<, and not in quotes."""
     for line in (

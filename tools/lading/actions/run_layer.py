@@ -17,6 +17,8 @@ from lading.oci.platform import Platform
 __all__ = ["run"]
 
 _SINGLE = (*builders.SINGLE, "metadata", "output", "user", "working_dir")
+#: What the image's history says: this layer is not made from its inputs alone.
+_CREATED_BY = "lading image_run_layer (not hermetic)"
 _REPEATED = (*builders.REPEATED, "env", "word")
 
 
@@ -67,7 +69,7 @@ def run(request: worker.Request) -> None:
             raise builders.failed(error, tail, what) from None
         made = directory / "out" / "blobs" / "sha256" / blob.digest.partition(":")[2]
         scratch.move(made, Path(one["output"]))
-    flags.write(one["metadata"], layer_metadata(blob, compression.media_type, {}))
+    flags.write(one["metadata"], layer_metadata(blob, compression.media_type, {}, _CREATED_BY))
 
 
 def _stop(number: int, _: object) -> None:

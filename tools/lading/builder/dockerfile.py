@@ -21,7 +21,7 @@ __all__ = ["Dockerfile", "Instruction", "Reference", "Stage", "parse"]
 _BOM = "\ufeff"
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 #: A word as a shell splits them: quotes hold it together.
-_WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'\\])+")
+_WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'\\])+\s*")
 _HEREDOC = re.compile(r"[0-9]*<<(-?)([^<]+)")
 _WITH_HEREDOC = frozenset({"ADD", "COPY", "RUN"})
 _FLAG = re.compile(r"--([a-zA-Z0-9-]+)(?:=((?:\"[^\"]*\"|'[^']*'|\S)*))?(?:\s+|$)")
@@ -248,7 +248,7 @@ def _heredocs(
     if inner not in _WITH_HEREDOC:
         return (), number
     bodies = []
-    for word in _WORD.findall(rest):
+    for word in _shell_words(rest):
         match = _HEREDOC.fullmatch(word)
         if match is None:
             continue
@@ -264,6 +264,18 @@ def _heredocs(
             raise InputError(f"Dockerfile, line {start}: the heredoc {end!r:.40} has no end")
         bodies.append("\n".join(body))
     return tuple(bodies), number
+
+
+def _shell_words(rest: str) -> list[str]:
+    """The words of a line, quotes and all; none where a quote has no end, as in BuildKit."""
+    words, place = [], len(rest) - len(rest.lstrip())
+    while place < len(rest):
+        match = _WORD.match(rest, place)
+        if match is None:
+            return []
+        words.append(match[0].rstrip())
+        place = match.end()
+    return words
 
 
 def _from(
@@ -289,7 +301,7 @@ def _from(
 def _declare(
     instruction: Instruction, variables: dict[str, str], given: Mapping[str, str], escape: str
 ) -> None:
-    for word in _WORD.findall(instruction.rest):
+    for word in _shell_words(instruction.rest):
         name, _, default = word.partition("=")
         variables[name] = given.get(name, expand(default, variables, escape).strip("\"'"))
 

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["layer_metadata"]
 
 
-def layer_metadata(blob: Blob, media_type: str, annotations: Mapping[str, str]) -> bytes:
+def layer_metadata(
+    blob: Blob,
+    media_type: str,
+    annotations: Mapping[str, str],
+    created_by: str = "lading image_layer",
+) -> bytes:
     """The document, one line of JSON.
 
     `history` is the layer's entry in the image config. It names no target, so that moving one
@@ -26,6 +31,6 @@ def layer_metadata(blob: Blob, media_type: str, annotations: Mapping[str, str]) 
         "diff_id": blob.diff_id,
         "uncompressed_size": blob.uncompressed_size,
         "annotations": dict(sorted(annotations.items())),
-        "history": {"created": "1970-01-01T00:00:00Z", "created_by": "lading image_layer"},
+        "history": {"created": "1970-01-01T00:00:00Z", "created_by": created_by},
     }
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
