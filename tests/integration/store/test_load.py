@@ -26,6 +26,7 @@ from tests.unit.store.stores import save_image
 _NAME = "capy-ubuntu-24.04-gcc13"
 _TAG = f"{_NAME}:latest"
 _COMMAND = "tools/lading/commands/store/store"
+_CLEANUP = "tools/lading/commands/cleanup"
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,23 @@ def test_an_image_for_another_machine_is_loaded_only_when_it_is_asked_for(
     assert "linux/s390x" in result.stderr
     assert docker.images() == before
     assert docker.load(tmp_path, "capy-debian-13-base", f"--platform={other}").returncode == 0
+
+
+def test_cleanup_keeps_what_podman_has_a_container_of_without_a_service(
+    tmp_path: Path, podman: Engine
+) -> None:
+    """S1.7: nobody names the engine; that it has images of its own is enough to ask it."""
+    save_image(tmp_path, text="in use")
+    save_image(tmp_path, "beast2-debian-13-base", text="not in use")
+    assert podman.load(tmp_path, _NAME).returncode == 0
+    container = podman.run("create", "--pull=never", "--network=none", f"localhost/{_TAG}", "sh")
+    words = [str(runfile(_CLEANUP)), f"--store={tmp_path}", "--max-total-size=1", "--json"]
+    env = {**os.environ, **podman.env, "DOCKER_HOST": ""}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    podman.run("rm", container)
+    assert done.returncode == 9, done.stderr
+    assert json.loads(done.stdout)["kept"] == {_NAME: "a container of podman"}
+    assert [path.name for path in tmp_path.rglob("*.tar")] == [f"{_NAME}.tar"]
 
 
 def test_what_docker_and_podman_save_is_saved_and_loaded_again(

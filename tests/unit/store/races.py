@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
@@ -11,10 +12,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lading.store import archive, catalog_file, cleanup, lease, places, prune
+from lading.oci.content import walk
+from lading.store import archive, catalog_file, cleanup, collect, layouts, lease, places, prune
 from lading.store.access import opened
 from lading.store.prune import Item, Policy
-from tests.unit.store.stores import save_image
+from tests.unit.store.stores import an_image, save_image
 
 __all__ = ["race"]
 
@@ -27,7 +29,8 @@ def race(root: Path, seed: int) -> list[str]:
     """One round of 2 to 8 processes; returns what went wrong.
 
     Every cleaner may remove the shared images and, were it not for its lease, the held one. Images
-    of single savers (project `saver<n>`) are outside of its plan, so none may be missing.
+    of single savers (project `saver<n>`) are outside of its plan, so none may be missing. Savers
+    push to one layout too, and cleaners collect it.
     """
     dice = random.Random(seed)
     count = dice.randint(2, 8)
@@ -78,6 +81,13 @@ def _save(root: Path, number: int, turn: int, seed: int, say: object) -> None:
         start = time.monotonic()
         saved = save_image(root, name, f"{seed} {number} {turn}")
         say(f"saved {name} {saved.entry.digest} {start}\n")
+    content, source = an_image(f"pushed {seed} {number} {turn}")
+    layouts.write(_layout(root), source, content, [f"tag{number}"])
+    say(f"tagged tag{number} {source.digest} 0\n")
+
+
+def _layout(root: Path) -> Path:
+    return root / "layouts" / "app"
 
 
 def _clean(root: Path, say: object) -> None:
@@ -90,6 +100,8 @@ def _clean(root: Path, say: object) -> None:
     ]
     plan = prune.plan(items, Policy(max_total_size=0), free=0, now=datetime.now(UTC))
     cleanup.reap(root)
+    for directory in collect.directories(root):
+        collect.collect(directory)
     cleanup.carry_out(root, plan, lambda one: say(f"removed {one.name} - {time.monotonic()}\n"))
 
 
@@ -98,8 +110,11 @@ def _check(root: Path, lines: list[str]) -> Iterator[str]:
     events = [line.split() for line in lines if not line.startswith("failed")]
     saved: dict[str, list[tuple[float, str]]] = {}
     removed: dict[str, float] = {}
+    tagged: dict[str, str] = {}
     for verb, name, digest, when in events:
-        if verb == "saved":
+        if verb == "tagged":
+            tagged[name] = digest
+        elif verb == "saved":
             saved.setdefault(name, []).append((float(when), digest))
         else:
             removed[name] = max(removed.get(name, 0), float(when))
@@ -122,6 +137,16 @@ def _check(root: Path, lines: list[str]) -> Iterator[str]:
             yield f"{name} is not what was saved last"
         if name in _SHARED and known and digest not in known:
             yield f"{name} is nobody's"
+    found_layout = layouts.Layout(_layout(root))
+    tags = found_layout.index().tags()
+    for name, digest in tagged.items():
+        if name not in tags or str(tags[name].digest) != digest:
+            yield f"{name} does not lead to what was pushed last"
+    for root_of in tags.values():
+        for item, _ in walk(found_layout, root_of):
+            with found_layout.open(item) as file:
+                if hashlib.sha256(file.read()).hexdigest() != item.digest.hex:
+                    yield f"{item.digest} is not whole"
     for path in places.images(root).rglob("*.tar"):
         if not path.name.startswith(".") and path.name.removesuffix(".tar") not in entries:
             yield f"{path.name} has no entry"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.errors import CorruptError, InputError, NotFoundError
-from lading.store import access, catalog_file, naming, places, register
+from lading.store import access, archive, catalog_file, naming, places, register
 from lading.store.save import Facts
 from tests.unit.store.damages import DAMAGES, rewrite
 from tests.unit.store.stores import save_image
@@ -167,3 +167,33 @@ def test_a_path_in_the_catalog_cannot_leave_the_store(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(f"images/capy/{_GCC}.tar", "../../etc/shadow.tar"))
     with pytest.raises((InputError, NotFoundError)), access.opened(tmp_path, _GCC, "test"):
         pass
+
+
+def test_nobody_waits_for_repair_to_read_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it reads, others save; what came or changed meanwhile is looked at again."""
+    _two(tmp_path)
+    for name in (_GCC, _BASE):
+        register.unregister(tmp_path, name)
+    real = archive.verify
+    read: list[str] = []
+
+    def busy(file: archive.Archive, *args: object, **named: object) -> None:
+        name = file.file_path.name.removesuffix(".tar")
+        read.append(name)
+        if read == [_BASE]:
+            # Would wait for two minutes if the store were locked.
+            save_image(tmp_path, "other-debian-13-base", "three")
+            newer = save_image(tmp_path / "elsewhere", _BASE, "newer").path
+            newer.replace(file.file_path)
+        real(file, *args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("lading.store.archive.verify", busy)
+    done = register.repair(tmp_path)
+    assert sorted(done.entered) == sorted([_GCC, _BASE])
+    assert read == [_BASE, _GCC, _BASE]
+    assert _names(tmp_path) == {_GCC, _BASE, "other-debian-13-base"}
+    with access.opened(tmp_path, _BASE, "test") as found:
+        assert str(found.image.manifest.digest) == found.entry.digest
+    assert list(register.disagreements(tmp_path, catalog_file.read(tmp_path))) == []

@@ -6,13 +6,14 @@ from the archives alone. Of others the name tells os, compilers and variants.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lading.errors import CorruptError, LadingError
+from lading.errors import ConflictError, CorruptError, LadingError, StorageError
 from lading.store import (
     access,
     catalog,
@@ -30,7 +31,7 @@ from lading.store.archive import Archive
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
 from lading.store.lock import locked
-from lading.store.save import Facts, describe, merged
+from lading.store.save import Facts, Progress, describe, merged
 
 __all__ = ["Repaired", "disagreements", "register", "repair", "unregister"]
 
@@ -45,8 +46,10 @@ class Repaired:
     kept: Path | None
 
 
-def register(root: Path, facts: Facts) -> Entry:
+def register(root: Path, facts: Facts, *, progress: Progress = lambda done, total: None) -> Entry:
     """Enters the archive that lies in its place already; every byte of it is read.
+
+    `progress` is called with bytes read and to read.
 
     Raises:
         NotFoundError: there is no archive at images/<project>/<name>.tar.
@@ -54,7 +57,7 @@ def register(root: Path, facts: Facts) -> Entry:
     """
     path = places.inside(root, places.archive_file(facts.name))
     with lease.taken(root, facts.name.text, "register"):
-        made = _read(root, path, facts)
+        made = _read(root, path, facts, progress)
         with locked(root):
             return _enter(root, made)
 
@@ -66,45 +69,92 @@ def unregister(root: Path, name: str) -> None:
         catalog_file.update(root, lambda found: catalog.drop(found, name))
 
 
-def repair(root: Path) -> Repaired:
+def repair(root: Path, *, progress: Progress = lambda done, total: None) -> Repaired:
     """Makes catalog and archives agree; see the module. Nothing is removed.
 
-    Archives whose entry is sound are not read. The lock of the store is held throughout.
+    Archives whose entry is sound are not read. The others are read without the lock of the store,
+    so that nobody waits for that; what changes meanwhile is looked at again. `progress` is called
+    with bytes read and to read, for each archive by itself.
     """
-    with locked(root):
-        kept = _set_aside(root)
-        found = catalog_file.read(root) if kept is None else catalog.EMPTY
-        known = {places.inside(root, item.file) for item in found.entries}
-        dropped = tuple(
-            item.name for item in found.entries if not places.inside(root, item.file).exists()
-        )
-        made: list[Entry] = []
-        refused: dict[str, str] = {}
-        for path in _archives(root):
-            if path in known:
-                continue
-            try:
-                name = naming.parse(path.name.removesuffix(".tar"))
-                if path != places.inside(root, places.archive_file(name)):
-                    raise CorruptError(f"{path} is not in the directory of its project")
-                made.append(_read(root, path, Facts(name)))
-            except LadingError as error:
-                refused[str(path)] = error.what
+    seen: dict[Path, tuple[_Identity, Entry | LadingError]] = {}
+    while True:
+        with locked(root):
+            unread = _unread(root, seen)
+            if not unread:
+                return _agree(root, seen)
+        for path in unread:
+            with contextlib.suppress(FileNotFoundError), disk.guarded(path):
+                identity = _identity(path)
+                seen[path] = (identity, _entered(root, path, progress))
 
-        def change(before: Catalog) -> Catalog:
-            after = before
-            for name in dropped:
-                after = catalog.drop(after, name)
-            for item in made:
-                after = catalog.put(after, item)
-            return after
 
-        if kept is not None or made or dropped:
-            # After setting aside, there is no file, and reading one would be refused.
-            if kept is not None:
-                _start_anew(root)
-            catalog_file.update(root, change)
+#: Tells a file from one that took its name: device, inode, size and time of change.
+_Identity = tuple[int, int, int, int]
+
+
+def _identity(path: Path) -> _Identity:
+    status = path.lstat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+
+
+def _unread(root: Path, seen: Mapping[Path, tuple[_Identity, Entry | LadingError]]) -> list[Path]:
+    """The archives without an entry that nobody read as they are now."""
+    known = {places.inside(root, item.file) for item in _readable(root).entries}
+    return [
+        path
+        for path in _archives(root)
+        if path not in known and (path not in seen or seen[path][0] != _identity(path))
+    ]
+
+
+def _entered(root: Path, path: Path, progress: Progress) -> Entry | LadingError:
+    """The entry for an archive that has none, or why there can be none."""
+    try:
+        name = naming.parse(path.name.removesuffix(".tar"))
+        if path != places.inside(root, places.archive_file(name)):
+            raise CorruptError(f"{path} is not in the directory of its project")
+        with lease.taken(root, name.text, "repair"):
+            return _read(root, path, Facts(name), progress)
+    except (ConflictError, StorageError):
+        raise  # says nothing about the archive
+    except LadingError as error:
+        return error
+
+
+def _agree(root: Path, seen: Mapping[Path, tuple[_Identity, Entry | LadingError]]) -> Repaired:
+    """Changes the catalog; the lock is held, and every archive without an entry was read."""
+    kept = _set_aside(root)
+    found = catalog_file.read(root) if kept is None else catalog.EMPTY
+    known = {places.inside(root, item.file) for item in found.entries}
+    dropped = tuple(
+        item.name for item in found.entries if not places.inside(root, item.file).exists()
+    )
+    results = [(path, seen[path][1]) for path in _archives(root) if path not in known]
+    made = [one for _, one in results if isinstance(one, Entry)]
+    refused = {str(path): one.what for path, one in results if isinstance(one, LadingError)}
+
+    def change(before: Catalog) -> Catalog:
+        after = before
+        for name in dropped:
+            after = catalog.drop(after, name)
+        for item in made:
+            after = catalog.put(after, item)
+        return after
+
+    if kept is not None or made or dropped:
+        # After setting aside, there is no file, and reading one would be refused.
+        if kept is not None:
+            _start_anew(root)
+        catalog_file.update(root, change)
     return Repaired(tuple(item.name for item in made), dropped, refused, kept)
+
+
+def _readable(root: Path) -> Catalog:
+    """The catalog; an empty one where it cannot be read."""
+    try:
+        return catalog_file.read(root)
+    except CorruptError:
+        return catalog.EMPTY
 
 
 def disagreements(root: Path, found: Catalog) -> Iterator[tuple[str, LadingError]]:
@@ -120,11 +170,11 @@ def disagreements(root: Path, found: Catalog) -> Iterator[tuple[str, LadingError
             )
 
 
-def _read(root: Path, path: Path, facts: Facts) -> Entry:
+def _read(root: Path, path: Path, facts: Facts, progress: Progress) -> Entry:
     """The entry for an archive, all of which is read."""
     with Archive(path) as archive:
         image = archive.image()
-        archives.verify(archive, image)
+        archives.verify(archive, image, progress=progress)
         stamp.make(root, facts.name.text, archive.fileno(), image.manifest.digest)
         size = os.fstat(archive.fileno()).st_size
         if sharing.possible(root):

@@ -39,8 +39,9 @@ from lading.store.image import Image
 from lading.store.lock import locked
 from lading.store.naming import Name
 
-__all__ = ["Facts", "Saved", "save"]
+__all__ = ["Facts", "Progress", "Saved", "save"]
 
+#: Called with bytes done and to do.
 Progress = Callable[[int, int], None]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from lading.commands.meter import Meter
 from lading.commands.store.saving import define_facts, facts
 from lading.commands.store.shared import Verb, described, dump
 from lading.store import register
@@ -20,7 +21,8 @@ def register_(argv: Sequence[str]) -> int:
     verb = Verb(register_.__doc__ or "")
     define_facts(verb.flags)
     [name] = verb.parse(argv, least=1, most=1)
-    item = register.register(verb.root, facts(name, verb.flags))
+    with Meter(f"{name}: read") as meter:
+        item = register.register(verb.root, facts(name, verb.flags), progress=meter)
     if verb.json:
         dump(described(verb.root, item))
         return 0
@@ -49,7 +51,8 @@ def repair_(argv: Sequence[str]) -> int:
     """
     verb = Verb(repair_.__doc__ or "")
     verb.parse(argv, most=0)
-    done = register.repair(verb.root)
+    with Meter("archives: read") as meter:
+        done = register.repair(verb.root, progress=meter)
     if verb.json:
         dump(
             {
