@@ -9,6 +9,10 @@ from pathlib import Path
 
 __all__ = ["generate", "noise", "prose"]
 
+# cap_net_bind_service=ep, as the kernel stores it (linux/capability.h, struct vfs_cap_data).
+_CAPABILITY = "SCHILY.xattr.security.capability"
+_NET_BIND = "\1\0\0\2\0\4" + "\0" * 14
+
 _WORDS = (
     b"layer frame digest blob tar gzip zstd index config manifest image the of a and to".split()
 )
@@ -64,13 +68,15 @@ def generate(root: Path) -> list[str]:
     (root / "tree/dangling").symlink_to("no/where")
     (root / "tree/directory").symlink_to("data")
     places = {
-        "/usr/bin/tool": {"mode": "4755"},
+        "/usr/bin/tool": {"mode": "0755", "pax_records": {_CAPABILITY: _NET_BIND}},
+        "/usr/bin/setuid": {"mode": "4755"},
         "/etc/secret": {"mode": "0400", "uid": 1000, "gid": 1000},
         "/etc/owned": {"uid": 3_000_000, "gid": 3_000_001, "mtime": "2024-02-29T12:00:00Z"},
         "/srv/share/one": {"pax_records": {"SCHILY.xattr.user.lading": "a value"}},
     }
     return [
         "F\t/usr/bin/tool\tbin/tool",
+        "F\t/usr/bin/setuid\tsecret",
         "F\t/etc/secret\tsecret",
         "F\t/etc/owned\tsecret",
         "T\t/srv/share\tshare",

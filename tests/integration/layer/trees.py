@@ -14,6 +14,8 @@ from typing import BinaryIO
 __all__ = ["Node", "of_directory", "of_tar"]
 
 _XATTR = "SCHILY.xattr."
+#: Attributes that an archive can give a file: those of users, and what it may do.
+_KINDS = ("user.", "security.capability")
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,8 @@ def _node(path: str, names: dict[int, list[str]]) -> Node:
     mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
         return Node("link", 0o777, *owner, os.readlink(path))
-    xattrs = tuple(
-        (name, os.getxattr(path, name))
-        for name in sorted(os.listxattr(path))
-        if name.startswith("user.") and not name.startswith("user.rootlesscontainers")
-    )
+    names_of = [name for name in os.listxattr(path) if name.startswith(_KINDS)]
+    xattrs = tuple((name, os.getxattr(path, name)) for name in sorted(names_of))
     if stat.S_ISDIR(status.st_mode):
         return Node("directory", mode, *owner, xattrs=xattrs)
     assert stat.S_ISREG(status.st_mode), path
@@ -96,5 +95,6 @@ def _member(
 
 def _xattrs(records: Iterable[tuple[str, str]]) -> Iterable[tuple[str, bytes]]:
     for key, text in sorted(records):
-        if key.startswith(_XATTR + "user."):
-            yield key.removeprefix(_XATTR), text.encode()
+        name = key.removeprefix(_XATTR)
+        if name != key and name.startswith(_KINDS):
+            yield name, text.encode("utf-8", "surrogateescape")
