@@ -9,6 +9,7 @@ import json
 import os
 import random
 import tarfile
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,26 @@ def test_names_that_the_format_needs_are_refused(tmp_path: Path, name: str) -> N
 def test_a_time_that_cannot_be_said_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LadingError, match="year 9999"):
         _build(tmp_path, ["E\t/x"], default_metadata='{"mtime":300000000000}')
+
+
+def test_work_that_is_not_wanted_any_more_ends(tmp_path: Path, lines: list[str]) -> None:
+    class Unwanted(BaseException):
+        pass
+
+    calls = []
+
+    def checkpoint() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Unwanted
+
+    out = tmp_path / "out"
+    out.mkdir()
+    before = threading.active_count()
+    with pytest.raises(Unwanted):
+        _build(out, lines, checkpoint=checkpoint)
+    assert list(out.iterdir()) == []
+    assert threading.active_count() == before
 
 
 def test_the_uncompressed_size_is_announced(tmp_path: Path) -> None:
