@@ -81,7 +81,7 @@ def generate(root: Path) -> list[str]:
         "F\t/etc/owned\tsecret",
         "T\t/srv/share\tshare",
         "T\t/srv/copies\tcopies",
-        "T\t/opt/tree\ttree",
+        "F\t/opt/tree\ttree",
         *(f"F\t/{name}\t{name}" for name in files if name.startswith("many/")),
         "L\t/usr/bin/alias\ttool",
         f"L\t/usr/bin/far\t/{'far/' * 40}away",

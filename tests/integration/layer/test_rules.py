@@ -48,7 +48,8 @@ def test_a_directory_of_an_action_is_stored_as_what_it_is() -> None:
     for place in ("a/tree", "b/tree"):
         links = {name: members[f"{place}/{name}"].linkname for name in ("link", "directory")}
         assert links == {"link": "data/file", "directory": "data"}
-        assert members[f"{place}/empty/inner"].isdir()
+        # No input of the action for Bazel, so they are there on some machines and not on others.
+        assert f"{place}/empty" not in members
         assert (members[f"{place}/data/same"].mode, members[f"{place}/data/same"].uid) == (
             0o640,
             10,
@@ -68,6 +69,10 @@ def test_a_directory_at_two_paths_is_stored_once_on_request() -> None:
     members = _members("trees_once")
     assert members["a/tree/data/file"].isreg()
     assert (members["b/tree"].issym(), members["b/tree"].linkname) == (True, "../a/tree")
+
+
+def test_a_directory_can_be_made() -> None:
+    assert _members("places")["empty/directory"].isdir()
 
 
 def test_parents_can_be_left_out() -> None:

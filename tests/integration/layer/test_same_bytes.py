@@ -115,10 +115,10 @@ def _digests(root: Path, lines: Sequence[str]) -> dict[str, str]:
     result = {}
     for line in lines:
         fields = line.split("\t")
-        if fields[0] == "F":
+        if fields[0] == "F" and not (root / fields[2]).is_dir():
             data = (root / fields[2]).read_bytes()
             result[fields[2]] = hashlib.sha256(data).hexdigest()
-        elif fields[0] == "T":
+        elif fields[0] in ("F", "T"):
             for path in sorted((root / fields[2]).rglob("*")):
                 if path.is_file() and not path.is_symlink():
                     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -41,14 +41,32 @@ def tree(tmp_path: Path) -> Path:
 
 _SHAPE = {
     "t": DIRECTORY, "t/bin": DIRECTORY, "t/bin/alias": "tool", "t/bin/python": "/usr/bin/python3",
-    "t/bin/tool": FILE, "t/bin/up": "../lib/a.so", "t/dangling": "nowhere", "t/empty": DIRECTORY,
-    "t/empty/inner": DIRECTORY, "t/lib": DIRECTORY, "t/lib/a.so": FILE, "t/lib/deep": DIRECTORY,
+    "t/bin/tool": FILE, "t/bin/up": "../lib/a.so", "t/dangling": "nowhere",
+    "t/lib": DIRECTORY, "t/lib/a.so": FILE, "t/lib/deep": DIRECTORY,
     "t/lib/deep/er": DIRECTORY, "t/lib/deep/er/x": FILE, "t/lib64": "lib", "t/loop": "loop",
 }  # fmt: skip
 
 
-def test_links_empty_directories_and_dangling_links_are_kept(tree: Path) -> None:
+def test_links_are_kept_and_dangling_ones_too(tree: Path) -> None:
     assert _shape(_tree(f"T\t/t\t{tree}")) == _SHAPE
+
+
+def test_directories_that_bazel_does_not_know_are_left_out(tree: Path, tmp_path: Path) -> None:
+    """A tree from a cache or in a sandbox does not have them, and gives the same bytes."""
+    first = build(tmp_path, [f"T\t/t\t{tree}"]).blob
+    (tree / "empty/inner").rmdir()
+    (tree / "empty").rmdir()
+    assert build(tmp_path, [f"T\t/t\t{tree}"]).blob == first
+    # The tree itself is known, with and without content.
+    (tmp_path / "nothing/inner").mkdir(parents=True)
+    assert _shape(_tree(f"T\t/a/t\t{tmp_path}/nothing")) == {"a": DIRECTORY, "a/t": DIRECTORY}
+
+
+def test_a_directory_of_the_source_tree_keeps_directories_without_files(tree: Path) -> None:
+    with Spool("") as spool:
+        entries = collect([f"F\t/t\t{tree}"], spool=spool, expect_directories=True)
+    empty = {"t/empty": DIRECTORY, "t/empty/inner": DIRECTORY}
+    assert _shape({entry.path: entry for entry in entries}) == _SHAPE | empty
 
 
 def test_a_sandbox_of_links_gives_the_same_entries(

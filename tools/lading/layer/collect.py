@@ -115,7 +115,8 @@ def _complete(source: list[str]) -> list[str]:
 def _add_other(plan: Plan, kind: str, place: str, path: str, defaults: Defaults) -> None:
     if kind in ("T", "F"):
         target = image_path(place, what=path)
-        walk_tree(path, target, plan.add, defaults)
+        # A directory of the source tree is what it is; one that an action made is what Bazel knows.
+        walk_tree(path, target, plan.add, defaults, keep_empty=kind == "F")
     elif kind == "L":
         _add_link(plan, place, path, "", defaults.link)
     elif kind == "S":

@@ -36,8 +36,19 @@ class Defaults:
         )
 
 
-def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defaults) -> None:
+def walk_tree(
+    root: str,
+    path: str,
+    add: Callable[[Entry], None],
+    defaults: Defaults,
+    *,
+    keep_empty: bool = False,
+) -> None:
     """Adds everything below the directory `root` as entries below `path`.
+
+    A directory below which there is no file and no link is left out, unless `keep_empty`: for
+    Bazel it is no input. It is there when the tree was made on this machine, and not when the
+    tree comes from a cache, in a sandbox, or elsewhere; a layer must not depend on that.
 
     A link is stored as a link, dangling or not, unless it is one that Bazel's sandbox put in
     place of a file: those point at an absolute path that ends in the very path of the link. A
@@ -48,6 +59,15 @@ def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defa
     """
     file, link = defaults.file, defaults.link
     add(Entry(path, DIRECTORY, defaults.directory(path), origin=root))
+    # Directories that nothing has been found in so far, by place.
+    waiting: dict[str, Entry] = {}
+
+    def put(entry: Entry, directory: str) -> None:
+        while directory in waiting:
+            add(waiting.pop(directory))
+            directory = directory.rpartition("/")[0]
+        add(entry)
+
     pending = [(root, path)]
     while pending:
         here, base = pending.pop()
@@ -64,7 +84,7 @@ def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defa
                 if target is not None:
                     if not target.isascii():
                         check_name(target, origin=source)
-                    add(Entry(place, SYMLINK, link, link=target, origin=source))
+                    put(Entry(place, SYMLINK, link, link=target, origin=source), base)
                     continue
                 try:
                     mode = os.stat(source).st_mode
@@ -79,12 +99,15 @@ def walk_tree(root: str, path: str, add: Callable[[Entry], None], defaults: Defa
             else:
                 is_directory, is_file = item.is_dir(), item.is_file()
             if is_directory:
-                add(Entry(place, DIRECTORY, defaults.directory(place), origin=source))
+                waiting[place] = Entry(place, DIRECTORY, defaults.directory(place), origin=source)
                 pending.append((source, place))
             elif is_file:
-                add(Entry(place, FILE, file, source))
+                put(Entry(place, FILE, file, source), base)
             else:
                 raise InputError(f"{source} is a special file", fix="a layer holds files only")
+    if keep_empty:
+        for entry in waiting.values():
+            add(entry)
 
 
 def _holds(directory: str, inner: str) -> bool:
