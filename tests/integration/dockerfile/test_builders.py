@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socketserver
 import ssl
 import subprocess
 import threading
@@ -18,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -37,6 +35,7 @@ from lading.store.archive import Archive
 from lading.store.layouts import Layout
 from tests.integration.dockerfile.remote_buildkit import remote_buildkit
 from tests.integration.dockerfile.shell_base import shell_base
+from tests.integration.dockerfile.watching import Recorder, opened, sleepers, watch_commands
 from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import runfile
 from tests.registry_server import certificates
@@ -143,7 +142,7 @@ def _files(result: normalise.Result, output: Path) -> dict[str, tuple[object, ..
         (output / layout.blob_name(Digest.of(data))).write_bytes(data)
     manifest = document.loads_object(result.manifest, what="the manifest")
     paths = [output / layout.blob_name(Digest.parse(item["digest"])) for item in manifest["layers"]]
-    view = View([partial(_open, path) for path in paths])
+    view = View([partial(opened, path) for path in paths])
     return {
         path: (
             node.type, node.mode, node.uid, node.gid, node.link,
@@ -188,7 +187,7 @@ def test_all_builders_give_equal_file_systems(tmp_path: Path, machines: dict[str
 
 def test_nothing_is_asked_of_a_registry(tmp_path: Path, machine: Machine) -> None:
     """A base by a registry's own name: no connection; when it is to be pulled, there is one."""
-    with _recorder() as (address, connections):
+    with Recorder() as (address, connections):
         name = f"{address}/team/base:1"
         text = (
             f"FROM {name} AS a\nRUN touch /x\nFROM scratch\n"
@@ -223,7 +222,7 @@ def test_a_secret_is_used_and_is_nowhere(tmp_path: Path, machine: Machine) -> No
     events: list[Event] = []
     commands: list[str] = []
     watch = threading.Event()
-    watcher = threading.Thread(target=_watch_commands, args=(commands, watch))
+    watcher = threading.Thread(target=watch_commands, args=(commands, watch))
     watcher.start()
     try:
         build(machine.builder, request, tmp_path / "image.tar", events.append)
@@ -296,7 +295,7 @@ def test_when_the_time_is_over_nothing_is_left_running(tmp_path: Path, machine: 
     with pytest.raises(LimitError, match="did not end within 4 s"):
         build(machine.builder, replace(request, timeout=4), tmp_path / "image.tar", on_event)
     assert started.is_set()
-    servers.wait_until(lambda: not _processes(mark), what="the end of the instruction", timeout=20)
+    servers.wait_until(lambda: not sleepers(mark), what="the end of the instruction", timeout=20)
     assert not (tmp_path / "image.tar").exists()
 
 
@@ -459,48 +458,3 @@ def test_no_space(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -
         assert list(small.iterdir()) == []
     finally:
         programs.run(["umount", "--lazy", small])
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
-
-
-def _processes(mark: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"sleep" in words and mark.encode() in words:
-            found.append(entry.parent.name)
-    return found
-
-
-def _watch_commands(commands: list[str], stop: threading.Event) -> None:
-    """Collects the command lines of all processes, as any user of the machine could."""
-    while not stop.wait(0.02):
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                commands.append(entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-            except OSError:
-                continue
-
-
-class _recorder:  # noqa: N801  # used as a function
-    """Something that listens where a registry would, and counts who connects."""
-
-    def __enter__(self) -> tuple[str, list[object]]:
-        connections: list[object] = []
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                connections.append(self.client_address)
-
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"127.0.0.1:{self._server.server_address[1]}", connections
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
