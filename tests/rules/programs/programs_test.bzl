@@ -86,3 +86,20 @@ plan_files_test = analysistest.make(
         "present": attr.string(),
     },
 )
+
+def _plan_groups_impl(ctx):
+    env = analysistest.begin(ctx)
+    holding = []
+    for action in analysistest.target_actions(env):
+        if action.mnemonic == "LayerTar":
+            inputs = [file.short_path for file in action.inputs.to_list()]
+            found = [path for path in ctx.attr.files if path in inputs]
+            if found:
+                holding.append(found)
+    asserts.equals(env, [ctx.attr.files], holding, "all files of the group are in one layer")
+    return analysistest.end(env)
+
+plan_groups_test = analysistest.make(
+    _plan_groups_impl,
+    attrs = {"files": attr.string_list()},
+)

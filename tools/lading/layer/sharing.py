@@ -19,8 +19,9 @@ An update must change one layer, not the plan. Sizes and popularity therefore co
 two: a package that grows by a few percent stays where it is. Ties are broken by names, never by
 input order.
 
-`layer_plan` of `rules/private/sharing.bzl` follows the same rule in the analysis phase, where it
-cannot run this; `tests/rules/sharing_test.bzl` holds the two together.
+`layer_plan` follows the same rule in the analysis phase, where it cannot run this:
+`rules/private/sharing_plan.bzl` says it in Starlark, and `tests/unit/layer/test_sharing_agrees.py`
+runs both.
 """
 
 from __future__ import annotations
