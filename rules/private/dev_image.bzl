@@ -28,6 +28,7 @@ def dev_image(
         *,
         srcs = [],
         template = "",
+        shell = True,
         custom = "",
         custom_attributes = {},
         dependencies = [],
@@ -51,6 +52,8 @@ def dev_image(
         srcs: list of labels, the files of the repository. They are at `working_dir`, relative to the
             package that calls this.
         template: string, `minimal`, `nodejs`, `nodejs_browser` or `python`, or the label of an image.
+        shell: bool, whether the template is the one with busybox, `NAME_debug`: a shell and the usual
+            tools. An image that is named by its label is taken as it is.
         custom: string, a folder below the package with `Dockerfile` and `entrypoint.sh`, in place of a
             template, also of one that is set. `dockerfile_image` builds it; the folder is the context,
             and the script is the entrypoint, at `/entrypoint.sh`.
@@ -86,7 +89,7 @@ def dev_image(
     elif custom_attributes:
         fail("%s: custom_attributes are set and custom is not. Name the folder." % what)
     else:
-        base = _template(template, what = what)
+        base = _template(template, shell, what = what)
     if python_deps:
         python_layer(
             name = name + ".python_deps",
@@ -142,7 +145,7 @@ def _custom(name, folder, attributes, common, *, what):
         **common
     )
 
-def _template(template, *, what):
+def _template(template, shell, *, what):
     """The label of a template."""
     if not template:
         fail("%s has neither a template nor a custom folder. Set template to one of %s, or to the label of an image." % (
@@ -150,7 +153,7 @@ def _template(template, *, what):
             ", ".join(TEMPLATES),
         ))
     if template in TEMPLATES:
-        return Label("//images:" + template)
+        return Label("//images:" + template + ("_debug" if shell else ""))
     if ":" in template or template.startswith(("//", "@")):
         return template
     near = nearest(template, TEMPLATES)

@@ -127,7 +127,7 @@ def test_python_has_certificates_time_zones_a_locale_and_its_library(start: Star
 def test_node_prints_its_version_and_a_development_image_serves_http(
     host: str, start: Start
 ) -> None:
-    assert start("node_dev", "js", "--version").startswith("v20.")
+    assert start("node_dev", "sh", "-c", "js --version").startswith("v20.")
     port = servers.free_port()
     options = ("--detach", "--network=host", f"--env=PORT={port}")
     container = start("node_dev", options=options).strip()
