@@ -1,15 +1,17 @@
 # Derivations that need no network: a shell makes them. `base` stands for a C library, `lib` for what
-# programs share; sizes are such that they are worth layers of their own.
+# programs share; sizes are such that they are worth layers of their own. The shell that Nix builds with is
+# linked statically, so a copy of it is all that the programs need to run.
+{ system ? builtins.currentSystem }:
 let
   make = name: script: builtins.derivation {
-    inherit name;
-    system = builtins.currentSystem;
+    inherit name system;
     builder = "/bin/sh";
     args = [ "-euc" script ];
     PATH = "/usr/bin";
   };
   base = make "base-2.40" ''
-    mkdir -p $out/lib $out/empty
+    mkdir -p $out/bin $out/lib $out/empty
+    cp /bin/sh $out/bin/sh
     seq 1 300000 > $out/lib/base
     ln -s base $out/lib/base.so
     ln -s /nowhere $out/dangling
@@ -23,7 +25,7 @@ let
   '';
   program = name: text: make name ''
     mkdir -p $out/bin
-    printf '#!/bin/sh\n# %s\ncat ${lib}/lib/lib ${builtins.toFile "config.txt" "of a file\n"}\n' '${text}' > $out/bin/${name}
+    printf '#!${base}/bin/sh\nread line < ${builtins.toFile "config.txt" "of a file\n"}\nread number < ${lib}/lib/lib\necho "%s, $line, $number"\n' '${text}' > $out/bin/${name}
     chmod +x $out/bin/${name}
     echo $out > $out/self
   '';
