@@ -84,8 +84,7 @@ def _check(kind: str, copy: Path, place: Path, lines: list[str]) -> None:
             acknowledged[name], begun = value, ""
         else:
             begun = name
-    # The original is mounted too, and XFS would not have two of one identity.
-    with loop.mounted(kind, copy, place, *(["nouuid"] if kind == "xfs" else [])):
+    with loop.mounted(kind, copy, place):
         store = place / "store"
         if acknowledged:
             entries = {entry.name: entry for entry in catalog_file.read(store).entries}

@@ -28,6 +28,9 @@ from lading.store.save import Facts, Saved
 from tests.integration.harness import programs
 from tests.integration.store import loop
 from tests.unit.store import tiny
+from tests.unit.store.campaign import attack
+from tests.unit.store.faults import WAYS
+from tests.unit.store.scenarios import SCENARIOS
 from tests.unit.store.stores import save_image
 
 _MIB = 1 << 20
@@ -121,6 +124,14 @@ def test_an_archive_that_changed_or_went_is_no_source(disk: Path) -> None:
     for number in (4, 5):
         with access.opened(root, _save(root, number).entry.name, "test") as found:
             archive.verify(found.archive, found.image, deep=True)
+
+
+@pytest.mark.parametrize("name", ["save by threads", "register", "cleanup"])
+def test_faults_do_no_harm_where_bytes_are_shared(disk: Path, name: str) -> None:
+    """The fault campaign's short form; //tests/soak/store has the long one, without sharing."""
+    [scenario] = [one for one in SCENARIOS if one.name == name]
+    faults = [fault for way in WAYS for fault in attack(scenario, way, disk, step=7).faults]
+    assert faults == []
 
 
 def test_archives_that_are_registered_are_shared_with_too(disk: Path) -> None:

@@ -91,8 +91,11 @@ def possible(root: Path) -> bool:
 
 
 def extents(path: Path) -> tuple[tuple[int, int], ...]:
-    """Where on the disk an archive's bytes are that others have too; raises FileNotFoundError."""
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    """Where on the disk an archive's bytes are that others have too; nowhere if it cannot say."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ()
     try:
         return tuple(reflink.shared_extents(number))
     finally:
