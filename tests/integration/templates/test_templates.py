@@ -124,6 +124,10 @@ def test_python_has_certificates_time_zones_a_locale_and_its_library(start: Star
     assert shown["home"]
 
 
+def test_a_development_image_has_its_python_packages(start: Start) -> None:
+    assert start("python_dev") == "report in /workspace\n"
+
+
 def test_node_prints_its_version_and_a_development_image_serves_http(
     host: str, start: Start
 ) -> None:
