@@ -262,8 +262,9 @@ def base(closure: dict[str, Any], name: str) -> str:
 
 
 def manifest(bazel: NestedBazel, target: str) -> dict[str, Any]:
-    outputs = bazel.build(f"//:{target}", "--output_groups=+manifest")
-    path = next(path for path in outputs if path.name.endswith(".manifest.json"))
+    done = bazel.run("build", f"//:{target}")
+    assert done.returncode == 0, done.stderr
+    path = bazel.directory / f"bazel-bin/{target}.manifest.json"
     value: dict[str, Any] = json.loads(path.read_bytes())
     return value
 
@@ -366,14 +367,10 @@ def test_an_image_of_nothing_but_a_closure_runs(
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(bazel: NestedBazel, target: str, message: str) -> None:
-    done = bazel.run("build", f"//:{target}", "--worker_quit_after_build=false")
+    done = bazel.run("build", f"//:{target}")
     assert done.returncode != 0
     assert message in done.stderr
-    assert (
-        'Traceback (most recent call last):\n  File "/'
-        not in done.stderr.replace(str(bazel.output_base), "")
-        or "nix_closure.bzl" in done.stderr
-    )
+    assert 'File "<string>"' not in done.stderr, "a traceback of Python"
 
 
 def test_a_changed_program_is_one_layer(
