@@ -53,6 +53,8 @@ def shell_base(directory: Path) -> Path:
         "etc/base-file": "of the base\n",
         "usr/share/data/kept": "kept\n",
         "usr/share/data/removed": "removed\n",
+        "usr/share/old/gone": "replaced with its directory\n",
+        "usr/share/old/sub/gone": "the same\n",
     }.items():
         file = directory.parent / path.replace("/", "_")
         file.write_text(text)

@@ -306,7 +306,8 @@ def test_a_command_is_the_same_layer_with_each_builder(
     script = (
         "cp /inputs/tool /bin/tool && chmod 4755 /bin/tool && rm /etc/base-file && "
         "chmod 600 /usr/share/data/kept && mkdir -p /var/lib/x && "
-        "echo $WHERE > /var/lib/x/where && rm -r /root"
+        "echo $WHERE > /var/lib/x/where && rm -r /root /usr/share/old && "
+        "mkdir -p /usr/share/old/sub && echo new > /usr/share/old/sub/new"
     )
     digests, names = set(), set()
     for name, machine in machines.items():
@@ -327,7 +328,8 @@ def test_a_command_is_the_same_layer_with_each_builder(
     assert len(digests) == 1
     assert set(names.pop().split()) == {
         ".wh.root", "bin/tool", "etc/.wh.base-file", "usr/share/data/kept", "var/", "var/lib/",
-        "var/lib/x/", "var/lib/x/where",
+        "var/lib/x/", "var/lib/x/where", "usr/share/old/.wh.gone", "usr/share/old/sub/.wh.gone",
+        "usr/share/old/sub/new",
     }  # fmt: skip
 
 

@@ -75,7 +75,8 @@ def test_order_times_and_owners_names_do_not_matter(tmp_path: Path) -> None:
     blob = tmp_path / "1" / "out" / "blobs" / layers[1]["digest"].replace(":", "/")
     with tarfile.open(blob) as tar:
         found = [(item.name, item.mtime, item.uid, item.uname, item.mode) for item in tar]
-    assert found == [("x/.wh.b", 0, 7, "", 0o640), ("x/a", 0, 7, "", 0o640)]
+    # Of a whiteout only the name counts, and each storage driver has another mode for it.
+    assert found == [("x/.wh.b", 0, 0, "", 0), ("x/a", 0, 7, "", 0o640)]
 
 
 def test_layers_of_a_base_and_its_history_stay(tmp_path: Path) -> None:

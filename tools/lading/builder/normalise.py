@@ -17,7 +17,7 @@ from typing import Any
 from lading.errors import CorruptError, NotFoundError, StorageError
 from lading.layer.archive import Scratch, read_archive
 from lading.layer.compress import Compression
-from lading.layer.entries import Entry, apply
+from lading.layer.entries import FILE, Entry, Meta, apply
 from lading.layer.frames import Cutter
 from lading.layer.lay import lay
 from lading.layer.outputs import Output
@@ -35,9 +35,10 @@ from lading.store import image as images
 from lading.store.image import Image
 from lading.store.layouts import Layout
 
-__all__ = ["Result", "image", "layer", "order"]
+__all__ = ["Result", "image", "is_whiteout", "layer", "order", "whiteout"]
 
 _CHUNK = 1024 * 1024
+_WHITEOUT = Meta(0)
 #: Fields of a config that describe the build and not the image.
 _NOISE = frozenset({"container", "container_config", "docker_version", "id", "parent"})
 
@@ -134,7 +135,7 @@ def layer(
     source_date_epoch: int = 0,
     *,
     what: str,
-    keep: Callable[[Entry], bool] = lambda entry: True,
+    change: Callable[[list[Entry]], list[Entry]] = lambda entries: entries,
 ) -> Blob:
     """Packs one layer anew, into the blobs of `output`, and says what it became.
 
@@ -145,7 +146,7 @@ def layer(
         compression: how it is compressed.
         source_date_epoch: the time of every entry.
         what: names the image in errors.
-        keep: whether an entry stays.
+        change: what becomes of its entries.
 
     Raises CorruptError, InputError or StorageError.
     """
@@ -161,10 +162,11 @@ def layer(
                 fd, 0, size, scratch, what=f"a layer of {what}", keep_names=False
             )
             plan = Plan()
-            for entry in entries:
-                if keep(entry):
-                    apply(entry, {"mtime": source_date_epoch})
-                    plan.add(entry)
+            for entry in change(entries):
+                if is_whiteout(entry.path):
+                    entry = whiteout(entry.path)  # drivers give theirs different modes
+                apply(entry, {"mtime": source_date_epoch})
+                plan.add(entry)
             packed = directory / f"{name.name}.packed"
             cutter = Cutter(compression.target)
             with Output(str(packed)) as file:
@@ -178,6 +180,16 @@ def layer(
         name.unlink(missing_ok=True)
     packed.replace(directory / blob.digest.partition(":")[2])
     return blob
+
+
+def is_whiteout(path: str) -> bool:
+    """Whether an entry hides something of the layers below."""
+    return path.rpartition("/")[2].startswith(".wh.")
+
+
+def whiteout(path: str) -> Entry:
+    """The whiteout at `path`: an empty file of which only the name counts."""
+    return Entry(path, FILE, _WHITEOUT, b"", size=0)
 
 
 def order(entries: list[Entry]) -> list[Entry]:

@@ -7,7 +7,7 @@ written twice. It is given to the builder in exec form: the image needs no shell
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = ["INPUTS", "Step", "run"]
 
 #: Where the command finds its inputs.
 INPUTS = "/inputs"
+_OPAQUE = ".wh..wh..opq"
 #: What builders put into a container, and mount points that they leave behind.
 _NOISE = ("dev", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "inputs", "proc",
           "run/.containerenv", "run/secrets", "sys", ".dockerenv")  # fmt: skip
@@ -108,8 +109,36 @@ def run(
             # The last one: WORKDIR may have one of its own, about a directory that is there.
             return normalise.layer(
                 opened, found.layers[-1], output, compression, request.source_date_epoch,
-                what=what, keep=lambda entry: _is_change(entry, view),
+                what=what, change=lambda entries: _changes(entries, view),
             )  # fmt: skip
+
+
+def _changes(entries: list[Entry], view: View) -> list[Entry]:
+    """What the command changed, said in the one way that all builders can say it.
+
+    A directory that was replaced is opaque with some drivers, and with others each thing in it
+    that is gone has a whiteout: here always the latter.
+    """
+    there = {entry.path: entry for entry in entries}
+    found = [
+        entry for entry in entries if not entry.path.endswith(_OPAQUE) and _is_change(entry, view)
+    ]
+    for path in there:
+        if path.endswith(_OPAQUE):
+            found += _hidden(path.removesuffix(_OPAQUE).rstrip("/"), there, view)
+    return list({entry.path: entry for entry in found}.values())
+
+
+def _hidden(directory: str, there: Mapping[str, Entry], view: View) -> Iterator[Entry]:
+    """Whiteouts for what the base has in a directory of which it shows nothing any more."""
+    node = view.find(f"/{directory}", follow=False)
+    for name, child in sorted(node.children.items()) if node is not None else ():
+        path = f"{directory}/{name}" if directory else name
+        new = there.get(path)
+        if new is None:
+            yield normalise.whiteout(f"{directory}/.wh.{name}" if directory else f".wh.{name}")
+        elif new.kind == child.type == DIRECTORY:
+            yield from _hidden(path, there, view)
 
 
 def _is_change(entry: Entry, view: View) -> bool:
