@@ -13,6 +13,7 @@ import threading
 from queue import SimpleQueue
 
 from lading.errors import LadingError
+from lading.layer.kept import StaleError
 from lading.layer.outputs import write_all
 
 TYPE_CHECKING = False
@@ -33,8 +34,8 @@ class _Job:
 
     __slots__ = ("buffer", "frame", "mark", "packed", "raw", "ready", "stored", "users")
 
-    def __init__(self, mark: Mark | None) -> None:
-        self.buffer: bytearray | None = None
+    def __init__(self, buffer: bytearray, mark: Mark | None) -> None:
+        self.buffer = buffer
         self.frame: KeptFrame | None = None
         self.raw: Bytes = b""
         self.packed: Bytes = b""
@@ -86,15 +87,14 @@ class Pipeline:
     def put(self, buffer: bytearray, size: int, mark: Mark | None) -> None:
         """Hands a frame over; raises what went wrong with an earlier one."""
         self._make_room()
-        job = _Job(mark)
-        job.buffer = buffer
+        job = _Job(buffer, mark)
         job.raw = memoryview(buffer)[:size]
         self._start(job)
 
     def put_kept(self, frame: KeptFrame, mark: Mark | None) -> None:
         """Hands a kept frame over; raises what went wrong with an earlier one."""
         self._make_room()
-        job = _Job(mark)
+        job = _Job(self._pool.take(), mark)
         job.frame = frame
         self._start(job)
 
@@ -137,10 +137,9 @@ class Pipeline:
             last = job.users == 0
         if last:
             raw, job.raw = job.raw, b""
-            if job.buffer is not None:
-                assert isinstance(raw, memoryview)
+            if isinstance(raw, memoryview):
                 raw.release()
-                self._pool.give(job.buffer)
+            self._pool.give(job.buffer)
 
     def _hash(self) -> None:
         progress = self._progress
@@ -162,7 +161,9 @@ class Pipeline:
                     else:
                         assert self._kept is not None
                         job.packed = self._kept.packed(job.frame)
-                        job.raw = uncompress(job.packed)
+                        job.raw = uncompress(job.packed, job.buffer)
+                        if len(job.raw) != job.frame.mark.raw:
+                            raise StaleError
                 except BaseException as error:  # noqa: BLE001  # the stage must go on draining
                     self._fail(error)
             job.stored = stored = job.packed is job.raw
