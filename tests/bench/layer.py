@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.bench.layer_inputs import CASES, Tree, make_tree
 from tests.bench.layer_tools import PEERS, Tool, environment, lading, peers
-from tests.bench.layer_worker import SCENARIOS, scenarios
+from tests.bench.layer_worker import SCENARIOS, Spent, scenarios
 
 __all__ = ["main"]
 
@@ -43,6 +43,7 @@ class _Runs:
     cpu: list[float] = field(default_factory=list)
     peak: int = 0
     size: int = 0
+    failed: bool = False
 
 
 def _run(tool: Tool, runs: _Runs, directory: str | None, *, counted: bool) -> None:
@@ -55,8 +56,11 @@ def _run(tool: Tool, runs: _Runs, directory: str | None, *, counted: bool) -> No
             process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - started
         if process.returncode:
-            sys.exit(f"{tool.name} ended with {process.returncode}")
-        if counted:
+            if not tool.rival or tool.name.startswith("lading"):
+                sys.exit(f"{tool.name} ended with {process.returncode}")
+            sys.stderr.write(f"{tool.name} ended with {process.returncode} and is left out\n")
+            runs.failed = True
+        elif counted:
             runs.seconds.append(seconds)
             runs.cpu.append(usage.ru_utime + usage.ru_stime)
             runs.size = tool.size(scratch)
@@ -67,7 +71,7 @@ def _measure(tools: list[Tool], rounds: int, directory: str | None) -> dict[str,
     runs = {tool.name: _Runs() for tool in tools}
     for number in range(rounds + 1):
         for tool in tools[number % len(tools) :] + tools[: number % len(tools)]:
-            if not tool.slow or number == 1:
+            if not runs[tool.name].failed and (not tool.slow or number == 1):
                 _run(tool, runs[tool.name], directory, counted=number > 0)
     return runs
 
@@ -77,6 +81,8 @@ def _print_tools(tools: list[Tool], all_runs: dict[str, _Runs]) -> None:
     print("|---|---|---|---|---|---|---|")
     for tool in tools:
         runs = all_runs[tool.name]
+        if runs.failed:
+            continue
         median = statistics.median(runs.seconds)
         ratios = " | "
         rival = all_runs.get(tool.rival)
@@ -89,13 +95,17 @@ def _print_tools(tools: list[Tool], all_runs: dict[str, _Runs]) -> None:
         )
 
 
-def _print_worker(name: str, seconds: dict[str, list[float]], peak: int) -> None:
-    cold = statistics.median(seconds["cold"])
-    parts = [f"{_short(cold)}"]
-    for scenario in SCENARIOS[1:]:
-        median = statistics.median(seconds[scenario])
-        parts.append(f"{_short(median)} ({median / cold:.2f} ×)")
-    print(f"| {name} | {' | '.join(parts)} | {peak / 2**20:.0f} |")
+def _print_worker(name: str, spent: dict[str, list[Spent]], peak: int) -> None:
+    cold = statistics.median(one.seconds for one in spent["cold"])
+    cold_cpu = statistics.median(one.cpu for one in spent["cold"])
+    for scenario in SCENARIOS:
+        median = statistics.median(one.seconds for one in spent[scenario])
+        cpu = statistics.median(one.cpu for one in spent[scenario])
+        of_cpu = f"{cpu / cold_cpu:.2f} ×" if cold_cpu else ""
+        print(
+            f"| {name}, {scenario} | {_short(median)} | {cpu:.2f} | {median / cold:.2f} × "
+            f"| {of_cpu} | {peak / 2**20:.0f} |"
+        )
 
 
 def _short(seconds: float) -> str:
@@ -111,8 +121,8 @@ def _case(case: str, tree: Tree, options: argparse.Namespace) -> None:
         _print_tools(tools, _measure(tools, options.rounds, options.scratch))
     if case == "e":
         return
-    print(f"\n| in a worker | {' | '.join(SCENARIOS)} | peak MiB |")
-    print(f"|{'---|' * (len(SCENARIOS) + 2)}")
+    print("\n| in a worker | seconds | CPU | time, to cold | CPU, to cold | peak MiB |")
+    print("|---|---|---|---|---|---|")
     for kind in ("gzip", "zstd"):
         with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=options.scratch) as name:
             flags = [f"--compression={kind}", "--profile=fast"]

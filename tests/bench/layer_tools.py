@@ -133,7 +133,9 @@ def _tar_tools(tree: Tree) -> list[Tool]:
 
 
 def _crane(tree: Tree) -> list[Tool]:
-    script = f"{_tar(tree)} >tar; crane append --new_layer=tar --new_tag=x --output=blob"
+    script = (
+        f"{_tar(tree)} >tar; crane append --new_layer=tar --new_tag=localhost/bench:x --output=blob"
+    )
     return [_shell("crane append", script, slow=True, rival="umoci gzip")]
 
 

@@ -12,14 +12,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench.layer_inputs import Tree
 from tests.bench.layer_tools import environment, sources
 
-__all__ = ["SCENARIOS", "Worker", "scenarios"]
+__all__ = ["SCENARIOS", "Spent", "Worker", "scenarios"]
 
 #: What is measured in a worker, in this order.
 SCENARIOS = ("cold", "nothing", "last", "middle", "first", "inserted")
+
+
+class Spent(NamedTuple):
+    """Seconds from a request to its response, and CPU seconds of the worker in between."""
+
+    seconds: float
+    cpu: float
 
 
 def _digest(data: bytes) -> str:
@@ -45,8 +53,8 @@ class Worker:
             env=environment(),
         )
 
-    def build(self, name: str, flags: list[str], lines: list[str], inputs: dict[str, str]) -> float:
-        """Builds a layer; returns seconds from the request to the response."""
+    def build(self, name: str, flags: list[str], lines: list[str], inputs: dict[str, str]) -> Spent:
+        """Builds a layer; the request is made before the clock starts."""
         blob = self._scratch / name
         blob.unlink(missing_ok=True)
         params = self._scratch / "params"
@@ -61,6 +69,7 @@ class Worker:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
+        cpu = self._cpu()
         started = time.perf_counter()
         stdin.write(line)
         stdin.flush()
@@ -68,10 +77,11 @@ class Worker:
         seconds = time.perf_counter() - started
         if response["exitCode"]:
             sys.exit(f"the worker failed: {response['output']}")
-        return seconds
+        return Spent(seconds, self._cpu() - cpu)
 
-    def blob(self, name: str) -> bytes:
-        return (self._scratch / name).read_bytes()
+    def _cpu(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak(self) -> int:
         """Bytes of memory at most, so far."""
@@ -100,14 +110,14 @@ def _changed(path: Path, data: bytes) -> Iterator[None]:
 
 def scenarios(
     tree: Tree, flags: list[str], scratch: Path, rounds: int
-) -> tuple[dict[str, list[float]], int]:
-    """Seconds of each scenario in each round, and the worker's peak memory in bytes.
+) -> tuple[dict[str, list[Spent]], int]:
+    """Times of each scenario in each round, and the worker's peak memory in bytes.
 
     Every change is made to the same layer, which is built as it was before in between.
     """
     lines = sources(tree)
     inputs = {f"{tree.root}/{name}": _file_digest(tree.root / name) for name in tree.files}
-    seconds: dict[str, list[float]] = {name: [] for name in SCENARIOS}
+    spent: dict[str, list[Spent]] = {name: [] for name in SCENARIOS}
     worker = Worker(scratch)
     tiny = scratch / "tiny"
     tiny.write_bytes(b"x")
@@ -117,23 +127,23 @@ def scenarios(
     for number in range(rounds):
         # A new name is a layer that the worker has not seen.
         name = f"layer{number}"
-        seconds["cold"].append(worker.build(name, flags, lines, inputs))
-        seconds["nothing"].append(worker.build(name, flags, lines, inputs))
+        spent["cold"].append(worker.build(name, flags, lines, inputs))
+        spent["nothing"].append(worker.build(name, flags, lines, inputs))
         for scenario, place in places.items():
             file = tree.root / tree.files[place]
             size = file.stat().st_size
             data = os.urandom(16).hex().encode().ljust(size, b".")[: max(size, 1)]
             with _changed(file, data):
                 now = inputs | {str(file): _digest(data)}
-                seconds[scenario].append(worker.build(name, flags, lines, now))
+                spent[scenario].append(worker.build(name, flags, lines, now))
             worker.build(name, flags, lines, inputs)
         inserted = f"{tree.files[len(tree.files) // 2]}.new"
         file = tree.root / inserted
         with _changed(file, b"inserted\n" * 500):
             now = inputs | {str(file): _digest(b"inserted\n" * 500)}
             more = [*lines, f"F\t/data/{inserted}\t{file}"]
-            seconds["inserted"].append(worker.build(name, flags, more, now))
+            spent["inserted"].append(worker.build(name, flags, more, now))
         (scratch / name).unlink()
     peak = worker.peak()
     worker.close()
-    return seconds, peak
+    return spent, peak
