@@ -19,7 +19,7 @@ architecture, `@debian//:python` all packages of the set `python`, and `LAYERS["
 _LOCK = tag_class(
     attrs = {
         "lock": attr.label(mandatory = True, allow_single_file = [".json"], doc = "The lock that `bazel run @lading//images:lock` writes."),
-        "lock_command": attr.string(default = "bazel run //images:lock", doc = "The command that renews the lock; messages name it."),
+        "lock_command": attr.string(doc = "The command that renews the lock; messages name it. By default `bazel run @lading//images:lock`."),
         "name": attr.string(mandatory = True, doc = "Name of the repository."),
     },
     doc = "One lock and the repository that it becomes.",
@@ -36,14 +36,14 @@ def _impl(mctx):
                     module.name,
                 ))
             owners[tag.name] = module.name
-            _declare(mctx, tag)
+            _declare(mctx, tag, tag.lock_command or "bazel run %s//images:lock" % ("" if module.name == "lading" else "@lading"))
     return mctx.extension_metadata(reproducible = True)
 
-def _declare(mctx, tag):
+def _declare(mctx, tag, lock_command):
     name = "//%s:%s" % (tag.lock.package, tag.lock.name)
     lock = json.decode(mctx.read(tag.lock), default = None)
     if type(lock) != "dict" or lock.get("format") != _FORMAT:
-        fail("%s is not a lock of Debian packages in format %d\n  run: %s" % (name, _FORMAT, tag.lock_command))
+        fail("%s is not a lock of Debian packages in format %d\n  run: %s" % (name, _FORMAT, lock_command))
     architectures = {}
     for architecture, packages in lock["packages"].items():
         if architecture not in CPUS:
@@ -54,7 +54,7 @@ def _declare(mctx, tag):
                 name = package_repository(tag.name, architecture, package),
                 archive = fields["archive"],
                 lock = name,
-                lock_command = tag.lock_command,
+                lock_command = lock_command,
                 path = fields["path"],
                 sha256 = fields["sha256"],
                 suite = lock["suite"],

@@ -151,7 +151,7 @@ def test_a_package_that_is_gone_is_named_with_the_command_that_locks_anew(
     (directory / "dists/trixie/InRelease").write_text("Suite: trixie")
     said = _fetch(shop, address)
     assert f"{_PACKAGE} is gone from the Debian mirror" in said
-    assert "run: bazel run //images:lock" in said
+    assert "run: bazel run @lading//images:lock" in said
 
 
 def test_a_package_with_other_bytes_is_refused(shop: NestedBazel, mirror: tuple[str, Path]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from lading.actions import ld_cache as action
 from lading.actions.worker import Request
 from lading.debian.elf import Library, read_library
-from lading.debian.ld_cache import CachedLibrary, parse_cache, write_cache
+from lading.debian.ld_cache import CachedLibrary, write_cache
 from lading.errors import InputError
 
 _AMD64, _ARM64 = 62, 183
@@ -53,6 +53,18 @@ def _layer(path: Path, files: Iterable[tuple[str, bytes | str]]) -> Path:
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
     return path
+
+
+def parse_cache(data: bytes) -> list[tuple[str, int, str]]:
+    """Name, flags and path of each entry of a little-endian cache, in its order."""
+    magic, count = struct.unpack_from("<20sI", data)
+    assert magic == b"glibc-ld.so.cache1.1"
+    found = []
+    for number in range(count):
+        flags, *places = struct.unpack_from("<iII", data, 48 + 24 * number)
+        name, path = (data[at : data.index(b"\0", at)].decode() for at in places)
+        found.append((name, flags, path))
+    return found
 
 
 def _cache(tmp_path: Path, *layers: list[tuple[str, bytes | str]]) -> list[tuple[str, int, str]]:
@@ -118,6 +130,15 @@ def test_directories_of_the_configuration_come_first_and_their_links_are_followe
         ("libown.so.1", 0x0A03, "/opt/lib/libown.so.1"),
         ("libc.so.6", 0x0303, "/lib/x86_64-linux-gnu/libc.so.6"),
     ]
+
+
+def test_the_file_named_like_the_soname_is_preferred(tmp_path: Path) -> None:
+    files: list[tuple[str, bytes | str]] = [
+        ("usr/lib/lib0.so.1", _elf("libz.so.1")),
+        ("usr/lib/libz.so.1", "libz.so.1.3"),
+        ("usr/lib/libz.so.1.3", _elf("libz.so.1")),
+    ]
+    assert _cache(tmp_path, files) == [("libz.so.1", 0x0303, "/usr/lib/libz.so.1")]
 
 
 def test_a_configuration_that_includes_itself_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ sets:
   python: {above: [cc], packages: [python3.13-minimal]}
   cc: {packages: [libc6, libstdc++6]}
 exclude: {debconf: asks questions}
+point_releases: {openssl: a reason}
 """
 
 
@@ -23,6 +24,8 @@ def test_sets_follow_those_they_are_above() -> None:
     assert [each.name for each in spec.sets] == ["cc", "python"]
     assert spec.architectures == ("amd64", "arm64")
     assert spec.exclude == {"debconf": "asks questions"}
+    assert spec.point_releases == {"openssl": "a reason"}
+    assert parse_spec(GOOD.partition("exclude")[0], "debian.yaml").point_releases == {}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,8 @@ def test_sets_follow_those_they_are_above() -> None:
         ("libc6", "Libc6", "packages is not a list of names"),
         ("above: [cc]", "above: [rust]", "above rust, which is no set"),
         ("cc: {", "cc: {above: [python], ", "above each other"),
-        ("asks questions", "", "reasons"),
+        ("asks questions", "", "exclude is not a mapping of package names to reasons"),
+        ("{openssl: a reason}", "[openssl]", "point_releases is not a mapping"),
         ("sets:", "sets: [", "is not YAML"),
         ("suite: trixie", "suite: !!python/object/apply:os.getcwd []", "is not YAML"),
     ],

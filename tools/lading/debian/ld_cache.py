@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lading.errors import InputError
 
-__all__ = ["CachedLibrary", "parse_cache", "write_cache"]
+__all__ = ["CachedLibrary", "write_cache"]
 
 _MAGIC = b"glibc-ld.so.cache1.1"
 #: Magic, number of entries, bytes of strings, flags (2: little endian), offset of extensions.
@@ -73,30 +73,6 @@ def write_cache(libraries: Iterable[CachedLibrary]) -> bytes:
     endian = 3 if order == ">" else _LITTLE_ENDIAN
     header = struct.pack(order + _HEADER, _MAGIC, len(keys), len(strings), endian, 0)
     return header + b"".join(entries) + bytes(strings)
-
-
-def parse_cache(data: bytes) -> list[tuple[str, int, str]]:
-    """Name, flags and path of each entry of a little-endian cache, in its order.
-
-    Raises:
-        InputError: it is not in this format.
-    """
-    try:
-        magic, count, *_ = struct.unpack_from("<" + _HEADER, data)
-        if magic != _MAGIC:
-            raise InputError("this is no ld.so.cache")
-        size, first = struct.calcsize("<" + _ENTRY), struct.calcsize("<" + _HEADER)
-        found = []
-        for number in range(count):
-            flags, name, path, _, _ = struct.unpack_from("<" + _ENTRY, data, first + number * size)
-            found.append((_string(data, name), flags, _string(data, path)))
-        return found
-    except (struct.error, ValueError) as error:
-        raise InputError(f"the ld.so.cache is damaged: {error}") from error
-
-
-def _string(data: bytes, offset: int) -> str:
-    return data[offset : data.index(b"\0", offset)].decode()
 
 
 def _sort_key(name: str) -> list[tuple[int, int]]:

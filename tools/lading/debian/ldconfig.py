@@ -56,7 +56,10 @@ def find_libraries(view: View) -> list[CachedLibrary]:
     # The link that is called like the soname before the file that it leads to.
     return sorted(
         found,
-        key=lambda each: (order[posixpath.dirname(each.path)], not each.path.endswith(each.name)),
+        key=lambda each: (
+            order[posixpath.dirname(each.path)],
+            posixpath.basename(each.path) != each.name,
+        ),
     )
 
 
