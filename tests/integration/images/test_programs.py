@@ -37,6 +37,10 @@ def test_a_cc_binary_gets_its_arguments_and_environment(host: str) -> None:
     assert _run(host, "cc") == "hello test a\n"
 
 
+def test_an_sh_binary_runs_on_a_base_that_has_a_shell(host: str) -> None:
+    assert _run(host, "sh_on_base") == "hello test a\n"
+
+
 def test_arguments_of_the_run_replace_those_of_the_binary(host: str) -> None:
     assert _run(host, "cc", "b", "c") == "hello test b c\n"
 
