@@ -60,6 +60,7 @@ the flag `--@lading//rules/settings:layer_tree_artifact_handling`, which is `ful
     "_create_parent_directories": attr.label(default = "//rules/settings:create_parent_directories"),
     "_estargz": attr.label(default = "//rules/settings:estargz"),
     "_layer_tree_artifact_handling": attr.label(default = "//rules/settings:layer_tree_artifact_handling"),
+    "_layer_cache": attr.label(default = "//rules/settings:layer_cache"),
     "_profile": attr.label(default = "//rules/settings:profile"),
     "_tool": attr.label(default = "//tools/lading/actions:layer", cfg = "exec", executable = True),
 }
@@ -227,6 +228,8 @@ def _add_options(ctx, args, compression, profile, level):
         args.add(profile, format = "--profile=%s")
     if level >= 0:
         args.add(level, format = "--level=%s")
+    if ctx.attr._layer_cache[BuildSettingInfo].value != 256:
+        args.add(ctx.attr._layer_cache[BuildSettingInfo].value, format = "--cache_mib=%s")
     if ctx.attr.media_type:
         args.add(ctx.attr.media_type, format = "--media_type=%s")
     if setting_of(ctx, "create_parent_directories") == "disabled":
