@@ -17,7 +17,7 @@ from tests.integration.harness.launchers import runfile
 _TEMPLATES = ["minimal", "nodejs", "nodejs_browser", "python"]
 _SHELLS = ["ash", "bash", "busybox", "dash", "rbash", "sh"]
 _MANAGERS = ["apt", "apt-get", "dpkg", "npm", "pip", "pip3"]
-#: docker.io's limit is 127 layers, and a base should leave most of them to others.
+#: Engines take 127 layers, and a base should leave most of them to others.
 _MOST_LAYERS = 25
 
 
