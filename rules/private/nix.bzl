@@ -116,9 +116,16 @@ def nix_image(name, *, closure, program = "", base = None, layers = [], visibili
         **kwargs: attributes of `image_manifest`.
     """
     common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+
+    # A name for it, so that it may be a select().
+    native.alias(
+        name = name + ".closure",
+        actual = closure,
+        **common
+    )
     _nix_program(
         name = name + ".program",
-        closure = closure,
+        closure = ":%s.closure" % name,
         on_base = bool(base),
         program = program,
         **common
@@ -126,7 +133,7 @@ def nix_image(name, *, closure, program = "", base = None, layers = [], visibili
     image_manifest(
         name = name,
         base = base,
-        layers = [closure] + layers,
+        layers = [":%s.closure" % name] + layers,
         program = ":%s.program" % name,
         **(common | kwargs)
     )

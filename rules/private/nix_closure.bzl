@@ -22,6 +22,16 @@ Objects are placed in layers by which images need them, how many others depend o
 they are; what most need is lowest. Every object is checked against its hash when its layer is built.
 """
 
+# Systems as Nix calls them, and the constraint of @platforms//cpu that each stands for.
+_SYSTEMS = {
+    "aarch64-linux": "aarch64",
+    "armv7l-linux": "armv7",
+    "i686-linux": "x86_32",
+    "powerpc64le-linux": "ppc64le",
+    "riscv64-linux": "riscv64",
+    "x86_64-linux": "x86_64",
+}
+
 _ATTRS = {
     "budget": attr.int(default = 10, doc = "Most layers of an image: 1 to 127."),
     "export": attr.label(allow_single_file = True, doc = "What `nix-store --export` has written."),
@@ -36,6 +46,11 @@ and none means all that nothing else refers to.""",
     "nix": attr.string(default = "nix", doc = "The program `nix`, by name or path; `nix-build` is beside it."),
     "srcs": attr.label_list(allow_files = True, doc = "What else the Nix file reads: a change of one builds again."),
     "store_dir": attr.string(default = "/nix/store", doc = "The store directory, the same here and in images."),
+    "system": attr.string(
+        values = [""] + sorted(_SYSTEMS),
+        doc = """What the closure is for, so that no image for another platform holds it. By default this machine's system where Nix
+builds the closure, and any where it was exported.""",
+    ),
     "store_root": attr.string(doc = "Where the store directory really is, for a store in a root of its own."),
 }
 
@@ -62,6 +77,7 @@ nix_layers(
     layers = {layers},
     programs = {programs},
     roots = {roots},
+    target_compatible_with = {compatible},
 )
 """
 
@@ -102,7 +118,8 @@ def _impl(rctx):
     rctx.watch(path)
     rctx.report_progress("Building with Nix" if given[0] in ("file", "flake") else "Planning layers")
     plan = json.decode(run_tool(rctx, "lading.actions.nix_closure", arguments))
-    rctx.file("BUILD.bazel", _build(rctx, name, plan, given[0] == "export"), executable = False)
+    compatible = _constraints(rctx, given[0] in ("file", "flake"))
+    rctx.file("BUILD.bazel", _build(rctx, name, plan, given[0] == "export", compatible), executable = False)
 
 def _nix(rctx, what):
     path = rctx.attr.nix if "/" in rctx.attr.nix else rctx.which(rctx.attr.nix)
@@ -110,7 +127,17 @@ def _nix(rctx, what):
         fail("%s: there is no %s on PATH\n  install Nix, set `nix` to its path, or use `export`, which needs none" % (what, rctx.attr.nix))
     return path
 
-def _build(rctx, name, plan, exported):
+def _constraints(rctx, built):
+    """The constraints of the platform that the closure is for; none where that is not known."""
+    system = rctx.attr.system
+    if not system and built:
+        arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(rctx.os.arch, rctx.os.arch)
+        system = "%s-%s" % (arch, rctx.os.name)
+    if system not in _SYSTEMS:
+        return []
+    return [str(Label("@platforms//cpu:" + _SYSTEMS[system])), str(Label("@platforms//os:linux"))]
+
+def _build(rctx, name, plan, exported, compatible):
     parts = [_HEADER.format(name = repr(name), rules = str(Label("//rules/private:nix.bzl")))]
     for layer, paths in plan["layers"].items():
         parts.append(_LAYER.format(
@@ -126,6 +153,7 @@ def _build(rctx, name, plan, exported):
             layers = _literal([":layers/" + layer for layer in value["layers"]]),
             programs = _literal(value["programs"]),
             roots = _literal(value["roots"]),
+            compatible = _literal(compatible),
         ))
     return "".join(parts)
 

@@ -153,6 +153,11 @@ image_load(
 ]
 
 nix_image(
+    name = "selected",
+    closure = select({"//conditions:default": "@built//:server"}),
+)
+
+nix_image(
     name = "misspelt",
     closure = "@built//:server",
     program = "serve",
@@ -331,6 +336,7 @@ def test_what_programs_share_is_in_layers_that_they_share(bazel: NestedBazel) ->
 def test_a_store_an_export_and_a_description_give_the_same_image(bazel: NestedBazel) -> None:
     assert manifest(bazel, "exported_server") == manifest(bazel, "server")
     assert manifest(bazel, "described_server") == manifest(bazel, "server")
+    assert manifest(bazel, "selected") == manifest(bazel, "server")
 
 
 def test_a_flake_gives_the_same_image(bazel: NestedBazel) -> None:
@@ -371,6 +377,15 @@ def test_what_is_wrong_is_said(bazel: NestedBazel, target: str, message: str) ->
     assert done.returncode != 0
     assert message in done.stderr
     assert 'File "<string>"' not in done.stderr, "a traceback of Python"
+
+
+def test_a_closure_is_in_no_image_for_another_platform(bazel: NestedBazel) -> None:
+    other = "arm64" if platform.machine() == "x86_64" else "amd64"
+    flag = f"--platforms=@lading//rules/platforms:linux_{other}"
+    done = bazel.run("build", "//:server", flag)
+    assert done.returncode != 0
+    assert "is incompatible and cannot be built" in done.stderr
+    assert "@built//:server" in done.stderr.replace("_main~_repo_rules~", "")
 
 
 def test_a_changed_program_is_one_layer(
