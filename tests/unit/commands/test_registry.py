@@ -15,6 +15,7 @@ from lading.errors import DeniedError, InputError, NotFoundError, UnreachableErr
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
+from tests.registry_server.faults import Answer, Fault
 from tests.registry_server.registry import Registry
 from tests.registry_server.server import Server, serve
 
@@ -108,6 +109,16 @@ def test_delete_by_tag_and_by_digest(server: Server, capsys: pytest.CaptureFixtu
 def _login(monkeypatch: pytest.MonkeyPatch, words: Sequence[str], password: str) -> int:
     monkeypatch.setattr("sys.stdin", io.StringIO(password))
     return registry.main(["login", *words])
+
+
+@pytest.mark.parametrize("status", [400, 405])
+def test_registry_that_deletes_by_digest_only_says_how(server: Server, status: int) -> None:
+    image = _push(server)
+    server.script.add(Fault("DELETE", "/manifests/v1", Answer(status), times=0))
+    with pytest.raises(InputError, match="does not delete tags") as caught:
+        registry.main(["delete", f"{server.address}/app:v1"])
+    assert "@sha256" in caught.value.fix
+    assert server.registry.repositories["app"].tags["v1"] == str(image.root.digest)
 
 
 def test_a_login_is_tried_and_kept_for_its_owner_only(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lading.commands import multi_deploy, push
+from lading.errors import StorageError
 from tests.registry_server import images
 from tests.registry_server.server import Server, serve
 from tests.unit.deploy import specs
@@ -63,6 +64,27 @@ def test_latest_is_set_on_the_default_branch_only(
     found = set(server.registry.repositories["app"].tags)
     always = {"abc123", f"sha256-{_IMAGE.root.digest.hex}"}
     assert found == always | ({"latest"} if latest else set())
+
+
+def test_what_became_of_it_is_said(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flags, said in [
+        ([], "(3 new, "),
+        (["--tag=v1", "--tag=v2"], "(was there; tagged v2)"),
+        (["--tag=v2"], "(unchanged)"),
+    ]:
+        _push(server, tmp_path, *flags)
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["none/result.json", "."])
+def test_result_that_cannot_be_written_ends_it_before_anything_is_sent(
+    server: Server, tmp_path: Path, place: str
+) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        _push(server, tmp_path, f"--metadata_file={tmp_path / place}")
+    assert server.log == []
 
 
 def test_many_images_with_a_new_tag_are_two_requests_each(

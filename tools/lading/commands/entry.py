@@ -11,7 +11,7 @@ from absl import flags
 
 from lading.errors import LadingError, StorageError, UsageError
 
-__all__ = ["parse", "run", "write_file"]
+__all__ = ["check_file", "parse", "run", "write_file"]
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
@@ -55,6 +55,15 @@ def run(main: Callable[[Sequence[str]], int]) -> None:
     # All work is done and all that has an end is closed; without this the interpreter would take
     # itself apart for another 20 ms, an unchanged push takes 6.
     os._exit(code)
+
+
+def check_file(path: Path) -> None:
+    """Raises StorageError if `write_file` is going to fail: better before the work than after."""
+    path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"{path} cannot be written", fix="name a file in a directory that is there"
+        )
 
 
 def write_file(path: Path, text: str) -> None:

@@ -85,6 +85,8 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
     if not values.spec or not values.runfiles:
         raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…")
+    if values.metadata_file:
+        entry.check_file(Path(values.metadata_file))
     images = [
         (kind, image)
         for kind, image in deploy.read_all(Path(values.spec), Path(values.runfiles))

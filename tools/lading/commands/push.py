@@ -23,7 +23,7 @@ from lading.errors import UsageError
 from lading.oci.reference import check_repository, check_tag
 from lading.registry import memory
 from lading.registry.policy import content_tag
-from lading.registry.push import Pusher
+from lading.registry.push import Pushed, Pusher
 from lading.store import sizes
 from lading.store.root import store_root
 
@@ -80,6 +80,8 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="tags are set with --tag=NAME")
     if not values.spec or not values.runfiles:
         raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:push")
+    if values.metadata_file:
+        entry.check_file(Path(values.metadata_file))
     image = deploy.read(Path(values.spec), Path(values.runfiles))
     if values.repository is not None:
         image = replace(image, repository=values.repository)
@@ -160,8 +162,13 @@ def _to_registry(
         references(jobs),
         str(target),
         details,
-        f"{target} ({new if pushed.changed else 'unchanged'})",
+        f"{target} ({new if pushed.sent or pushed.mounted else _tagged(pushed)})",
     )
+
+
+def _tagged(pushed: Pushed) -> str:
+    """What became of an image that was there already."""
+    return f"was there; tagged {', '.join(pushed.moved)}" if pushed.moved else "unchanged"
 
 
 def _to_layout(

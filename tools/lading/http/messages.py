@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Response:
         self._data: bytes | None = None
         if request.method == "HEAD":
             text = answer.headers.get("Content-Length", "")
-            self.length = int(text) if text.isascii() and text.isdigit() else None
+            self.length = int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
             self._left = 0
 
     def header(self, name: str) -> str:

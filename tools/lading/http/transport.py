@@ -101,8 +101,11 @@ class Transport:
         release = functools.partial(self._give_back, request.origin, connection)
         return Response(request, answer, release, connection.peer)
 
-    def speaks_tls(self, origin: Origin) -> bool:
-        """Whether what listens at `origin` answers a TLS handshake; nothing else is sent to it."""
+    def speaks_tls(self, origin: Origin) -> bool | None:
+        """Whether what listens at `origin` answers a TLS handshake; None if nothing listens.
+
+        Nothing else is sent to it.
+        """
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -110,10 +113,11 @@ class Transport:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         try:
-            with (
-                socket.create_connection((origin.host, origin.port), _PROBE) as plain,
-                context.wrap_socket(plain, server_hostname=origin.host),
-            ):
+            plain = socket.create_connection((origin.host, origin.port), _PROBE)
+        except OSError:
+            return None
+        try:
+            with plain, context.wrap_socket(plain, server_hostname=origin.host):
                 return True
         except (OSError, ValueError):
             return False

@@ -129,6 +129,12 @@ def delete(repository: Repository, reference: str | Digest) -> bool:
     if response.status == 404:
         response.close()
         return False
+    if response.status in (400, 405) and not isinstance(reference, Digest):
+        response.close()
+        raise InputError(
+            f"{repository} does not delete tags by their name: it says {response.status}",
+            fix=f"delete {repository}@sha256:…, and every tag of that manifest with it",
+        )
     if response.status not in (200, 202, 204):
         raise repository.failure(response, doing)
     response.close()

@@ -110,7 +110,10 @@ class Session:
                     continue
                 if error.stale or attempts.again():
                     continue
-                raise UnreachableError(f"cannot {doing}: {error}") from None
+                raise UnreachableError(
+                    f"cannot {doing}: {error}",
+                    fix="check the address, and that the registry runs; try again later",
+                ) from None
             # Another origin, where a redirect led, has no say in who we are.
             own = response.request.origin == access.origin
             if own and response.status == 400 and self._try_tls(access):
@@ -180,7 +183,9 @@ class Session:
         origin = access.origin
         if self._insecure or origin.scheme != "http" or origin in self._settled:
             return False
-        if not self.transport.speaks_tls(origin):
+        if not (encrypted := self.transport.speaks_tls(origin)):
+            if encrypted is not None:
+                self._settled.add(origin)
             return False
         with self._lock:
             self._origins[access.registry] = replace(origin, scheme="https")
