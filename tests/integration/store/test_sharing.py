@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lading.oci.descriptor import Descriptor
+from lading.oci.content import FilesContent
 from lading.store import (
     access,
     archive,
     cleanup,
-    layouts,
     naming,
     places,
     prune,
@@ -100,14 +99,18 @@ def test_twenty_images_on_one_base_take_one_base(disk: Path) -> None:
 
 
 def test_a_layer_is_shared_with_the_file_that_it_comes_from(disk: Path) -> None:
+    """Which is reached by a link, as are the outputs of Bazel in runfiles."""
     content = tiny.MemoryContent()
     source = tiny.image(content, [_BASE])
-    layouts.write(disk / "layout", source, content)
+    files = {}
+    for digest, data in content.blobs.items():
+        (disk / digest.hex).write_bytes(data)
+        files[digest] = disk / f"{digest.hex}.link"
+        files[digest].symlink_to(disk / digest.hex)
     before = _used(disk)
-    found = layouts.Layout(disk / "layout")
-    plain = Descriptor(source.media_type, source.digest, source.size)
     facts = Facts(naming.parse("capy-ubuntu-24.04-base"))
-    assert save.save(disk / "store", found, plain, facts).size > 8 * _MIB
+    saved = save.save(disk / "store", FilesContent(files), source, facts)
+    assert saved.size > 8 * _MIB
     assert _used(disk) - before < 4 * _MIB
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
+import tempfile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lading.errors import CorruptError, NotFoundError
-from lading.oci import layout
+from lading.oci import layout, media_types
+from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.store import image as images
-from lading.store import tarball
+from lading.store import tarball, tarscan
 from tests.unit.store import tiny
 
 
@@ -63,6 +68,29 @@ def test_a_layer_that_occurs_twice_is_there_once() -> None:
     [docker] = json.loads(files["manifest.json"])
     assert len(docker["Layers"]) == 3
     assert len(files) == 5 + 2
+
+
+@given(st.lists(st.sampled_from([0, 1, 511, 4095, 4096, 5000, 70_000, 9 << 30]), max_size=12))
+def test_layers_of_any_size_begin_where_bytes_can_be_shared(sizes: list[int]) -> None:
+    """Also those of more than 8 GiB, whose size needs an extended header by itself."""
+    files = [tarball.Member("index.json", 3, data=b"abc")]
+    for number, size in enumerate(sizes):
+        digest = Digest("sha256", f"{number:064x}")
+        layer = Descriptor(media_types.LAYER, digest, size)
+        files.append(tarball.Member(layout.blob_name(digest), size, source=layer))
+    places = tarball.placed(files)
+    with tempfile.TemporaryFile() as file:
+        for place in places:
+            os.pwrite(file.fileno(), place.head, place.at)
+        os.truncate(file.fileno(), tarball.end_of(places))
+        found = tarscan.scan(file.fileno(), what="it")
+    assert {name: (one.offset, one.size) for name, one in found.items()} == {
+        place.member.name: (place.data_at, place.member.size) for place in places
+    }
+    for place in places:
+        if place.member.size >= tarball.ALIGNMENT:
+            assert place.data_at % tarball.ALIGNMENT == 0
+        assert len(place.head) <= tarball.ALIGNMENT + 1536
 
 
 @pytest.mark.parametrize("change", [b"x", b"", b"longer"])

@@ -60,7 +60,8 @@ class Sharing:
                 yield places.inside(self._root, file), at
         path = self._content.path(layer)
         if path is not None:
-            yield path, 0
+            # Outputs of Bazel are reached by links; what is behind one is hashed anyway.
+            yield Path(os.path.realpath(path)), 0
 
 
 def note(root: Path, file: str, layers: Iterable[tuple[Digest, int]]) -> None:

@@ -109,15 +109,17 @@ class Placed:
 def placed(files: Sequence[Member]) -> list[Placed]:
     """Where each member is in an archive on a disk, layers at multiples of ALIGNMENT.
 
-    What fills the gaps before them are `comment` records of extended headers, which readers
-    of tar ignore (POSIX.1-2017, pax).
+    What fills the gaps before them is the `comment` of an extended header, which readers of tar
+    ignore (POSIX.1-2017, pax).
     """
     found: list[Placed] = []
     at = 0
     for file in files:
         head = _header(file)
-        if file.source is not None and file.size >= ALIGNMENT:
-            head = _filler(-(at + len(head)) % ALIGNMENT) + head
+        if file.source is not None and file.size >= ALIGNMENT and (at + len(head)) % ALIGNMENT:
+            # An extended header, a number of records, and the header of the member.
+            count = (-at // _RECORD - 2) % (ALIGNMENT // _RECORD) or ALIGNMENT // _RECORD
+            head = _header(file, fill=count)
         found.append(Placed(at, head, file))
         at += len(head) + file.size + -file.size % _RECORD
     return found
@@ -189,19 +191,6 @@ def _opened(file: Member) -> Iterator[bytes]:
         raise CorruptError(f"{file.name} changed while it was read")
 
 
-def _filler(gap: int) -> bytes:
-    """An extended header of `gap` bytes, or of ALIGNMENT more where so few are too few for one."""
-    if not gap:
-        return b""
-    size = gap if gap > _RECORD else gap + ALIGNMENT
-    info = tarfile.TarInfo("fill")
-    info.size, info.mode, info.type = size - _RECORD, _MODE, tarfile.XHDTYPE
-    # A record begins with its own length in decimal: POSIX.1-2017, pax Extended Header.
-    start = f"{info.size} comment="
-    record = start.encode() + b" " * (info.size - len(start) - 1) + b"\n"
-    return info.tobuf(tarfile.USTAR_FORMAT) + record
-
-
 def _docker_manifest(image: Image, names: Sequence[str]) -> bytes:
     layers = [layout.blob_name(layer.digest) for layer in image.layers]
     config = layout.blob_name(image.config.digest)
@@ -213,8 +202,12 @@ def _bytes(name: str, data: bytes) -> Member:
     return Member(name, len(data), data=data)
 
 
-def _header(file: Member) -> bytes:
+def _header(file: Member, *, fill: int = 0) -> bytes:
+    """The header of a member, with an extended one of so many records before it."""
     info = tarfile.TarInfo(file.name)
     info.size, info.mode = file.size, _MODE
-    # PAX headers appear only for a size that USTAR cannot hold (8 GiB).
+    if fill:
+        # 64 bytes of the last record are left for the keywords, and for a size of more than 8 GiB.
+        info.pax_headers = {"comment": " " * (fill * _RECORD - 64)}
+    # Otherwise there is one only for such a size, which USTAR cannot hold.
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
