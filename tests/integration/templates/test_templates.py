@@ -151,6 +151,23 @@ def test_node_prints_its_version_and_a_development_image_serves_http(
         programs.run(["docker", "rm", "--force", container], env={"DOCKER_HOST": host})
 
 
+def test_npm_installs_in_a_development_image(start: Start) -> None:
+    script = """set -e
+mkdir -p /tmp/dep && cd /tmp/dep
+echo '{"name": "dep", "version": "1.2.3", "main": "dep.js"}' >package.json
+echo 'module.exports = "installed"' >dep.js
+npm pack --silent
+mkdir /workspace/npm && cd /workspace/npm
+echo 'console.log(require("dep"))' >show.js
+echo '{"name": "a", "private": true, "scripts": {"show": "node show.js"}}' >package.json
+npm install --offline --no-audit --no-fund --silent /tmp/dep/dep-1.2.3.tgz
+rm -rf node_modules
+npm ci --offline --no-audit --no-fund --silent
+npm run --silent show
+"""
+    assert start("node_dev", "sh", "-c", script).splitlines()[-1] == "installed"
+
+
 def test_chromium_renders_a_page_without_a_screen(start: Start, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(_PAGE)
     output = tmp_path / "output"
