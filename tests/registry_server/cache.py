@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.registry_server.faults import Script
-from tests.registry_server.registry import Reply, digest_of
+from tests.registry_server.registry import digest_of
+from tests.registry_server.replies import Reply
 from tests.registry_server.server import Exchange, listen
 
 __all__ = ["CacheServer", "serve_cache"]

@@ -7,7 +7,6 @@ the registry being able to refuse it goes to `violations`.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -19,7 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Registry", "Reply", "TokenAuth", "digest_of"]
+from tests.registry_server.access import TokenAuth, may_read, refused
+from tests.registry_server.replies import Reply, error
+
+__all__ = ["Registry", "digest_of"]
 
 _NAME = r"/v2/(?P<name>[a-z0-9][a-z0-9._/-]*)"
 _ROUTES = {
@@ -36,26 +38,6 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 
 def digest_of(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-@dataclass
-class Reply:
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass
-class TokenAuth:
-    """Bearer authentication by tokens from the server at `realm`."""
-
-    realm: str
-    service: str = "registry"
-    #: Scopes by token; the token server adds to it.
-    issued: dict[str, frozenset[str]] = field(default_factory=dict)
-    #: Requests that one token is good for.
-    uses: int = 1_000_000
-    used: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 @dataclass
@@ -159,40 +141,16 @@ class Registry:
         parts = urlsplit(target)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         if parts.path == "/v2/":
-            return self._refused("", "", headers) or Reply(200, body=b"{}")
+            return refused("", "", headers, self.basic, self.token) or Reply(200, body=b"{}")
         for kind, pattern in _ROUTES.items():
             if match := pattern.fullmatch(parts.path):
                 name = match["name"]
-                if refused := self._refused(method, name, headers):
-                    return refused
+                if denied := refused(method, name, headers, self.basic, self.token):
+                    return denied
                 route = getattr(self, f"_{kind}")
                 reply: Reply = route(method, match, query, headers, body)
                 return reply
-        return _error(404, "NOT_FOUND")
-
-    def _refused(self, method: str, name: str, headers: Mapping[str, str]) -> Reply | None:
-        given = headers.get("authorization", "")
-        if self.basic is not None:
-            pair = base64.b64encode(":".join(self.basic).encode()).decode()
-            if given != f"Basic {pair}":
-                reply = _error(401, "UNAUTHORIZED")
-                reply.headers["WWW-Authenticate"] = 'Basic realm="tests", charset="UTF-8"'
-                return reply
-        if self.token is not None:
-            wanted = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}.get(method, "push")
-            text = given.removeprefix("Bearer ")
-            scopes = self.token.issued.get(text, frozenset())
-            self.token.used[text] += 1
-            good = f"{name}:{wanted}" in scopes or (method == "DELETE" and f"{name}:push" in scopes)
-            if (name and not good) or not scopes or self.token.used[text] > self.token.uses:
-                reply = _error(401, "UNAUTHORIZED")
-                scope = f"repository:{name}:{'pull' if wanted == 'pull' else 'pull,push'}"
-                reply.headers["WWW-Authenticate"] = (
-                    f'Bearer realm="{self.token.realm}",service="{self.token.service}",'
-                    f'scope="{scope}"'
-                )
-                return reply
-        return None
+        return error(404, "NOT_FOUND")
 
     def _manifest(
         self,
@@ -212,14 +170,14 @@ class Registry:
                 del repository.tags[reference]
                 return Reply(202)
             if repository.manifests.pop(digest, None) is None:
-                return _error(404, "MANIFEST_UNKNOWN")
+                return error(404, "MANIFEST_UNKNOWN")
             repository.tags = {tag: to for tag, to in repository.tags.items() if to != digest}
             return Reply(202)
         if digest not in repository.manifests:
-            return _error(404, "MANIFEST_UNKNOWN")
+            return error(404, "MANIFEST_UNKNOWN")
         media_type, data = repository.manifests[digest]
         if media_type not in headers.get("accept", ""):
-            return _error(404, "MANIFEST_UNKNOWN")
+            return error(404, "MANIFEST_UNKNOWN")
         found = {"Content-Type": media_type}
         if self.digest_header:
             found["Docker-Content-Digest"] = digest
@@ -229,22 +187,22 @@ class Registry:
         repository = self.repositories[name]
         digest = digest_of(body)
         if ":" in reference and reference != digest:
-            return _error(400, "DIGEST_INVALID")
+            return error(400, "DIGEST_INVALID")
         if len(body) > 4 * 1024 * 1024:
-            return _error(413, "SIZE_INVALID")
+            return error(413, "SIZE_INVALID")
         try:
             value: dict[str, Any] = json.loads(body)
         except ValueError:
-            return _error(400, "MANIFEST_INVALID")
+            return error(400, "MANIFEST_INVALID")
         if value.get("mediaType", media_type) != media_type or value.get("schemaVersion") != 2:
-            return _error(400, "MANIFEST_INVALID")
+            return error(400, "MANIFEST_INVALID")
         for item in value.get("manifests", []):
             if item["digest"] not in repository.manifests and "artifactType" not in item:
-                return _error(400, "MANIFEST_BLOB_UNKNOWN", "a manifest of the index is missing")
+                return error(400, "MANIFEST_BLOB_UNKNOWN", "a manifest of the index is missing")
         items = ([value["config"]] if "config" in value else []) + value.get("layers", [])
         for item in items:
             if len(repository.blobs.get(item["digest"], b"x" * (item["size"] + 1))) != item["size"]:
-                return _error(400, "MANIFEST_BLOB_UNKNOWN", "a blob of the manifest is missing")
+                return error(400, "MANIFEST_BLOB_UNKNOWN", "a blob of the manifest is missing")
         repository.manifests[digest] = (media_type, body)
         if ":" not in reference:
             repository.tags[reference] = digest
@@ -266,7 +224,7 @@ class Registry:
     ) -> Reply:
         blobs, digest = self.repositories[match["name"]].blobs, match["digest"]
         if digest not in blobs:
-            return _error(404, "BLOB_UNKNOWN")
+            return error(404, "BLOB_UNKNOWN")
         if method == "DELETE":
             del blobs[digest]
             return Reply(202)
@@ -276,7 +234,7 @@ class Registry:
         if asked and self.ranges:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(data):
-                return _error(416, "RANGE_INVALID")
+                return error(416, "RANGE_INVALID")
             found["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             return Reply(206, found, data[start:])
         return Reply(200, found, data)
@@ -291,8 +249,9 @@ class Registry:
     ) -> Reply:
         name = match["name"]
         if method != "POST":
-            return _error(405, "UNSUPPORTED")
-        if "mount" in query and self.mounts and self._may_read(query.get("from", ""), headers):
+            return error(405, "UNSUPPORTED")
+        source_name = query.get("from", "")
+        if "mount" in query and self.mounts and may_read(source_name, headers, self.token):
             source = self.repositories[query["from"]].blobs if "from" in query else {}
             if query["mount"] in source:
                 self.repositories[name].blobs[query["mount"]] = source[query["mount"]]
@@ -300,12 +259,6 @@ class Registry:
         key = secrets.token_hex(8)
         self.uploads[key] = _Upload(name)
         return Reply(202, self._place(key))
-
-    def _may_read(self, name: str, headers: Mapping[str, str]) -> bool:
-        if self.token is None:
-            return True
-        text = headers.get("authorization", "").removeprefix("Bearer ")
-        return f"{name}:pull" in self.token.issued.get(text, frozenset())
 
     def _upload(
         self,
@@ -318,13 +271,13 @@ class Registry:
         key = match["id"]
         upload = self.uploads.get(key)
         if upload is None or upload.name != match["name"]:
-            return _error(404, "BLOB_UPLOAD_UNKNOWN")
+            return error(404, "BLOB_UPLOAD_UNKNOWN")
         if query.get("_state") not in upload.states:
             self.violations.append(f"{method} {match[0]}: the query of the Location was not kept")
-            return _error(400, "BLOB_UPLOAD_INVALID", "unknown state")
+            return error(400, "BLOB_UPLOAD_INVALID", "unknown state")
         if method == "GET":
             if not self.resume:
-                return _error(405, "UNSUPPORTED")
+                return error(405, "UNSUPPORTED")
             return Reply(204, self._place(key))
         if method == "DELETE":
             del self.uploads[key]
@@ -333,10 +286,10 @@ class Registry:
             return Reply(413)
         self.received += len(body)
         if body and headers.get("content-type") != "application/octet-stream":
-            return _error(400, "BLOB_UPLOAD_INVALID", "wrong content type")
-        if refused := self._out_of_order(upload, headers.get("content-range", ""), body):
-            refused.headers.update(self._place(key))
-            return refused
+            return error(400, "BLOB_UPLOAD_INVALID", "wrong content type")
+        if wrong := self._out_of_order(upload, headers.get("content-range", ""), body):
+            wrong.headers.update(self._place(key))
+            return wrong
         upload.data += body
         if method == "PATCH":
             if len(body) < self.chunk_min:
@@ -345,7 +298,7 @@ class Registry:
         del self.uploads[key]
         data = bytes(upload.data)
         if digest_of(data) != query.get("digest"):
-            return _error(400, "DIGEST_INVALID", "the digest is not that of the content")
+            return error(400, "DIGEST_INVALID", "the digest is not that of the content")
         self.repositories[upload.name].blobs[query["digest"]] = data
         place = f"{self.absolute}/v2/{upload.name}/blobs/{query['digest']}"
         return Reply(201, {"Location": place, "Docker-Content-Digest": query["digest"]})
@@ -354,10 +307,10 @@ class Registry:
         have = len(upload.data)
         if not stated:
             # Without a range, a body has to be all of it or the rest of a stream.
-            return _error(416, "RANGE_INVALID") if body and have else None
+            return error(416, "RANGE_INVALID") if body and have else None
         match = _RANGE.fullmatch(stated)
         if not match or int(match[1]) != have or int(match[2]) != have + len(body) - 1:
-            return _error(416, "RANGE_INVALID")
+            return error(416, "RANGE_INVALID")
         return None
 
     def _place(self, key: str) -> dict[str, str]:
@@ -380,7 +333,7 @@ class Registry:
     ) -> Reply:
         name = match["name"]
         if name not in self.repositories:
-            return _error(404, "NAME_UNKNOWN")
+            return error(404, "NAME_UNKNOWN")
         tags = sorted(self.repositories[name].tags)
         rest = [tag for tag in tags if tag > query.get("last", "")]
         page = rest[: self.page]
@@ -399,7 +352,7 @@ class Registry:
         body: bytes,
     ) -> Reply:
         if not self.referrers_api:
-            return _error(404, "NOT_FOUND")
+            return error(404, "NOT_FOUND")
         found = []
         for digest, (media_type, data) in self.repositories[match["name"]].manifests.items():
             value = json.loads(data)
@@ -417,8 +370,3 @@ class Registry:
             )
         data = json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": found}).encode()
         return Reply(200, {"Content-Type": _INDEX}, data)
-
-
-def _error(status: int, code: str, message: str = "") -> Reply:
-    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-    return Reply(status, {"Content-Type": "application/json"}, body)

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.registry_server.access import TokenAuth
 from tests.registry_server.faults import (
     Answer,
     CutRequest,
@@ -26,7 +27,8 @@ from tests.registry_server.faults import (
     Script,
     ShutOut,
 )
-from tests.registry_server.registry import Registry, Reply, TokenAuth
+from tests.registry_server.registry import Registry
+from tests.registry_server.replies import Reply
 
 __all__ = ["Exchange", "Server", "TokenServer", "listen", "serve", "serve_tokens"]
 

@@ -17,7 +17,8 @@ from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
 from tests.registry_server.faults import Answer, Fault, ShutOut
-from tests.registry_server.registry import Registry, Reply
+from tests.registry_server.registry import Registry
+from tests.registry_server.replies import Reply
 from tests.registry_server.server import Server, TokenServer, serve, serve_tokens
 
 _SIZES = (10_000, 20_000)

@@ -23,7 +23,8 @@ from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
 from tests.registry_server.faults import CutRequest, Fault
-from tests.registry_server.registry import Registry, Reply
+from tests.registry_server.registry import Registry
+from tests.registry_server.replies import Reply
 from tests.registry_server.server import Server, serve
 
 _SIZES = (3000, 200_000, 50)

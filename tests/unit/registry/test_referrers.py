@@ -14,7 +14,8 @@ from lading.registry import referrers
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
-from tests.registry_server.registry import Registry, Reply
+from tests.registry_server.registry import Registry
+from tests.registry_server.replies import Reply
 from tests.registry_server.server import serve
 
 _SUBJECT = images.manifest(10)
