@@ -14,6 +14,8 @@ from tests.integration.harness.nested_bazel import nested_bazel
 
 # The outer Bazel has built these too, in its own ways: their digests are data of this test.
 _TEMPLATES = ["minimal", "nodejs", "nodejs_browser", "python"]
+# The second has directories made by actions, with links in them, and programs with their runfiles.
+_TARGETS = ("//app:image", "//tests/integration/layer/targets:layers")
 
 
 def test_two_clean_builds_give_equal_bytes() -> None:
@@ -35,7 +37,7 @@ def test_two_clean_builds_give_equal_bytes() -> None:
         prefix=("taskset", "-c", "0"),
     )
 
-    assert len(with_workers) >= 4
+    assert len(with_workers) >= 4 + 12
     assert with_workers == sandboxed
     outer = {name: runfile(f"images/{name}.digest").read_text() for name in _TEMPLATES}
     assert digests == outer
@@ -49,18 +51,21 @@ def _build(
     prefix: tuple[str, ...] = (),
     templates: Sequence[str] = (),
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Builds //app:image and some templates from nothing.
+    """Builds an image, layers of all kinds and some templates from nothing.
 
-    Returns the sha256 of each output of //app:image by its name, and the digests of the templates.
+    Returns the sha256 of each output of `_TARGETS` by its name, and the digests of the templates.
     """
     previous = os.umask(umask)
     try:
         directory = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
         with nested_bazel(directory / name, env=env, prefix=prefix) as bazel:
-            outputs = bazel.build("//app:image", "--disk_cache=", "--remote_cache=", *options)
-            hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs}
-            digests = {}
             clean = ["--disk_cache=", "--remote_cache=", *options]
+            hashes = {
+                f"{target} {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+                for target in _TARGETS
+                for path in bazel.build(target, *clean)
+            }
+            digests = {}
             # All at once first: they share layers, and a build uses every CPU.
             bazel.run("build", *clean, *(f"//images:{template}" for template in templates))
             for template in templates:

@@ -57,6 +57,7 @@ def walk_tree(
     Raises:
         LadingError: something cannot be read, or is neither file, directory nor link.
     """
+    root = _outside_the_sandbox(root)
     file, link = defaults.file, defaults.link
     add(Entry(path, DIRECTORY, defaults.directory(path), origin=root))
     # Directories that nothing has been found in so far, by place.
@@ -108,6 +109,34 @@ def walk_tree(
     if keep_empty:
         for entry in waiting.values():
             add(entry)
+
+
+def _outside_the_sandbox(root: str) -> str:
+    """The tree that a sandbox shows at `root`, or `root` itself.
+
+    Bazel's sandbox has a link for each file, and a directory in place of a link to one. That
+    every file is such a link, the first one tells.
+    """
+    pending = [root]
+    while pending:
+        here = pending.pop()
+        try:
+            with os.scandir(here) as scan:
+                items = list(scan)
+        except OSError as error:
+            raise read_error(here, error) from None
+        for item in items:
+            if item.is_symlink():
+                target = os.readlink(item.path)
+                within = item.path[len(root) :]
+                real = target[: -len(within)] if target.endswith(within) else ""
+                own = root if root[:1] != "/" else root.rpartition("/execroot/")[2]
+                return real if real[:1] == "/" and real.endswith(f"/{own}") else root
+            if item.is_file(follow_symlinks=False):
+                return root
+            if item.is_dir(follow_symlinks=False):
+                pending.append(item.path)
+    return root
 
 
 def _holds(directory: str, inner: str) -> bool:
