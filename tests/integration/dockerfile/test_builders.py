@@ -422,6 +422,25 @@ def test_the_command_prints_progress_as_it_comes_and_keeps_the_old_image(
     assert str(Layout(tmp_path / "layout").index().find("v1").digest) == digest
 
 
+@pytest.mark.parametrize("name", ["docker", "buildah"])
+def test_a_build_does_not_outlive_who_asked_for_it(
+    tmp_path: Path, docker: str, base: Path, name: str
+) -> None:
+    """Killed, not asked to end: Bazel does that to actions that take their time."""
+    mark = f"2{os.getpid()}.25"
+    (tmp_path / "Dockerfile").write_text(f"FROM base:1\nRUN sleep {mark}\n")
+    address = [f"--address={docker}"] if name == "docker" else []
+    command: list[str | Path] = [
+        runfile("tools/lading/commands/build"), tmp_path, f"--output={tmp_path}/layout",
+        f"--base=base:1={base}", f"--builder={name}", *address,
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        servers.wait_until(lambda: bool(sleepers(mark)), what="the instruction")
+        process.kill()
+    servers.wait_until(lambda: not sleepers(mark), what="the end of the instruction", timeout=30)
+    assert not (tmp_path / "layout").exists()
+
+
 def test_a_builder_that_dies_midway(tmp_path: Path, base: Path) -> None:
     """The daemon is killed while an instruction runs."""
     with servers.docker_daemon(own=True) as host:

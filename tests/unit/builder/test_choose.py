@@ -36,13 +36,19 @@ def test_without_a_builder_it_says_what_it_looked_for(machine: dict[str, str]) -
             choose.find(name, environ=machine)
 
 
-def test_docker_first_then_buildah(machine: dict[str, str], tmp_path: Path) -> None:
+def test_docker_first_then_buildah(
+    machine: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for program in ("buildah", "unshare"):
         _install(tmp_path / "bin" / program)
     assert choose.find(environ=machine).name == "buildah"
     _install(tmp_path / ".docker" / "cli-plugins" / "docker-buildx")
     assert choose.find(environ=machine).name == "buildah"
+    # A socket that nobody listens at is no daemon.
     (tmp_path / "docker.sock").touch()
+    assert choose.find(environ=machine).name == "buildah"
+    assert choose.find("docker", environ=machine).name == "docker"
+    monkeypatch.setattr(choose, "_answers", lambda endpoint, looked: True)
     assert choose.find(environ=machine).name == "docker"
     assert choose.find("buildah", environ=machine).name == "buildah"
     # A daemon elsewhere is only taken when it is asked for.

@@ -58,7 +58,14 @@ def test_what_cannot_be_laid_out(tmp_path: Path) -> None:
             lay(place)
     with pytest.raises(ConflictError, match="twice"):
         lay("a", "a")
-    with pytest.raises(ConflictError, match="below a file"):
+    with pytest.raises(ConflictError, match="below 'a', which is a file"):
         lay("a", "a/b")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "etc").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").mkdir()
+    with pytest.raises(ConflictError, match="below 't/etc', which is a file or a link"):
+        lay_out(tmp_path / "linked", [("t", tmp_path / "tree"), ("t/etc/passwd", tmp_path / "x")])
+    assert list((tmp_path / "elsewhere").iterdir()) == []
     with pytest.raises(NotFoundError, match="missing in the context"):
         lay_out(tmp_path, [("missing", tmp_path / "none")])

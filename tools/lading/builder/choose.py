@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lading.builder.request import Builder
-from lading.engine.endpoint import docker_endpoint, parse
-from lading.errors import EngineError, UsageError
+from lading.engine.endpoint import Endpoint, docker_endpoint, parse
+from lading.errors import EngineError, LadingError, UsageError
 
 __all__ = ["BUILDERS", "find"]
 
@@ -76,10 +76,27 @@ def _docker(address: str, env: Mapping[str, str], looked: list[str], asked: bool
     there = not endpoint.socket or os.path.exists(endpoint.socket)
     if not there:
         looked.append(f"a Docker daemon at {endpoint.url} (from {endpoint.origin})")
+    if asked:
+        return DockerBuildkit(buildx, endpoint) if buildx and there else None
     # Without being asked for, a daemon at another machine is not taken: it is another's builder.
-    if buildx and there and (asked or endpoint.socket):
+    if buildx and there and endpoint.socket and _answers(endpoint, looked):
         return DockerBuildkit(buildx, endpoint)
     return None
+
+
+def _answers(endpoint: Endpoint, looked: list[str]) -> bool:
+    """Whether a daemon is behind the socket: a machine may have one that nobody started."""
+    from lading.engine.docker import Docker
+
+    docker = Docker(endpoint)
+    try:
+        docker.api_version()
+    except LadingError as error:
+        looked.append(error.what)
+        return False
+    finally:
+        docker.close()
+    return True
 
 
 def _buildkit(

@@ -38,8 +38,7 @@ def lay_out(directory: Path, sources: Iterable[tuple[str, Path]], *, moment: int
             )
         target = directory.joinpath(*parts)
         try:
-            if not all(above.is_dir() for above in target.parents if above.exists()):
-                raise ConflictError(f"{place!r:.200} is below a file of the context")
+            _check_parents(directory, parts, place)
             target.parent.mkdir(parents=True, exist_ok=True)
             _put(source, target)
         except FileExistsError:
@@ -55,6 +54,18 @@ def lay_out(directory: Path, sources: Iterable[tuple[str, Path]], *, moment: int
             os.utime(os.path.join(root, name), (moment, moment), follow_symlinks=False)
         Path(root).chmod(0o755)
         os.utime(root, (moment, moment))
+
+
+def _check_parents(directory: Path, parts: list[str], place: str) -> None:
+    """Nothing is written below a file, or through a link that another source has brought."""
+    for depth in range(1, len(parts)):
+        above = directory.joinpath(*parts[:depth])
+        if above.is_symlink() or (above.exists() and not above.is_dir()):
+            taken = "/".join(parts[:depth])
+            raise ConflictError(
+                f"{place!r:.200} is below {taken!r:.200}, which is a file or a link",
+                fix="give one of the two another path",
+            )
 
 
 def _put(source: Path, target: Path) -> None:
