@@ -23,6 +23,8 @@ from lading.errors import EngineError
 
 __all__ = ["Buildah", "Steps"]
 
+#: unshare(1): a namespace whose processes end with the first of them, which ends with unshare.
+_PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
 _STEP = re.compile(r"(?:\[([0-9]+)/[0-9]+\] )?STEP ([0-9]+)/[0-9]+: (.*)")
 _COPYING = re.compile(r"Copying (?:blob|config) (sha256:[0-9a-f]+)")
 _STATUS = re.compile(r"exit status ([0-9]+)")
@@ -79,10 +81,17 @@ class Buildah:
             shutil.rmtree(directory / "graph", ignore_errors=True)
 
     def _apart(self) -> list[str]:
-        """buildah in a mount namespace of its own: what it mounts goes with it, even killed."""
+        """buildah in namespaces of its own: all that it mounts or starts goes with it, even killed.
+
+        Inside a container that may not mount /proc there is none for processes.
+        """
         if os.geteuid() != 0:
-            return [self._program]  # which makes one itself
-        return [self._unshare, "--mount", self._program]
+            return [self._program]  # which makes some itself
+        spaces = [self._unshare, "--mount", *_PROCESSES]
+        words: list[str] = []
+        if run([*spaces, "true"], env={"PATH": os.defpath}, on_line=words.append):
+            spaces = [self._unshare, "--mount"]
+        return [*spaces, self._program]
 
     def _isolated(self, request: BuildRequest) -> list[str]:
         bud = [self._program, "bud"]

@@ -143,4 +143,4 @@ def _alive(pid: int) -> bool:
 def _tied() -> list[str]:
     """What to put before a command that must not outlive this process, killed or not."""
     setpriv = shutil.which("setpriv")  # util-linux
-    return [setpriv, "--pdeathsig=TERM", "--"] if setpriv else []
+    return [setpriv, "--pdeathsig=KILL", "--"] if setpriv else []
