@@ -123,6 +123,8 @@ def test_podman_fetches_files_one_by_one(layer: action.Layer, tmp_path: Path) ->
             text=True,
             check=False,
         )
+    if "overlay" in done.stderr and "not supported over" in done.stderr:
+        pytest.skip("the file system of temporary files cannot have an overlay above it")
     assert done.returncode == 0, done.stderr
     assert "Retrieved partial blob" in done.stderr, done.stderr
     inspect = ["podman", "image", "inspect", "--format={{.Digest}}", reference]
