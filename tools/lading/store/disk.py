@@ -8,6 +8,7 @@ file is locked by its process, so a cleaner can tell what a dead one left behind
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 _DRAFT = re.compile(r"\..*\.[0-9a-f]{16}\.draft")
-_FIX = "free some space, or choose another place with --store or LADING_STORE"
+_ELSEWHERE = "choose another place with --store or LADING_STORE"
 
 
 class Draft:
@@ -177,11 +178,13 @@ def guarded(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise DeniedError(
             f"{error.filename or path} cannot be written: {error.strerror}",
-            fix="choose another place with --store or LADING_STORE",
+            fix=_ELSEWHERE,
         ) from None
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StorageError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}", fix=_FIX
+            f"{error.filename or path} cannot be written: {error.strerror or error}",
+            fix=f"free some space, or {_ELSEWHERE}" if full else _ELSEWHERE,
         ) from None
 
 
