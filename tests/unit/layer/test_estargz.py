@@ -131,6 +131,20 @@ def test_every_file_can_be_read_by_its_offset(tmp_path: Path, lines: list[str]) 
     assert sizes == ["srv/large"] * 2 + ["srv/one-more"]
 
 
+def test_the_archive_is_that_of_an_ordinary_layer(tmp_path: Path, lines: list[str]) -> None:
+    plain = build(tmp_path, lines)
+    special = _build(tmp_path, lines)
+    expected, found = plain.members(), special.members()
+    for name in (_LANDMARK, "stargz.index.json"):
+        found.pop(name)
+    assert list(found) == list(expected)
+    for name, member in expected.items():
+        assert found[name].get_info() == member.get_info()
+        assert found[name].pax_headers == member.pax_headers
+        if member.isfile():
+            assert special.content(name) == plain.content(name)
+
+
 def test_entries_say_what_the_archive_says(tmp_path: Path, lines: list[str]) -> None:
     built = _build(tmp_path, lines)
     types = {"dir": tarfile.DIRTYPE, "reg": tarfile.REGTYPE, "symlink": tarfile.SYMTYPE}
