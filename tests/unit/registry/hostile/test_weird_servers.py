@@ -140,8 +140,11 @@ DEEDS: dict[str, Callable[[Repository], object]] = {
 
 
 @contextlib.contextmanager
-def _answering(answer: bytes) -> Iterator[str]:
-    """A server that reads a request's head, answers with `answer` and waits for the client."""
+def _answering(answer: bytes, heads: list[bytes] | None = None) -> Iterator[str]:
+    """A server that reads a request's head, answers with `answer` and waits for the client.
+
+    What it reads goes to `heads`.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
@@ -153,6 +156,8 @@ def _answering(answer: bytes) -> Iterator[str]:
                 if not (data := connection.recv(65536)):
                     return
                 head += data
+            if heads is not None:
+                heads.append(head)
             connection.sendall(answer)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
@@ -196,3 +201,15 @@ def test_answer_ends_in_one_clear_error(
             assert ANSWERS[name].startswith((b"HTTP/1.1 20", b"HTTP/1.0 200")), name
             assert deed in ("delete", "list tags", "fetch a manifest")
     assert time.monotonic() - started < 20
+
+
+def test_server_that_hangs_up_is_asked_once_whether_it_speaks_tls(
+    make_session: Callable[..., Session],
+) -> None:
+    heads: list[bytes] = []
+    with _answering(b"", heads) as address:
+        repository = make_session().repository(address, "app")
+        with pytest.raises(LadingError):
+            manifests.head(repository, "v1")
+    assert sum(head.startswith(b"\x16") for head in heads) == 1
+    assert sum(head.startswith(b"HEAD /v2/app/manifests/v1 ") for head in heads) == 5
