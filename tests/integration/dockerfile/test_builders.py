@@ -434,7 +434,9 @@ def test_a_build_does_not_outlive_who_asked_for_it(
         runfile("tools/lading/commands/build"), tmp_path, f"--output={tmp_path}/layout",
         f"--base=base:1={base}", f"--builder={name}", *address,
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    (tmp_path / "scratch").mkdir()
+    env = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
         servers.wait_until(lambda: bool(sleepers(mark)), what="the instruction")
         process.kill()
     servers.wait_until(lambda: not sleepers(mark), what="the end of the instruction", timeout=30)

@@ -44,27 +44,40 @@ class Buildah:
         with scratch.scratch() as directory:
             env = _environment(directory, request)
             self._choose_storage(directory, env)
-            dockerfile = parse(request.file.read_text(encoding="utf-8"), request.build_args)
-            self._pull(dockerfile, request, env, on_event)
-            archive = directory / "image.tar"
-            command = [*self._isolated(request), *_flags(request, dockerfile, directory, env)]
-            command += [f"--tag=oci-archive:{archive}", str(request.context.resolve())]
-            steps = Steps(dockerfile)
+            try:
+                self._build(request, directory, env, on_event)
+            finally:
+                if os.geteuid() != 0:
+                    # Files of other users of the build's namespace are only its own to remove.
+                    clean = [self._program, "unshare", "rm", "-rf", str(directory / "graph")]
+                    run(clean, env=env, on_line=lambda line: None)
+            scratch.move(directory / "image.tar", output)
 
-            def on_line(line: str) -> None:
-                for event in steps.feed(line):
-                    on_event(event)
+    def _build(
+        self, request: BuildRequest, directory: Path, env: dict[str, str], on_event: OnEvent
+    ) -> None:
+        dockerfile = parse(request.file.read_text(encoding="utf-8"), request.build_args)
+        self._pull(dockerfile, request, env, on_event)
+        command = [*self._isolated(request), *_flags(request, dockerfile, directory, env)]
+        command += [f"--tag=oci-archive:{directory}/image.tar", str(request.context.resolve())]
+        steps = Steps(dockerfile)
 
-            code = run(command, env=env, on_line=on_line, timeout=request.timeout)
-            if code:
-                raise failure(
-                    "buildah", steps.message() or f"it ended with {code}",
-                    line=steps.line, status=steps.status, step=bool(steps.line),
-                    output=steps.output,
-                )  # fmt: skip
-            for event in steps.finish():
+        def on_line(line: str) -> None:
+            for event in steps.feed(line):
                 on_event(event)
-            scratch.move(archive, output)
+
+        code = run(command, env=env, on_line=on_line, timeout=request.timeout)
+        if code:
+            raise failure(
+                "buildah",
+                steps.message() or f"it ended with {code}",
+                line=steps.line,
+                status=steps.status,
+                step=bool(steps.line),
+                output=steps.output,
+            )
+        for event in steps.finish():
+            on_event(event)
 
     def _choose_storage(self, directory: Path, env: dict[str, str]) -> None:
         """Layers over each other where the file system can do that, copies of copies elsewhere."""
