@@ -219,6 +219,17 @@ def test_nothing_changed_and_nothing_is_read(tmp_path: Path, opened: list[str]) 
     assert opened == []
 
 
+def test_a_change_of_metadata_alone(tmp_path: Path, opened: list[str]) -> None:
+    tree = _many(tmp_path)
+    tree.check()
+    tree.modes = {"f050": '{"mode": "0600"}', "f100b": '{"uid": 7}'}
+    opened.clear()
+    tree.warm()
+    assert {"f050", "f100b"} <= set(opened)
+    members = tree.check().members()
+    assert (members["f050"].mode, members["f100b"].uid) == (0o600, 7)
+
+
 def test_an_insertion_and_a_removal_read_what_is_near_them(
     tmp_path: Path, opened: list[str]
 ) -> None:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameCache", "Kept", "KeptFrame", "Mark", "StaleError", "worker_cache"]
 
-# Measured: a token with its strings, and a frame with two hash states.
-_TOKEN_BYTES = 450
-_FRAME_BYTES = 2500
+# Measured: a token with strings of usual length, and a frame with two hash states.
+_TOKEN_BYTES = 350
+_FRAME_BYTES = 1000
 _MAX_LAYERS = 128
-#: Memory for what a worker keeps of all its layers: enough for 600,000 files.
+#: Memory for what a worker keeps of all its layers: enough for 700,000 files.
 _LIMIT = 256 << 20
 #: Deleted outputs that are kept open take space on the disk: this many times the limit of memory.
 _DISK = 16
