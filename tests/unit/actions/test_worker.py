@@ -63,12 +63,19 @@ class _Worker:
     def outputs(self) -> set[str]:
         return set(os.listdir(self.out))
 
-    def wait_for_bytes(self, name: str) -> None:
-        """Until some of an output is written, under the name it has before it is complete."""
+    def wait_for_bytes(self) -> None:
+        """Until some of an output is written, which has no name before it is complete."""
         deadline = time.monotonic() + 60
-        while not any(path.stat().st_size for path in self.out.glob(f".{name}.*")):
+        while not any(map(self._is_being_written, os.listdir(f"/proc/{self.process.pid}/fd"))):
             assert time.monotonic() < deadline
             time.sleep(0.005)
+
+    def _is_being_written(self, fd: str) -> bool:
+        path = f"/proc/{self.process.pid}/fd/{fd}"
+        try:
+            return str(self.out) in os.readlink(path) and os.stat(path).st_size > 0
+        except OSError:
+            return False
 
     def is_healthy(self) -> bool:
         """Whether the next request is served as ever."""
@@ -103,7 +110,7 @@ def _big(worker: _Worker, size: int = 40_000_000) -> str:
 
 def test_a_small_layer_does_not_wait_for_a_large_one(worker: _Worker) -> None:
     worker.request(1, "large", _big(worker), flags=_SLOW)
-    worker.wait_for_bytes("large")
+    worker.wait_for_bytes()
     assert worker.is_healthy()
     worker.send({"requestId": 1, "cancel": True})
     assert worker.response()["requestId"] == 1
@@ -111,7 +118,7 @@ def test_a_small_layer_does_not_wait_for_a_large_one(worker: _Worker) -> None:
 
 def test_what_is_cancelled_leaves_nothing(worker: _Worker) -> None:
     worker.request(1, "large", _big(worker), flags=_SLOW)
-    worker.wait_for_bytes("large")
+    worker.wait_for_bytes()
     worker.send({"requestId": 1, "cancel": True})
     assert worker.response() == {
         "exitCode": 0,
@@ -123,9 +130,18 @@ def test_what_is_cancelled_leaves_nothing(worker: _Worker) -> None:
     assert worker.is_healthy()
 
 
+def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    worker = _Worker(tmp_path)
+    worker.request(1, "large", _big(worker), flags=_SLOW)
+    worker.wait_for_bytes()
+    worker.process.kill()
+    worker.process.communicate()
+    assert worker.outputs() == set()
+
+
 def test_a_request_without_id_can_be_cancelled_too(worker: _Worker) -> None:
     worker.request(0, "large", _big(worker), flags=_SLOW)
-    worker.wait_for_bytes("large")
+    worker.wait_for_bytes()
     worker.send({"requestId": 0, "cancel": True})
     assert worker.response()["wasCancelled"]
     assert worker.outputs() == set()
@@ -134,7 +150,7 @@ def test_a_request_without_id_can_be_cancelled_too(worker: _Worker) -> None:
 def test_what_is_cancelled_can_be_asked_for_again_at_once(worker: _Worker) -> None:
     big = _big(worker)
     worker.request(1, "large", big, flags=_SLOW)
-    worker.wait_for_bytes("large")
+    worker.wait_for_bytes()
     worker.send({"requestId": 1, "cancel": True})
     worker.request(2, "large", big)
     answers = {answer["requestId"]: answer for answer in (worker.response(), worker.response())}
@@ -189,7 +205,7 @@ def test_a_vanished_file(worker: _Worker) -> None:
 
 def test_a_file_that_changes_while_it_is_read(worker: _Worker) -> None:
     worker.request(1, "large", _big(worker), flags=_SLOW)
-    worker.wait_for_bytes("large")
+    worker.wait_for_bytes()
     os.truncate(worker.directory / "big", 1000)
     answer = worker.response()
     assert answer["exitCode"] != 0

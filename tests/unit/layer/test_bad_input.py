@@ -160,15 +160,18 @@ def test_a_file_that_changes_while_it_is_read(
         build(out, [f"F\t/x\t{path}"], estargz=estargz)
 
 
-@pytest.mark.parametrize("call", ["write", "rename"])
+@pytest.mark.parametrize("call", ["write", "link", "rename"])
 def test_no_space_left(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     put(tmp_path, {"big": os.urandom(3_000_000)})
 
-    def full(*_: object) -> int:
+    def full(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
+    if call == "rename":
+        # As on file systems that have no files without a name.
+        monkeypatch.setattr("lading.layer.outputs._open_unnamed", lambda _: None)
     monkeypatch.setattr(os, call, full)
     _refused(out, f"F\t/x\t{tmp_path}/big", StorageError, "No space left on device")
 
@@ -212,3 +215,14 @@ def test_unpacking_stops_when_nobody_wants_the_layer(out: Path, tmp_path: Path) 
     with pytest.raises(_StopError) as caught:
         build(out, [f"A\t/\t{tmp_path}/zeros.tar.gz"], checkpoint=checkpoint)
     assert any(entry.name == "read_archive" for entry in caught.traceback)
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_an_output_replaces_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool
+) -> None:
+    if not unnamed:
+        monkeypatch.setattr("lading.layer.outputs._open_unnamed", lambda _: None)
+    (tmp_path / "layer.blob").write_bytes(b"of before")
+    build(tmp_path, ["E\t/x"])
+    assert sorted(os.listdir(tmp_path)) == ["layer.blob", "layer.json"]

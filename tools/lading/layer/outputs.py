@@ -15,11 +15,12 @@ __all__ = ["Nowhere", "Output", "write_all", "write_output"]
 
 
 class Output:
-    """A file being written beside its final place; a context manager.
+    """A file being written that has no name until it is complete; a context manager.
 
-    Leaving the context normally renames it into place, replacing what is there; leaving with an
-    exception removes it. There is no fsync: an action's outputs can be made again, and Bazel
-    discards those of a machine that crashed.
+    Leaving the context normally gives it its name, replacing what is there; leaving with an
+    exception, or being killed, leaves nothing. Where the file system has no files without a name,
+    it is written beside its final place. There is no fsync: an action's outputs can be made again,
+    and Bazel discards those of a machine that crashed.
     """
 
     __slots__ = ("_path", "_temporary", "fd")
@@ -27,16 +28,14 @@ class Output:
     def __init__(self, path: str) -> None:
         """Raises StorageError when the directory cannot be written."""
         directory, _, name = path.rpartition("/")
+        self._path = path
         # As mkstemp would, without importing it.
         temporary = f".{name[:100]}.{os.urandom(8).hex()}"
-        self._path = path
         self._temporary = f"{directory}/{temporary}" if directory else temporary
-        try:
-            self.fd = os.open(
-                self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644
-            )
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        fd = _open_unnamed(directory or ".")
+        self.fd = _open_named(self._temporary, path) if fd is None else fd
+        if fd is not None:
+            self._temporary = ""
 
     def __enter__(self) -> Self:
         return self
@@ -45,14 +44,53 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         try:
-            os.close(self.fd)
-            if kind is None:
-                os.rename(self._temporary, self._path)
-                return
+            try:
+                if kind is None and not self._temporary:
+                    self._name()
+            finally:
+                os.close(self.fd)
+            if self._temporary:
+                if kind is None:
+                    os.rename(self._temporary, self._path)
+                else:
+                    os.unlink(self._temporary)
         except OSError as failure:
-            os.unlink(self._temporary)
+            if self._temporary:
+                os.unlink(self._temporary)
             raise StorageError(f"{self._path} cannot be written: {failure.strerror}") from None
-        os.unlink(self._temporary)
+
+    def _name(self) -> None:
+        # open(2), O_TMPFILE. Any descriptor makes os.link use linkat, which can follow the link.
+        source = f"/proc/self/fd/{self.fd}"
+        try:
+            os.link(source, self._path, src_dir_fd=self.fd, follow_symlinks=True)
+        except FileExistsError:
+            beside = f"{self._path}.{os.urandom(8).hex()}"
+            os.link(source, beside, src_dir_fd=self.fd, follow_symlinks=True)
+            try:
+                os.rename(beside, self._path)
+            except OSError:
+                os.unlink(beside)
+                raise
+
+
+def _open_unnamed(directory: str) -> int | None:
+    """A new file without a name in `directory`, or None where that is not possible."""
+    try:
+        fd = os.open(directory, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o644)
+    except (OSError, AttributeError):
+        return None
+    if os.path.exists(f"/proc/self/fd/{fd}"):
+        return fd
+    os.close(fd)
+    return None
+
+
+def _open_named(temporary: str, path: str) -> int:
+    try:
+        return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 class Nowhere:

@@ -1,0 +1,93 @@
+"""A layer whose sources change from build to build, in the workers of a real Bazel."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, workspace
+
+_MODULE = """
+module(name = "shop")
+bazel_dep(name = "lading", version = "0.1.0")
+local_path_override(module_name = "lading", path = "{lading}")
+"""
+_BUILD = """
+load("@lading//rules:defs.bzl", "image_layer")
+
+filegroup(name = "files", srcs = glob(["files/**"]))
+image_layer(name = "layer", srcs = {"/srv/": ":files"})
+image_layer(name = "slow", srcs = {"/srv/slow": "slow.txt"})
+"""
+
+
+def _text(seed: int, size: int) -> bytes:
+    generator = random.Random(seed)
+    words = [generator.randbytes(4).hex().encode() for _ in range(2000)]
+    return b" ".join(generator.choices(words, k=size // 9))
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[NestedBazel]:
+    """A workspace with 8 MB of sources, which make eight frames or so."""
+    scratch = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
+    directory = scratch / "shop"
+    (directory / "files").mkdir(parents=True)
+    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=workspace()))
+    (directory / "BUILD.bazel").write_text(_BUILD)
+    for number in range(80):
+        (directory / f"files/f{number:02}").write_bytes(_text(number, 100_000))
+    (directory / "slow.txt").write_bytes(_text(1, 300_000_000))
+    with nested_bazel(scratch / "output", directory=directory) as bazel:
+        yield bazel
+
+
+def _built(shop: NestedBazel, *options: str) -> tuple[bytes, object]:
+    blob, metadata = shop.build("//:layer", *options)
+    return blob.read_bytes(), json.loads(metadata.read_text())
+
+
+def test_changes_give_the_bytes_of_a_clean_build(shop: NestedBazel) -> None:
+    files = shop.directory / "files"
+    changes: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: (files / "f79").write_bytes(b"the last"),
+        lambda: (files / "f40").write_bytes(_text(99, 120_000)),
+        lambda: (files / "f00").write_bytes((files / "f41").read_bytes()),
+        lambda: (files / "f40x").write_bytes(b"a new one"),
+        (files / "f20").unlink,
+        lambda: (files / "f60").rename(files / "f10x"),
+    ]
+    seen = set()
+    for change in changes:
+        change()
+        in_worker = _built(shop)
+        (blob, _) = shop.build("//:layer")
+        blob.unlink()
+        # Without a worker, so without a memory.
+        assert _built(shop, "--strategy=LayerTar=local") == in_worker
+        blob.unlink()
+        seen.add(in_worker[0])
+    assert len(seen) == len(changes)
+
+
+def test_an_interrupted_build_leaves_nothing(shop: NestedBazel) -> None:
+    options = ["--experimental_worker_cancellation"]
+    slow = [*options, "--@lading//rules/settings:compression_level=12"]
+    _built(shop, *options)
+    impatient = dataclasses.replace(shop, prefix=("timeout", "--signal=INT", "15"))
+    done = impatient.run("build", "//:slow", *slow)
+    assert done.returncode != 0
+    assert "build interrupted" in done.stderr, done.stderr
+    outputs = Path(shop.run("info", *slow, "bazel-bin").stdout.strip())
+    # Bazel may cancel the request or kill the worker.
+    assert [path.name for path in outputs.glob("*slow*") if "params" not in path.name] == []
+    (shop.directory / "files/f01").write_bytes(b"after an interruption")
+    assert b"" not in _built(shop, *options)
