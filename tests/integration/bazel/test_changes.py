@@ -50,8 +50,11 @@ def shop() -> Iterator[NestedBazel]:
 
 
 def _built(shop: NestedBazel, *options: str) -> tuple[bytes, object]:
+    """The layer and its metadata; they are built anew the next time."""
     blob, metadata = shop.build("//:layer", *options)
-    return blob.read_bytes(), json.loads(metadata.read_text())
+    content = blob.read_bytes()
+    blob.unlink()
+    return content, json.loads(metadata.read_text())
 
 
 def test_changes_give_the_bytes_of_a_clean_build(shop: NestedBazel) -> None:
@@ -69,11 +72,8 @@ def test_changes_give_the_bytes_of_a_clean_build(shop: NestedBazel) -> None:
     for change in changes:
         change()
         in_worker = _built(shop)
-        (blob, _) = shop.build("//:layer")
-        blob.unlink()
         # Without a worker, so without a memory.
         assert _built(shop, "--strategy=LayerTar=local") == in_worker
-        blob.unlink()
         seen.add(in_worker[0])
     assert len(seen) == len(changes)
 
