@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.errors import NotFoundError
+from lading.errors import NotFoundError, StorageError
 from lading.layer import page
 from lading.layer.compress import Compression
 from lading.layer.kept import FrameCache
@@ -353,6 +353,35 @@ def test_memory_is_bounded(tmp_path: Path, opened: list[str]) -> None:
         other = _many(tmp_path / str(number), cache=kept)
         other.warm()
     assert 0 < sum(layer.memory for layer in kept._layers.values()) <= kept.limit
+
+
+def test_disk_taken_by_deleted_outputs_is_bounded(tmp_path: Path) -> None:
+    cache = FrameCache(100_000)
+    (tmp_path / "big").write_bytes(random.Random(1).randbytes(6_000_000))
+    line = f"F\t/big\t{tmp_path}/big"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        build(tmp_path / name, [line], compression=("none", "fast"), inputs={}, cache=cache)
+    assert len(cache._layers) == 2
+    # Bazel deletes an output before it is built again, or for good.
+    (tmp_path / "one/layer.blob").unlink()
+    build(tmp_path / "two", [line], compression=("none", "fast"), inputs={}, cache=cache)
+    assert list(cache._layers) == [f"{tmp_path}/two/layer.blob"]
+
+
+def test_a_full_disk_frees_deleted_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = _many(tmp_path)
+    tree.check()
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(StorageError):
+            tree.warm()
+    assert not tree.cache._layers
+    tree.check()
 
 
 def test_descriptors_are_closed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lading.errors import StorageError
 from lading.layer.collect import collect
 from lading.layer.compress import Compression
 from lading.layer.frames import Cutter
@@ -91,6 +92,10 @@ def build_layer(request: LayerRequest) -> Blob:
     except StaleError:
         keeper.forget()
         blob = _build(request, keeper)
+    except StorageError:
+        # If the disk is full, the next attempt has all of it.
+        request.cache.free_disk()
+        raise
     keeper.commit()
     return blob
 

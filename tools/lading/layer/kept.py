@@ -175,6 +175,12 @@ class FrameCache:
             while self._layers and self._is_over():
                 del self._layers[next(iter(self._layers))]
 
+    def free_disk(self) -> None:
+        """Gives up what takes space on the disk."""
+        with self._lock:
+            for name in [name for name, kept in self._layers.items() if kept.unlinked()]:
+                del self._layers[name]
+
     def _is_over(self) -> bool:
         layers = self._layers.values()
         return (
