@@ -30,7 +30,7 @@ ImageManifestInfo = provider(
     fields = {
         "config": "File: the image config.",
         "descriptor": "File: JSON descriptor of the manifest, with its platform.",
-        "digest": "File: `sha256:…` of the manifest, without a newline.",
+        "digest": "File: `sha256:...` of the manifest, without a newline.",
         "layers": "list of LayerInfo, lowest first, those of the base included except what `layouts` hold.",
         "layouts": "list of File: OCI layout directories of imported bases; their layers are in no `layers`.",
         "manifest": "File: the image manifest.",
@@ -43,7 +43,7 @@ ImageIndexInfo = provider(
     doc = "An image for several platforms.",
     fields = {
         "descriptor": "File: JSON descriptor of the index.",
-        "digest": "File: `sha256:…` of the index, without a newline.",
+        "digest": "File: `sha256:...` of the index, without a newline.",
         "index": "File: the image index.",
         "manifests": "list of ImageManifestInfo, in the order of the index.",
     },

@@ -63,7 +63,7 @@ programs with the same dependencies share the layers that hold them; with `runfi
 they are in `PATH.runfiles` itself. With a `plan` dependencies that
 other programs have too are in the layers of the plan.
 
-`image_manifest(program = …)` starts the program with its `args` and `env`, in its runfiles.
+`image_manifest(program = ...)` starts the program with its `args` and `env`, in its runfiles.
 """
 
 _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {

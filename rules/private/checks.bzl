@@ -69,7 +69,7 @@ def check_directories(paths, os, *, what):
             fail("%s: %r is not an absolute path in the image. Write a path that starts with / and has no '..'." % (what, path))
 
 def check_signal(signal, *, what):
-    """Fails unless `signal` is empty, `SIG…` or a number from 1 to 64.
+    """Fails unless `signal` is empty, `SIG...` or a number from 1 to 64.
 
     Args:
         signal: string.

@@ -1,4 +1,4 @@
-"""deb_files: some of the files of a Debian package, as an archive for `image_layer(tars = …)`."""
+"""deb_files: some of the files of a Debian package, as an archive for `image_layer(tars = ...)`."""
 
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 

@@ -49,7 +49,7 @@ def _reason(rctx, mirrors, file):
     for mirror in mirrors:
         sha256 = _probe(rctx, mirror + "/" + rctx.attr.path)
         if sha256:
-            return "%s of the mirror has sha256 %s…, not %s… as locked\n  the mirror is damaged or the lock was edited: set another LADING_DEBIAN_MIRROR, or run: %s" % (
+            return "%s of the mirror has sha256 %s..., not %s... as locked\n  the mirror is damaged or the lock was edited: set another LADING_DEBIAN_MIRROR, or run: %s" % (
                 file,
                 sha256[:16],
                 rctx.attr.sha256[:16],

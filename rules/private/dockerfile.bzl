@@ -21,7 +21,7 @@ The action is not hermetic. It runs on this machine, outside of the sandbox; doc
 
 _ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | BUILDER_ATTRS | {
     "allow": attr.string_list(doc = """Images and frontends that the builder may fetch from a registry, as the Dockerfile names them, best with
-a digest: `debian:13@sha256:…`."""),
+a digest: `debian:13@sha256:...`."""),
     "bases": attr.string_keyed_label_dict(
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "Name in `FROM`, `COPY --from` or `RUN --mount=from=` to the image that it stands for. No registry is asked for it.",

@@ -118,7 +118,7 @@ def _digest_impl(ctx):
 image_digest_test = rule(
     implementation = _digest_impl,
     attrs = _ATTRS | {
-        "digest": attr.string(mandatory = True, doc = "The digest, `sha256:…`."),
+        "digest": attr.string(mandatory = True, doc = "The digest, `sha256:...`."),
     },
     doc = _DIGEST_DOC,
     test = True,

@@ -13,7 +13,7 @@ _DOC = """An image for several platforms.
 With `platforms`, each image in `manifests` is built once for each platform.
 
 Values of `annotations`, in the attribute and the file, may be templates as in `image_manifest`;
-`{{.base…}}` is the first image.
+`{{.base...}}` is the first image.
 
 Output groups: `descriptor`, `digest`, `root_blob`, and made only when asked for, `oci_layout` and
 `oci_tarball`.

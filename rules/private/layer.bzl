@@ -33,14 +33,14 @@ LAYER_ATTRS = {
         doc = """Whether directories that hold an entry are entries too (mode 0755, or the standard mode of `/tmp` and
 `/root`); `auto` is the flag `--@lading//rules/settings:create_parent_directories`, which is `enabled`.""",
     ),
-    "default_metadata": attr.string(doc = "`file_metadata(…)` for everything without metadata of its own."),
+    "default_metadata": attr.string(doc = "`file_metadata(...)` for everything without metadata of its own."),
     "estargz": attr.string(
         default = "auto",
         values = SWITCH,
         doc = """Whether the layer is eStargz: gzip in which every file can be fetched by itself, with a table of
 contents. `auto` is the flag `--@lading//rules/settings:estargz`, which is `disabled`, and counts where the layer is gzip.""",
     ),
-    "file_metadata": attr.string_dict(doc = "Path in the image to `file_metadata(…)`. A path that matches nothing is an error."),
+    "file_metadata": attr.string_dict(doc = "Path in the image to `file_metadata(...)`. A path that matches nothing is an error."),
     "media_type": attr.string(doc = "Media type of the layer; by default the OCI type of its compression."),
     "soci": attr.string(
         default = "auto",

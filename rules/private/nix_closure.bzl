@@ -11,7 +11,7 @@ _DOC = """The closure of what Nix builds, in layers.
         images = {"server": ["server"], "worker": ["worker"]},
     )
 
-`@tools//:server` then is what `nix_image(closure = …)` takes. One of these says what is in it:
+`@tools//:server` then is what `nix_image(closure = ...)` takes. One of these says what is in it:
 
 - `file`, a Nix file, or `flake`, a `flake.nix`: built by Nix on this machine, and read from its store;
 - `export`, what `nix-store --export $(nix-store -qR PATH)` has written: no Nix is needed;

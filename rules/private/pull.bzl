@@ -8,7 +8,7 @@ _DOC = """A base image from a registry, pinned by its digest.
     pull = use_repo_rule("@lading//rules:pull.bzl", "pull")
     pull(
         name = "debian",
-        digest = "sha256:…",
+        digest = "sha256:...",
         registry = "registry.example.com",
         repository = "library/debian",
     )
@@ -21,7 +21,7 @@ are those of Docker, Podman and their helpers.
 # What both the rule and the tag class of the extension take.
 PULL_ATTRS = {
     "credential_helper": attr.string(doc = "A Bazel credential helper that knows the registry, asked before Docker's and Podman's files."),
-    "digest": attr.string(doc = "Digest of the manifest or index, `sha256:…`."),
+    "digest": attr.string(doc = "Digest of the manifest or index, `sha256:...`."),
     "docker_config_path": attr.string(doc = "File with credentials, in the form of Docker's `config.json`."),
     "layer_handling": attr.string(
         default = "shallow",

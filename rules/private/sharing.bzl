@@ -7,7 +7,7 @@ load(":sharing_plan.bzl", "plan_layers")
 load(":weights.bzl", "SIZES_ATTR", "measurer")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
-_DOC = """Shared layers for a set of programs: `layer_from_binary(plan = …)` and `image_from_binary(plan = …)`.
+_DOC = """Shared layers for a set of programs: `layer_from_binary(plan = ...)` and `image_from_binary(plan = ...)`.
 
 Runfiles that the same programs have are in the same layer, so nothing is stored twice, and a
 dependency that changes is one layer that changes. What changes as one is an atom, and never split: the

@@ -6,7 +6,7 @@ load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 _MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 # Suffixes of archives that can be layers, and what their media types end in. Others, such as
-# .tar.xz, are no layer of the specification; `image_layer(tars = …)` packs them anew.
+# .tar.xz, are no layer of the specification; `image_layer(tars = ...)` packs them anew.
 _SUFFIXES = {
     ".tar": "",
     ".tar.gz": "+gzip",
@@ -42,7 +42,7 @@ def layers_of(ctx, targets):
 def _described(ctx, file, label, number):
     suffix = suffix_of(file)
     if suffix == None:
-        fail("%s, layers: %s of %s is no layer. Name an image_layer, or a file that ends in %s; image_layer(tars = …) takes other archives." % (
+        fail("%s, layers: %s of %s is no layer. Name an image_layer, or a file that ends in %s; image_layer(tars = ...) takes other archives." % (
             ctx.label,
             file.basename,
             label,

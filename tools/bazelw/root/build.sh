@@ -15,7 +15,7 @@ stub_modules="apple_support/1.23.1 buildozer/7.1.2 protobuf/3.19.6 protobuf/21.7
 
 # Modules that Debian packages but does not override, at the version that MODULE.bazel files ask for.
 # (An override of a module that nobody depends on is an error, an entry of a registry is not.)
-packaged_modules="rules_shell/0.4.1=rules/shell stardoc/0.8.0=tools/stardoc bazel_lib/3.0.0=tools/bazel_lib"
+packaged_modules="rules_shell/0.4.1=rules/shell bazel_lib/3.0.0=tools/bazel_lib"
 
 # The formatter of Starlark files, which the public registry has as buildifier_prebuilt.
 buildifier=8.2.1
@@ -66,6 +66,27 @@ write_registry() {
     for module in $packaged_modules; do
         register "${module%=*}" "/usr/share/bazel/${module#*=}"
     done
+    write_stardoc
+}
+
+# Debian's stardoc, but for its renderer.
+write_stardoc() {
+    module=/usr/share/lading/modules/stardoc
+    cp -R "$root/usr/share/bazel/tools/stardoc" "$root$module"
+    cp "$recipe/stardoc/renderer.py" "$root$module/stardoc/"
+    sed -i -e '/rules_java/d' -e '/^java_import(/,/^)/d' -e '/^java_binary(/,/^)/d' "$root$module/stardoc/BUILD"
+    cat >>"$root$module/stardoc/BUILD" <<'END'
+
+load("@rules_python//python:defs.bzl", "py_binary")
+
+py_binary(
+    name = "renderer",
+    srcs = ["renderer.py"],
+    data = ["renderer_prebuilt.jar"],
+)
+END
+    printf 'bazel_dep(name = "rules_python", version = "0.22.1")\n' >>"$root$module/MODULE.bazel"
+    register stardoc/0.8.0 "$module"
 }
 
 # register NAME/VERSION DIRECTORY: with the MODULE.bazel of DIRECTORY, at VERSION.

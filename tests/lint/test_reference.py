@@ -1,0 +1,33 @@
+"""The reference in docs/rules is what stardoc makes of the rules as they are, and is complete."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.lint.workspace import root
+
+_GENERATED = [Path(page) for page in os.environ["REFERENCE"].split()]
+
+
+@pytest.mark.parametrize("page", _GENERATED, ids=lambda page: page.stem)
+def test_page_is_up_to_date(page: Path) -> None:
+    assert (root() / "docs/rules" / page.name).read_text() == page.read_text(), (
+        "run ./bazelw run //docs/rules:update"
+    )
+
+
+def test_each_public_file_has_a_page_that_the_index_names() -> None:
+    public = {path.stem for path in (root() / "rules").glob("*.bzl")} - {"defs"}
+    assert {page.stem for page in _GENERATED} == public
+    assert {page.stem for page in (root() / "docs/rules").glob("*.md")} == public
+    index = (root() / "docs/README.md").read_text()
+    assert all(f"rules/{name}.md" in index for name in public)
+
+
+def test_starlark_is_ascii() -> None:
+    """Bazel 7 hands docstrings to stardoc byte by byte: anything else arrives twice encoded."""
+    for path in (root() / "rules").rglob("*.bzl"):
+        assert path.read_bytes().isascii(), path
