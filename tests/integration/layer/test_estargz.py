@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -25,35 +24,6 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> action.Layer:
     root = tmp_path_factory.mktemp("sources")
     lines = inputs.generate(root)
     return action.build(root, root / "layer", lines, action.KINDS["estargz"])
-
-
-def _ctr_remote(scratch: Path) -> str:
-    """stargz-snapshotter's own tool: on PATH, or from Debian's package of it.
-
-    It is not among what bazelw installs, so that without a network the test is skipped.
-    """
-    found = shutil.which("ctr-remote")
-    if found:
-        return found
-    programs.need("apt-get", "dpkg-deb")
-    (scratch / "lists/partial").mkdir(parents=True)
-    options = (
-        f"Dir::State::lists={scratch / 'lists'}",
-        f"Dir::Cache={scratch}",
-        "Acquire::Check-Valid-Until=false",
-        "Acquire::Languages=none",
-        "APT::Sandbox::User=root",
-    )
-    apt = ["apt-get", "-qq", *(f"--option={option}" for option in options)]
-    for words in (["update"], ["download", "stargz-snapshotter"]):
-        done = subprocess.run(
-            [*apt, *words], cwd=scratch, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"no stargz-snapshotter: apt-get {words[0]}: {done.stderr.strip()[-200:]}")
-    (package,) = scratch.glob("stargz-snapshotter_*.deb")
-    programs.run(["dpkg-deb", "--extract", package, scratch / "files"])
-    return str(scratch / "files/usr/bin/ctr-remote")
 
 
 @pytest.fixture
@@ -79,9 +49,8 @@ def containerd(tmp_path: Path) -> Iterator[str]:
 def test_the_snapshotters_tool_reads_the_table_of_contents(
     layer: action.Layer, containerd: str, tmp_path: Path
 ) -> None:
-    scratch = tmp_path / "package"
-    scratch.mkdir()
-    ctr = [_ctr_remote(scratch), f"--address={containerd}", "images"]
+    programs.need("ctr-remote")
+    ctr = ["ctr-remote", f"--address={containerd}", "images"]
     layouts.write(tmp_path / "layout", {"estargz": layer})
     with tarfile.open(tmp_path / "image.tar", "w") as archive:
         archive.add(tmp_path / "layout", ".")
