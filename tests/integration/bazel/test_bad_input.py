@@ -161,4 +161,4 @@ def test_a_package_with_other_bytes_is_refused(shop: NestedBazel, mirror: tuple[
     package.write_bytes(b"other")
     said = _fetch(shop, address)
     assert f"{_PACKAGE} of the mirror has sha256 " in said
-    assert "not aaaaaaaaaaaaaaaa… as locked" in said
+    assert "not aaaaaaaaaaaaaaaa... as locked" in said
