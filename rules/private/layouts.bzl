@@ -19,6 +19,36 @@ def layout_output_groups(ctx, descriptor, documents, manifests):
         dict of output group name to depset. Where a layer is not here, because its base was pulled
         without layers, the actions fail and say so.
     """
+    name = ctx.label.name
+    outputs = {
+        "docker_archive": ctx.actions.declare_file(name + ".docker.tar"),
+        "oci_layout": ctx.actions.declare_directory(name + ".oci"),
+        "oci_tarball": ctx.actions.declare_file(name + ".oci.tar"),
+    }
+    for format, output in outputs.items():
+        _write(ctx, format, output, descriptor, documents, manifests)
+    return {format: depset([output]) for format, output in outputs.items()}
+
+def archive_of(ctx, info, names):
+    """Declares the action that writes an archive for `docker load`.
+
+    Args:
+        ctx: the context of a rule that has LAYOUT_ATTRS.
+        info: ImageManifestInfo or ImageIndexInfo.
+        names: list of strings, `repository:tag`: what the archive calls the image.
+
+    Returns:
+        File. For an index of several images the action fails and says so.
+    """
+    manifests = [info] if hasattr(info, "config") else info.manifests
+    documents = [] if hasattr(info, "config") else [info.index]
+    for manifest in manifests:
+        documents += [manifest.manifest, manifest.config]
+    output = ctx.actions.declare_file(ctx.label.name + ".docker.tar")
+    _write(ctx, "docker_archive", output, info.descriptor, documents, manifests, names)
+    return output
+
+def _write(ctx, format, output, descriptor, documents, manifests, names = []):
     layers = {}
     layouts = {}
     for manifest in manifests:
@@ -27,29 +57,22 @@ def layout_output_groups(ctx, descriptor, documents, manifests):
                 layers[layer.blob.path] = layer
         for layout in manifest.layouts:
             layouts[layout.path] = layout
-    name = ctx.label.name
-    outputs = {
-        "docker_archive": ctx.actions.declare_file(name + ".docker.tar"),
-        "oci_layout": ctx.actions.declare_directory(name + ".oci"),
-        "oci_tarball": ctx.actions.declare_file(name + ".oci.tar"),
-    }
-    for format, output in outputs.items():
-        args = action_args(ctx)
-        args.add("--format=" + format)
-        args.add("--output=" + output.path)
-        args.add(descriptor, format = "--descriptor=%s")
-        args.add_all(documents, format_each = "--document=%s")
-        for layer in layers.values():
-            args.add("--blob=%s\t%s" % (layer.blob.path, layer.metadata.path))
-        args.add_all(layouts.values(), format_each = "--layout=%s", expand_directories = False)
-        ctx.actions.run(
-            executable = ctx.executable._layout_tool,
-            arguments = [args],
-            inputs = [descriptor] + documents +
-                     [layer.blob for layer in layers.values()] + [layer.metadata for layer in layers.values()] + layouts.values(),
-            outputs = [output],
-            mnemonic = "ImageLayout",
-            progress_message = "Writing %s of %%{label}" % format.replace("_", " "),
-            execution_requirements = EXECUTION_REQUIREMENTS,
-        )
-    return {format: depset([output]) for format, output in outputs.items()}
+    args = action_args(ctx)
+    args.add("--format=" + format)
+    args.add("--output=" + output.path)
+    args.add(descriptor, format = "--descriptor=%s")
+    args.add_all(documents, format_each = "--document=%s")
+    for layer in layers.values():
+        args.add("--blob=%s\t%s" % (layer.blob.path, layer.metadata.path))
+    args.add_all(layouts.values(), format_each = "--layout=%s", expand_directories = False)
+    args.add_all(names, format_each = "--name=%s")
+    ctx.actions.run(
+        executable = ctx.executable._layout_tool,
+        arguments = [args],
+        inputs = [descriptor] + documents +
+                 [layer.blob for layer in layers.values()] + [layer.metadata for layer in layers.values()] + layouts.values(),
+        outputs = [output],
+        mnemonic = "ImageLayout",
+        progress_message = "Writing %s of %%{label}" % format.replace("_", " "),
+        execution_requirements = EXECUTION_REQUIREMENTS,
+    )

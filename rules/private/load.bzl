@@ -1,12 +1,17 @@
 """image_load: loads an image into a container engine."""
 
 load("//rules:providers.bzl", "DeployInfo")
-load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
-load(":names.bzl", "check_repository", "check_tag")
+load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers", "image_info")
+load(":layouts.bzl", "LAYOUT_ATTRS", "archive_of")
+load(":names.bzl", "check_name", "check_repository", "check_tag")
 
 _DOC = """`bazel run` loads the image into a container engine on this machine.
 
 Of an index, the image for the engine's own platform is loaded. Nothing is ever pulled.
+
+The output group `tarball` is an archive for `docker load` and `podman load`, made only when asked for.
+It has those names of the image that are known before the target runs: none that is a template, and
+none of `tag_file`.
 """
 
 # What `image_load_spec` has too.
@@ -17,13 +22,17 @@ LOAD_ATTRS = {
         doc = "The engine.",
     ),
     "registry": attr.string(doc = "Registry part of the loaded name; may be empty."),
-    "repository": attr.string(mandatory = True, doc = "Repository part of the loaded name."),
-    "tag": attr.string(doc = "Tag of the loaded image; `latest` when no tag is given at all."),
+    "repository": attr.string(
+        doc = "Repository part of the loaded name. May be left out when the tags are whole names: `team/app:dev`.",
+    ),
+    "tag": attr.string(
+        doc = "Tag of the loaded image, or a whole name; `latest` when no tag is given at all.",
+    ),
     "tag_file": attr.label(allow_single_file = True, doc = "File with more tags, one a line."),
     "tag_list": attr.string_list(doc = "More tags."),
 }
 
-_ATTRS = DEPLOY_ATTRS | LOAD_ATTRS | {
+_ATTRS = DEPLOY_ATTRS | LAYOUT_ATTRS | LOAD_ATTRS | {
     "_tool": attr.label(default = "//tools/lading/commands:load", cfg = "exec", executable = True),
 }
 
@@ -37,9 +46,15 @@ def load_settings(ctx):
         dict of JSON values.
     """
     tags = ([ctx.attr.tag] if ctx.attr.tag else []) + ctx.attr.tag_list
-    check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
+    if ctx.attr.repository:
+        check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
+    elif ctx.attr.registry or not (tags or ctx.attr.tag_file):
+        fail("%s, repository: the image has no name. Set repository = \"team/app\", or tag = \"team/app:dev\" alone." % ctx.label)
     for tag in tags:
-        check_tag(tag, what = "%s, tag" % ctx.label)
+        if _is_whole(ctx, tag):
+            check_name(tag, what = "%s, tag" % ctx.label)
+        else:
+            check_tag(tag, what = "%s, tag" % ctx.label)
     return {
         "daemon": ctx.attr.daemon,
         "registry": ctx.attr.registry,
@@ -47,8 +62,29 @@ def load_settings(ctx):
         "tags": tags,
     }
 
+def _is_whole(ctx, tag):
+    """Whether `tag` is a whole name by itself, as tools/lading/commands/load.py sees it."""
+    return not ctx.attr.repository or "/" in tag or ":" in tag
+
+def _names(ctx, settings):
+    prefix = "/".join([word for word in (ctx.attr.registry, ctx.attr.repository) if word])
+    names = [
+        tag if _is_whole(ctx, tag) else prefix + ":" + tag
+        for tag in settings["tags"] or ([] if ctx.attr.tag_file else ["latest"])
+    ]
+    return [
+        name if ":" in name.split("/")[-1] else name + ":latest"
+        for name in names
+        if "{" not in name
+    ]
+
 def _impl(ctx):
-    return deploy_providers(ctx, ctx.attr._tool, "load", load_settings(ctx))
+    settings = load_settings(ctx)
+    return deploy_providers(ctx, ctx.attr._tool, "load", settings) + [
+        OutputGroupInfo(
+            tarball = depset([archive_of(ctx, image_info(ctx.attr.image), _names(ctx, settings))]),
+        ),
+    ]
 
 image_load = rule(
     implementation = _impl,

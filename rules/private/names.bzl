@@ -51,6 +51,22 @@ def tag_error(tag):
             return "has the character %r" % character
     return ""
 
+def name_error(name):
+    """Says what is wrong with what an image is called in an engine: `[registry/]repository[:tag]`.
+
+    Args:
+        name: string.
+
+    Returns:
+        string, empty for a valid name.
+    """
+    head, slash, last = name.rpartition("/")
+    repository, colon, tag = last.partition(":")
+    first, _, rest = (head + slash + repository).partition("/")
+    registry = rest and ("." in first or ":" in first or first == "localhost")
+    error = repository_error(rest if registry else head + slash + repository)
+    return error or (tag_error(tag) if colon else "")
+
 def check_repository(name, *, what):
     """Fails unless `name` is a repository name or a template of one.
 
@@ -72,3 +88,14 @@ def check_tag(tag, *, what):
     error = "" if "{" in tag else tag_error(tag)
     if error:
         fail("%s: %r %s. Use at most 128 letters, digits, _ . and -, not starting with . or -." % (what, tag, error))
+
+def check_name(name, *, what):
+    """Fails unless `name` is what an image can be called in an engine, or a template of it.
+
+    Args:
+        name: string.
+        what: string, names target and attribute in the failure.
+    """
+    error = "" if "{" in name else name_error(name)
+    if error:
+        fail("%s: %r %s. Write a tag, or a whole name: team/app:dev." % (what, name, error))

@@ -127,3 +127,15 @@ index_names_test = analysistest.make(
     _index_names_impl,
     attrs = {"platforms": attr.string_list()},
 )
+
+def _archive_names_impl(ctx):
+    env = analysistest.begin(ctx)
+    [archive] = analysistest.target_under_test(env)[OutputGroupInfo].tarball.to_list()
+    asserts.equals(env, "tar", archive.extension)
+    [write] = _actions(env, "ImageLayout")
+    asserts.equals(env, [archive], write.outputs.to_list())
+    names = [word for word in write.argv if word.startswith("--name=")]
+    asserts.equals(env, ["--name=" + name for name in ctx.attr.names], names)
+    return analysistest.end(env)
+
+archive_names_test = analysistest.make(_archive_names_impl, attrs = {"names": attr.string_list()})

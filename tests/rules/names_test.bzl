@@ -1,7 +1,7 @@
 """Unit tests of the names that are checked in the loading and analysis phases."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
-load("//rules/private:names.bzl", "repository_error", "tag_error")  # buildifier: disable=bzl-visibility
+load("//rules/private:names.bzl", "name_error", "repository_error", "tag_error")  # buildifier: disable=bzl-visibility
 
 def _repositories_impl(ctx):
     env = unittest.begin(ctx)
@@ -23,10 +23,20 @@ def _tags_impl(ctx):
 
 _tags_test = unittest.make(_tags_impl)
 
+def _names_impl(ctx):
+    env = unittest.begin(ctx)
+    for name in ("app", "app:dev", "team/app:dev", "localhost/app", "localhost:5000/team/app", "Example.com:5000/app:V1"):
+        asserts.equals(env, "", name_error(name), name)
+    for name in ("", ":dev", "app:", "App", "team/App:dev", "localhost:5000/", "app:a:b", "team//app"):
+        asserts.true(env, name_error(name) != "", name)
+    return unittest.end(env)
+
+_names_test = unittest.make(_names_impl)
+
 def names_test_suite(name):
     """Declares the tests.
 
     Args:
         name: string, name of the suite.
     """
-    unittest.suite(name, _repositories_test, _tags_test)
+    unittest.suite(name, _names_test, _repositories_test, _tags_test)

@@ -71,8 +71,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def image_names(repository: str, tags: Sequence[str]) -> list[str]:
-    """The names to load under: each tag is one of `repository`, or a whole name by itself."""
-    names = [tag if "/" in tag or ":" in tag else f"{repository}:{tag}" for tag in tags]
+    """The names to load under: each tag is one of `repository`, or a whole name by itself.
+
+    Without a repository, every tag is a whole name.
+    """
+    whole = [not repository or "/" in tag or ":" in tag for tag in tags]
+    names = [
+        tag if alone else f"{repository}:{tag}" for tag, alone in zip(tags, whole, strict=True)
+    ]
     if not names:
         names = [repository]
     if any(name.startswith(":") or not name for name in names):

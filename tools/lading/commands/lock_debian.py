@@ -1,4 +1,4 @@
-"""`bazel run //images:lock`: resolves the Debian packages of the images and writes their lock.
+"""`bazel run @lading//images:lock`: resolves the Debian packages of the images and writes their lock.
 
 It prints what that changes: packages with old and new version and size, which of them have a
 security fix, and which layers are pushed again.
@@ -36,7 +36,7 @@ from lading.errors import (
 
 __all__ = ["main"]
 
-_RELOCK = "run: bazel run //images:lock"
+_RELOCK = "run: bazel run @lading//images:lock"
 
 
 def _flags() -> flags.FlagValues:

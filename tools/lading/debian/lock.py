@@ -89,11 +89,11 @@ def load(text: str, name: str) -> Lock:
             str(document.get("codename", "")),
         )
     except LadingError as error:
-        raise CorruptError(f"{name}: {error.what}", fix="run: bazel run //images:lock") from error
+        raise CorruptError(f"{name}: {error.what}", fix="run: bazel run @lading//images:lock") from error
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CorruptError(
             f"{name} is not a lock of Debian packages: {error!r:.120}",
-            fix="restore it, or delete it and run: bazel run //images:lock",
+            fix="restore it, or delete it and run: bazel run @lading//images:lock",
         ) from error
 
 

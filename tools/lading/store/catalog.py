@@ -25,7 +25,7 @@ images:
 _DASH = re.compile(r"( *)- +")
 #: Line breaks that only some versions of YAML know; a text with one is not edited in place.
 _ODD_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
-_REPAIR = "bazel run //images:store -- repair rebuilds it from the archives"
+_REPAIR = "bazel run @lading//images:store -- repair rebuilds it from the archives"
 
 
 @dataclass(frozen=True, slots=True)
