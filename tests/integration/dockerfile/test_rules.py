@@ -60,6 +60,7 @@ def test_the_image_is_one_like_any_other(house: House, tmp_path: Path) -> None:
         "--output_groups=+docker_archive,+oci_layout",
         f"{_PACKAGE}:multi_stage",
         f"{_PACKAGE}:on_top",
+        "//images:python",
     )
     assert result.returncode == 0, result.stderr
     assert "line 1: the builder's own frontend is used" in result.stderr
