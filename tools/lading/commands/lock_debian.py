@@ -1,4 +1,4 @@
-"""`bazel run @lading//images:lock`: resolves the Debian packages of the images and writes their lock.
+"""`@lading//images:lock`: resolves the Debian packages of the images and writes their lock.
 
 It prints what that changes: packages with old and new version and size, which of them have a
 security fix, and which layers are pushed again.

@@ -89,7 +89,9 @@ def load(text: str, name: str) -> Lock:
             str(document.get("codename", "")),
         )
     except LadingError as error:
-        raise CorruptError(f"{name}: {error.what}", fix="run: bazel run @lading//images:lock") from error
+        raise CorruptError(
+            f"{name}: {error.what}", fix="run: bazel run @lading//images:lock"
+        ) from error
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CorruptError(
             f"{name} is not a lock of Debian packages: {error!r:.120}",

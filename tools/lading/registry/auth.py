@@ -144,4 +144,6 @@ class Authenticator:
 
 def login_hint(registry: str) -> str:
     """How to log in to `registry`."""
-    return f"log in: docker login {registry}, or bazel run @lading//tools:registry -- login {registry}"
+    return (
+        f"log in: docker login {registry}, or bazel run @lading//tools:registry -- login {registry}"
+    )

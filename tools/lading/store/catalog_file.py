@@ -27,7 +27,9 @@ __all__ = ["MAX_BYTES", "Change", "prepare", "read", "update"]
 MAX_BYTES = 32 * 1024 * 1024
 #: Changes with what is indexed and how.
 _FORMAT = 1
-_REPAIR = "bazel run @lading//images:store -- repair rebuilds it from the archives, and keeps this copy"
+_REPAIR = (
+    "bazel run @lading//images:store -- repair rebuilds it from the archives, and keeps this copy"
+)
 
 
 def read(root: Path) -> Catalog:

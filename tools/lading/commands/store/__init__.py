@@ -1,1 +1,1 @@
-"""`bazel run @lading//images:store -- VERB`: the image store from the command line, one module a group."""
+"""`@lading//images:store -- VERB`: the image store from the command line, one module a group."""
