@@ -69,3 +69,17 @@ def test_what_cannot_be_laid_out(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
     with pytest.raises(NotFoundError, match="missing in the context"):
         lay_out(tmp_path, [("missing", tmp_path / "none")])
+
+
+def test_no_directory_is_merged_into_what_a_link_leads_to(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "inner").symlink_to(elsewhere)
+    (tmp_path / "two" / "inner").mkdir(parents=True)
+    (tmp_path / "two" / "inner" / "file").write_text("x")
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(ConflictError, match="twice"):
+        lay_out(out, [("d", tmp_path / "one"), ("d", tmp_path / "two")])
+    assert not list(elsewhere.iterdir())

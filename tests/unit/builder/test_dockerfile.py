@@ -48,6 +48,55 @@ def test_each_way_to_take_an_image() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COPY --fr\\om=evil / /",
+        'COPY --fr"o"m=evil / /',
+        'COPY "--from=no" --from=no /',
+        "COPY --link --from='evil' / /",
+        "RUN --mount=type=bind,From=evil,target=/x true",
+        "RUN --mount=type=bind,fr\\om=evil true",
+        'RUN --mount=type=bind,\\"from=evil\\" true',
+        "ONBUILD COPY --fr\\om=evil / /",
+    ],
+)
+def test_no_way_to_write_a_flag_hides_an_image(line: str) -> None:
+    """BuildKit takes quotes and escapes out of flags before it reads them."""
+    found = [name for name, _, how in _external(f"FROM scratch\n{line}\n")]
+    assert found == ([] if "=no" in line else ["evil"])
+
+
+@pytest.mark.parametrize(
+    ("line", "fetches"),
+    [
+        ("ADD ht${X}tps://example.org/a /", True),
+        ("ADD http$S://example.org/a /", True),
+        ('ADD ht"tps"://example.org/a /', True),
+        ("ADD ht\\tps://example.org/a /", True),
+        ("ADD $URL /", True),
+        ('ADD ["git@$HOST:a/b", "/"]', True),
+        ("ADD --checksum=$SUM https://example.org/a /", True),
+        ("ADD --checksum= https://example.org/a /", True),
+        ("ADD app-${VERSION}.tar /", False),
+        ("ADD src/$A b/ /", False),
+    ],
+)
+def test_no_variable_or_quote_hides_an_address(line: str, fetches: bool) -> None:
+    assert bool(_external(f"FROM scratch\nARG X S URL HOST SUM A\n{line}\n")) == fetches
+
+
+def test_white_space_that_builders_do_not_know_is_refused() -> None:
+    with pytest.raises(InputError, match="line 3: the character"):
+        parse("FROM a\nRUN x \\\n\x1c# <<E\n")
+
+
+def test_a_name_that_depends_on_more_than_arguments_is_none_that_was_given() -> None:
+    for name in ("scratch$TARGETVARIANT", "${A#x}base", "${A%e}", "${A/a/b}", "a$1"):
+        (found,) = _external(f"ARG A=xbase\nFROM {name}\n")
+        assert "$" in found[0], name
+
+
 def test_a_stage_is_no_image_from_outside_unless_it_comes_later() -> None:
     assert _external("FROM a AS B\nFROM b\n") == [("a", 1, "FROM")]
     assert _external("FROM b\nFROM a AS b\nFROM 0\n") == [("0", 3, "FROM")]
@@ -170,11 +219,15 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 def test_variables() -> None:
-    values = {"A": "1", "B": "2"}
+    values = {"A": "1", "B": "2", "E": ""}
     for text, expected in {
         "x$A-${B}": "x1-2",
         "${C:-$A}": "1",
         "${C-d}": "d",
+        "${E-d}${E+e}": "e",
+        "${E:-d}${E:+e}": "d",
+        "${A?m}${A:?m}": "11",
+        "${A##1}": "${A##1}",
         "${A:+y}${C:+n}": "y",
         "\\$A": "$A",
         "$": "$",

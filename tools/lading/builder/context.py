@@ -70,6 +70,8 @@ def _check_parents(directory: Path, parts: list[str], place: str) -> None:
 
 def _put(source: Path, target: Path) -> None:
     """Copies one source; links inside a directory stay links, that of Bazel to it does not."""
+    if target.is_symlink():
+        raise FileExistsError
     if source.is_dir():
         target.mkdir(exist_ok=True)
         for item in sorted(source.iterdir()):

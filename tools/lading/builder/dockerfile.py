@@ -8,6 +8,7 @@ could be read in two ways, the one that takes more from outside counts.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -24,9 +25,12 @@ _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _WORD = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\\.|[^\s\"'\\])+\s*")
 _HEREDOC = re.compile(r"[0-9]*<<(-?)([^<]+)")
 _WITH_HEREDOC = frozenset({"ADD", "COPY", "RUN"})
-_FLAG = re.compile(r"--([a-zA-Z0-9-]+)(?:=((?:\"[^\"]*\"|'[^']*'|\S)*))?(?:\s+|$)")
-#: Sources of ADD that BuildKit fetches: addresses, git's short forms, and what may become one.
-_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+@[^/]+:|github\.com/|\$", re.IGNORECASE)
+#: Sources of ADD that BuildKit fetches: addresses and git's short forms.
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+@[^/]+:|github\.com/", re.IGNORECASE)
+#: How they begin.
+_SCHEMES = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
+#: White space to Python and not to the builders: they would find other words.
+_SEPARATORS = re.compile(r"[\x1c-\x1f]")
 #: Variables that a builder sets before the first stage, as far as a name may depend on them.
 _PLATFORM = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",
              "TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")  # fmt: skip
@@ -144,9 +148,13 @@ def parse(text: str, build_args: Mapping[str, str] | None = None) -> Dockerfile:
         InputError: no `FROM`, an instruction before it, or one that cannot be read; names the line.
     """
     text = text.removeprefix(_BOM)
+    if strange := _SEPARATORS.search(text):
+        line = text.count("\n", 0, strange.start()) + 1
+        raise InputError(f"Dockerfile, line {line}: the character {strange[0]!r} cannot be read")
     lines = text.split("\n")
     syntax, syntax_line, escape, escape_line = _directives(lines)
-    variables = dict.fromkeys(_PLATFORM, "")
+    # Their values are not known here: a name with one in it is none that was given.
+    variables = {name: f"${name}" for name in _PLATFORM}
     stages: list[Stage] = []
     current: list[Instruction] = []
     base: Reference | None = None
@@ -155,7 +163,7 @@ def parse(text: str, build_args: Mapping[str, str] | None = None) -> Dockerfile:
 
     def finish() -> None:
         if base is not None:
-            references = tuple(item for one in current for item in _references(one))
+            references = tuple(item for one in current for item in _references(one, escape))
             stages.append(Stage(name, base, references, tuple(current), start))
 
     for instruction in _instructions(lines, escape):
@@ -222,22 +230,45 @@ def _instructions(lines: Sequence[str], escape: str) -> list[Instruction]:
             text = text.rstrip(" \t")[:-1]
         if not text.strip():
             continue
-        keyword, flags, rest = _split(text)
+        keyword, flags, rest = _split(text, escape)
         heredocs, number = _heredocs(keyword, rest, lines, number, start)
         result.append(Instruction(keyword, flags, rest, start, heredocs))
     return result
 
 
-def _split(text: str) -> tuple[str, tuple[tuple[str, str], ...], str]:
+def _split(text: str, escape: str) -> tuple[str, tuple[tuple[str, str], ...], str]:
     """(keyword, flags, the rest) of one instruction."""
     words = text.strip().split(None, 1)
-    keyword, rest = words[0].upper(), words[1] if len(words) > 1 else ""
+    rest = words[1] if len(words) > 1 else ""
     flags = []
-    while match := _FLAG.match(rest):
-        value = re.sub(r"[\"']", "", match[2] or "")
-        flags.append((match[1].lower(), value))
-        rest = rest[match.end() :]
-    return keyword, tuple(flags), rest
+    while rest.startswith("--"):
+        flag, rest = _first_word(rest, escape)
+        rest = rest.lstrip()
+        if flag == "--":
+            break
+        name, _, value = flag[2:].partition("=")
+        flags.append((name.lower(), value))
+    return words[0].upper(), tuple(flags), rest
+
+
+def _first_word(text: str, escape: str) -> tuple[str, str]:
+    """The first word without its quotes and escapes, which may be anywhere in it, and the rest."""
+    word, quote, place = "", "", 0
+    while place < len(text):
+        character = text[place]
+        if not quote and character.isspace():
+            break
+        if character == quote:
+            quote = ""
+        elif not quote and character in "\"'":
+            quote = character
+        elif character == escape:
+            place += 1
+            word += text[place : place + 1]
+        else:
+            word += character
+        place += 1
+    return word, text[place:]
 
 
 def _heredocs(
@@ -302,25 +333,53 @@ def _declare(
     instruction: Instruction, variables: dict[str, str], given: Mapping[str, str], escape: str
 ) -> None:
     for word in _shell_words(instruction.rest):
-        name, _, default = word.partition("=")
-        variables[name] = given.get(name, expand(default, variables, escape).strip("\"'"))
+        name, has_default, default = word.partition("=")
+        if name in given:
+            variables[name] = given[name]
+        elif has_default:
+            variables[name] = expand(default, variables, escape).strip("\"'")
+        elif name in variables:
+            variables[name] = f"${name}"  # whether it keeps its value depends on the builder
 
 
-def _references(instruction: Instruction) -> list[Reference]:
+def _references(instruction: Instruction, escape: str) -> list[Reference]:
     keyword, flags, rest = instruction.keyword, instruction.flags, instruction.rest
     if keyword == "ONBUILD" and rest:
-        keyword, flags, rest = _split(rest)
+        keyword, flags, rest = _split(rest, escape)
     found = []
     if keyword == "COPY":
         found += [(value, "COPY --from") for name, value in flags if name == "from"]
     elif keyword == "RUN":
         for name, value in flags:
-            options = dict(part.partition("=")[::2] for part in value.split(","))
-            if name == "mount" and options.get("from"):
-                found.append((options["from"], "RUN --mount"))
-    elif keyword == "ADD" and not any(name == "checksum" and value for name, value in flags):
-        found += [(word, "ADD") for word in _words(rest)[:-1] if _REMOTE.match(word)]
+            if name == "mount":
+                found += [(source, "RUN --mount") for source in _mounted(value)]
+    elif keyword == "ADD" and not any(name == "checksum" and _is_fixed(v) for name, v in flags):
+        found += [(word, "ADD") for word in _words(rest)[:-1] if _may_be_remote(word, escape)]
     return [Reference(name, name, instruction.line, how) for name, how in found]
+
+
+def _mounted(options: str) -> list[str]:
+    """What `from` says among the options of a mount, which are a line of CSV."""
+    try:
+        fields = next(csv.reader([options]), [])
+    except csv.Error:
+        fields = options.split(",")
+    pairs = (field.partition("=") for field in fields)
+    return [value for name, _, value in pairs if name.lower() == "from" and value]
+
+
+def _is_fixed(checksum: str) -> bool:
+    return bool(checksum) and "$" not in checksum
+
+
+def _may_be_remote(source: str, escape: str) -> bool:
+    """Whether a builder may fetch a source of ADD, once it has replaced variables and quotes."""
+    plain = re.sub(rf"[\"']|{re.escape(escape)}(?=.)", "", source)
+    start, variable, _ = plain.partition("$")
+    return bool(_REMOTE.match(plain)) or (
+        bool(variable)
+        and ("://" in plain or any(scheme.startswith(start.lower()) for scheme in _SCHEMES))
+    )
 
 
 def _words(rest: str) -> list[str]:

@@ -1,4 +1,7 @@
-"""Variables in words of a Dockerfile: `$NAME`, `${NAME}`, `${NAME:-word}`, `${NAME:+word}`."""
+"""Variables in words of a Dockerfile: `$NAME`, `${NAME}`, and with `-`, `+`, `:-` or `:+` a word.
+
+Other forms, such as `${NAME#pattern}`, stay as they are written.
+"""
 
 from __future__ import annotations
 
@@ -42,17 +45,19 @@ def _variable(text: str, place: int, variables: Mapping[str, str], escape: str) 
     end = _closing(text, place + 1)
     if end < 0:
         return "$", place
-    inner = text[place + 1 : end]
-    match = _NAME.match(inner)
+    match = _NAME.match(text, place + 1, end)
     name = match[0] if match else ""
-    operator, word = inner[len(name) :][:2], inner[len(name) + 2 :]
-    if operator[:1] in ("-", "+"):
-        operator, word = ":" + operator[:1], inner[len(name) + 1 :]
+    rest = text[place + 1 + len(name) : end]
+    colon, rest = (":", rest[1:]) if rest.startswith(":") else ("", rest)
+    operator, word = rest[:1], rest[1:]
     value = variables.get(name, "")
-    if operator == ":-":
-        value = value or expand(word, variables, escape)
-    elif operator == ":+":
-        value = expand(word, variables, escape) if value else ""
+    has_value = bool(value) if colon else name in variables
+    if operator == "-":
+        value = value if has_value else expand(word, variables, escape)
+    elif operator == "+":
+        value = expand(word, variables, escape) if has_value else ""
+    elif operator not in ("", "?") or (colon and not operator):
+        value = text[place - 1 : end + 1]  # as it is: no name has a $ in it
     return value, end + 1
 
 
