@@ -182,6 +182,8 @@ _DIRECTORY = (b"(", b"type", b"directory")
         archive(*_DIRECTORY, b")") + b"x",
         archive(b"(", b"type", b"regular", b"contents") + (1 << 62).to_bytes(8, "little"),
         archive(*_DIRECTORY) + (1 << 62).to_bytes(8, "little"),
+        archive(b"(", b"type", b"regular", b"contents") + b"\xff" * 8,
+        archive(*((*_DIRECTORY, b"entry", b"(", b"name", b"a" * 4000, b"node")) * 2),
         archive(*((*_DIRECTORY, b"entry", b"(", b"name", b"a", b"node")) * 1025),
         archive(b"(", b"type", b"symlink", b"target", b"a", b")")[:-1] + b"x",
     ],

@@ -62,19 +62,25 @@ class Compression:
         self.media_type = "application/vnd.oci.image.layer.v1.tar" + _MEDIA_SUFFIX[kind]
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Compression) and self.kind == other.kind and self.level == other.level
-        )
+        return isinstance(other, Compression) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((self.kind, self.level, self.profile))
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, int, bool]:
+        """What the compressed bytes depend on: of the profiles, one has tables of its own."""
+        return self.kind, self.level, self._has_small_tables
+
+    @property
+    def _has_small_tables(self) -> bool:
+        return self.kind == "zstd" and self.profile == "small"
 
     def compressor(self) -> Compress:
         """A function for one thread; its result may refer to its argument's memory."""
         if self.kind == "gzip":
             return _gzip(self.level)
         if self.kind == "zstd":
-            return _zstd(self.level, small_tables=self.profile == "small")
+            return _zstd(self.level, small_tables=self._has_small_tables)
         return lambda frame: frame
 
     def uncompressor(self) -> Uncompress:

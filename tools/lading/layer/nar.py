@@ -34,6 +34,8 @@ _CHUNK = 1 << 20
 #: Names and targets of links are no longer than Linux has them (PATH_MAX).
 _LONGEST = 4096
 _DEEPEST = 1024
+#: No offset in a file is larger (off_t).
+_LARGEST = (1 << 63) - 1
 
 _FILE = Meta(0o444, mtime=MTIME)
 _PROGRAM = Meta(0o555, mtime=MTIME)
@@ -114,6 +116,8 @@ class NarReader:
                 raise self.damaged(f"the name {name!r:.200} is not possible there")
             last[-1] = name
             path = f"{names[-1]}/{os.fsdecode(name)}" if names[-1] else os.fsdecode(name)
+            if len(path) > _LONGEST:
+                raise self.damaged(f"the path {path!r:.200} is too long")
             self._expect(b"node")
 
     def number(self) -> int:
@@ -175,6 +179,8 @@ class NarReader:
         return data
 
     def _skip(self, count: int) -> None:
+        if self.offset + count > _LARGEST:
+            raise self.damaged(f"a file of {count} bytes")
         self.offset += count
         if count and not os.pread(self._fd, 1, self.offset - 1):
             raise self.damaged("it is cut off")
