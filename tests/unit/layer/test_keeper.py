@@ -297,6 +297,22 @@ def test_a_file_that_changed_after_bazel_looked_at_it_is_not_kept(tmp_path: Path
     assert tree.check().content("f050") == b"of before"
 
 
+@pytest.mark.parametrize("size", [100, 50_000])
+def test_files_that_were_equal_when_bazel_looked_are_laid_as_they_are(
+    tmp_path: Path, size: int
+) -> None:
+    tree = _many(tmp_path)
+    for name in ("f010", "f011", "f012"):
+        tree.put(name, _content(1, size))
+    stated = tree.inputs()
+    tree.put("f010", _content(2, size))
+    tree.put("f012", _content(3, size))
+    warm = tree.warm(inputs=stated)
+    cold = build(tmp_path / "cold", tree.lines(), compression=_compression(tree.kind))
+    assert warm.blob == cold.blob
+    tree.check()
+
+
 @pytest.mark.parametrize("change", ["byte", "truncate"])
 def test_a_blob_that_was_changed_in_place_is_not_used(tmp_path: Path, change: str) -> None:
     tree = _many(tmp_path)
@@ -309,6 +325,23 @@ def test_a_blob_that_was_changed_in_place_is_not_used(tmp_path: Path, change: st
     else:
         os.truncate(blob, 1000)
     tree.check()
+
+
+def test_another_profile_of_the_same_level_is_another_compression(tmp_path: Path) -> None:
+    tree = _many(tmp_path, kind="zstd")
+    one, other = Compression("zstd", "small"), Compression("zstd", level=3)
+    assert one.level == other.level
+    first = build(
+        tmp_path / "out", tree.lines(), compression=one, inputs=tree.inputs(), cache=tree.cache
+    )
+    for path in (tmp_path / "out").iterdir():
+        path.unlink()
+    warm = build(
+        tmp_path / "out", tree.lines(), compression=other, inputs=tree.inputs(), cache=tree.cache
+    )
+    cold = build(tmp_path / "cold", tree.lines(), compression=other)
+    assert first.blob != cold.blob
+    assert warm.blob == cold.blob
 
 
 def test_a_failure_keeps_what_was_there(tmp_path: Path, opened: list[str]) -> None:

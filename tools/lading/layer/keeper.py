@@ -48,8 +48,9 @@ class Keeper:
         self.expect_directories = bool(self._previous and self._previous.expect_directories)
 
     def forget(self) -> None:
-        """What was kept is not good any more."""
+        """What was kept, or what Bazel says of the inputs, is not good any more."""
         self._cache.put(self._name, None)
+        self._inputs = {}
         self._previous = None
 
     def write(
@@ -81,7 +82,7 @@ class Keeper:
             kept=self._previous,
             marks=None if known is None else marks,
         )
-        if known is not None and known.is_good and len(marks) > 1:
+        if known is not None and len(marks) > 1:
             for frame, mark in zip(known.frames, marks, strict=True):
                 frame.mark = mark
             self._next = Kept(

@@ -33,7 +33,7 @@ _DISK = 16
 
 
 class StaleError(Exception):
-    """Bytes that were kept are not there any more."""
+    """Bytes that were kept, or that Bazel knows, are not there any more."""
 
 
 class Mark:

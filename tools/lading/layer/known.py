@@ -2,8 +2,8 @@
 
 Bazel tells a worker the digest of every input. Of the files it says nothing about, such as those
 below a directory in the source tree, the digest is computed each time. Nothing is taken from times
-or paths. What is kept for later is compared with Bazel's digest when it is read: a file may have
-changed since Bazel looked at it.
+or paths. What is read is compared with Bazel's digest: a file may have changed since Bazel looked
+at it, and then nothing that Bazel says is taken.
 """
 
 from __future__ import annotations
@@ -54,8 +54,6 @@ class Known:
         form: Callable[[str], str],
     ) -> None:
         self.frames: list[KeptFrame] = []
-        #: Whether every file that was read had the digest it should have.
-        self.is_good = True
         self._inputs = inputs
         self._form = form
         self._previous = previous
@@ -152,8 +150,7 @@ class Known:
 
     def read_small(self, index: int, entry: Entry, content: memoryview) -> None:
         """A small file was read; raises as `end_large` does."""
-        if self.is_good:
-            self.end_large(index, entry, hashlib.sha256(content), resumed=False)
+        self.end_large(index, entry, hashlib.sha256(content), resumed=False)
 
     def begin_large(self, index: int, offset: int) -> _Hash:
         """The sha256 of a large file up to `offset`, to be updated with the rest of it."""
@@ -169,16 +166,15 @@ class Known:
 
         Raises:
             InputError: it changed since its digest was computed here.
-            StaleError: it does not belong to its beginning.
+            StaleError: it does not belong to its beginning, or changed since Bazel looked at it:
+                then the hard links that follow from digests may be wrong.
         """
         if self._form(digest.hexdigest()) == self._tokens[index][2]:
             return
-        if resumed:
-            raise StaleError
         source = entry.source
-        if not (type(source) is str and self._inputs.get(source)):
-            raise changed(entry.describe())
-        self.is_good = False
+        if resumed or (type(source) is str and self._inputs.get(source)):
+            raise StaleError
+        raise changed(entry.describe())
 
 
 def know(
