@@ -194,6 +194,18 @@ def test_another_range_than_asked_for_is_an_error(
         read(repository, blob)
 
 
+def test_ranges_that_come_and_go_lose_nothing(
+    repository: Repository, server: Server, blob: Descriptor
+) -> None:
+    """Behind one name may be servers that know ranges and such that do not."""
+    unbounded = {"Content-Length": None, "Content-Range": None, "Connection": "close"}
+    server.script.add(
+        Fault("GET", "/blobs/", Mangle(cut=CHUNK)),
+        Fault("GET", "/blobs/", Mangle(status=200, headers=unbounded, cut=100)),
+    )
+    check(repository, blob)
+
+
 def test_range_refused_starts_over(
     server: Server, repository: Repository, blob: Descriptor
 ) -> None:

@@ -108,6 +108,7 @@ class Download(io.RawIOBase):
             if match is None or int(match[1]) != start or match[3] not in whole:
                 response.close()
                 raise self._corrupt("the server sends another range than it was asked for")
+            self._skip = 0
             return response
         if response.status != 200:
             response.close()
