@@ -31,6 +31,24 @@ and a new value builds nothing anew."""),
     "_secrets": attr.label(default = "//rules/settings:builder_secrets"),
 }
 
+def only_file(target, what):
+    """The one file of a target: of a program the program, without runfiles.
+
+    Args:
+        target: Target.
+        what: string, names target and attribute in the failure.
+
+    Returns:
+        File.
+    """
+    found = target.files.to_list()
+    if len(found) == 1:
+        return found[0]
+    program = target[DefaultInfo].files_to_run.executable
+    if program:
+        return program
+    fail("%s: %s has %d files. Name a target with one file or directory." % (what, target.label, len(found)))
+
 def add_builder_flags(ctx, args):
     """Adds what the tools want to know about the builder and about compression.
 

@@ -7,6 +7,7 @@ happens before `bazel run`.
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo", "ImageIndexInfo", "ImageManifestInfo")
+load(":labels.bzl", "label_text")
 load(":paths.bzl", "runfiles_path")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "status_files")
 
@@ -98,7 +99,6 @@ def operation_of(ctx, spec, image, known = {}):
     Returns:
         struct, see DeployInfo.
     """
-    label = str(ctx.label)
     if spec.settings.get("manifest_tags") and hasattr(image, "config"):
         fail("%s, manifest_tags: the image is no index. Set `tag_list`." % ctx.label)
     return struct(
@@ -106,7 +106,7 @@ def operation_of(ctx, spec, image, known = {}):
         destination_file = spec.destination_file,
         image = image,
         kind = spec.kind,
-        label = label[2:] if label.startswith("@@//") else label,
+        label = label_text(ctx.label),
         referrers = spec.referrers,
         settings = spec.settings,
         status_files = spec.status_files,

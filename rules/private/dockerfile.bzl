@@ -1,7 +1,8 @@
 """dockerfile_image: an image from a Dockerfile."""
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
-load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements")
+load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements", "only_file")
+load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "action_args")
@@ -30,7 +31,7 @@ a digest: `debian:13@sha256:...`."""),
     "dockerfile": attr.label(allow_single_file = True, mandatory = True, doc = "The Dockerfile."),
     "files": attr.string_keyed_label_dict(
         allow_files = True,
-        doc = "Path in the context to a target with one file or directory.",
+        doc = "Path in the context to a target with one file or directory, or to a program, which comes without its runfiles.",
     ),
     "labels": attr.string_dict(doc = "Labels of the image."),
     "reason": attr.string(doc = "Why a Dockerfile that only copies outputs of Bazel is wanted all the same."),
@@ -52,7 +53,7 @@ def _impl(ctx):
     layout = ctx.actions.declare_directory(name + ".layers")
 
     args = action_args(ctx)
-    args.add("--label=%s" % ctx.label)
+    args.add("--label=" + label_text(ctx.label))
     args.add("--platform=" + platform_name(platform))
     args.add(ctx.file.dockerfile, format = "--dockerfile=%s")
     add_builder_flags(ctx, args)
@@ -118,13 +119,11 @@ def _add_context(ctx, args):
             args.add("--file=%s\t%s" % (_path(file, target.label.package), file.path))
             files.append(file)
     for path, target in ctx.attr.files.items():
-        found = target.files.to_list()
-        if len(found) != 1:
-            fail("%s, files[%r]: %s has %d files. Name a target with one file or directory." % (ctx.label, path, target.label, len(found)))
+        file = only_file(target, "%s, files[%r]" % (ctx.label, path))
         if path.startswith("/") or ".." in path.split("/") or "\t" in path or "\n" in path:
             fail("%s, files[%r] is no path in the context. Paths are relative, without '..'." % (ctx.label, path))
-        args.add("--file=%s\t%s" % (path, found[0].path))
-        files.append(found[0])
+        args.add("--file=%s\t%s" % (path, file.path))
+        files.append(file)
     return files
 
 def _path(file, package):

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":deploy.bzl", "LAUNCHER_ATTRS", "image_info", "launcher", "operation_spec")
+load(":labels.bzl", "label_text")
 load(":paths.bzl", "runfiles_path")
 
 _ATTRS = LAUNCHER_ATTRS | {
@@ -14,13 +15,12 @@ _ATTRS = LAUNCHER_ATTRS | {
 }
 
 def _providers(ctx, settings, files = [], tool = None):
-    label = str(ctx.label)
     operation = struct(
         build_settings = {},
         destination_file = None,
         image = image_info(ctx.attr.image),
         kind = "test",
-        label = label[2:] if label.startswith("@@//") else label,
+        label = label_text(ctx.label),
         referrers = [],
         settings = settings,
         status_files = [],

@@ -1,6 +1,7 @@
 """image_import: an OCI layout or an archive as a base."""
 
 load("//rules:providers.bzl", "ImageManifestInfo")
+load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
@@ -39,7 +40,7 @@ def _impl(ctx):
         layout = ctx.actions.declare_directory(name + ".layers")
         args.add("--layout=" + layout.path)
         outputs.append(layout)
-    args.add("--label=%s" % ctx.label)
+    args.add("--label=" + label_text(ctx.label))
     args.add("--platform=" + platform_name(platform))
     if ctx.attr.ref:
         args.add("--ref=" + ctx.attr.ref)

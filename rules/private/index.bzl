@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":checks.bzl", "check_keys")
+load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 load(":platforms.bzl", "platform_name")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
@@ -62,7 +63,7 @@ def _impl(ctx):
     status = status_files(ctx, ctx.attr.annotations.values(), ctx.files.annotations_file)
     args.add_all(["--build_setting=%s=%s" % pair for pair in build_setting_values(ctx).items()])
     args.add_all(status, format_each = "--status_file=%s")
-    args.add("--label=%s" % ctx.label)
+    args.add("--label=" + label_text(ctx.label))
     inputs += status
     if ctx.files.annotations_file or has_template(ctx.attr.annotations.values()):
         args.add(manifests[0].manifest, format = "--base_manifest=%s")

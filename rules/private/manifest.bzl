@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInfo")
 load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
+load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
@@ -203,7 +204,7 @@ def _spec(ctx, platform):
         "volumes": ctx.attr.volumes,
     }
     spec = {key: value for key, value in spec.items() if value}
-    spec["label"] = _name(ctx.label)
+    spec["label"] = label_text(ctx.label)
     spec["platform"] = {"architecture": platform.architecture, "os": platform.os} | ({"variant": platform.variant} if platform.variant else {})
     for key, value, default in [
         ("cmd", ctx.attr.cmd, program.cmd if program else None),
@@ -241,10 +242,6 @@ def _created(ctx):
     if ctx.attr.stamp_created:
         return "{{.BUILD_TIMESTAMP}}" if stamps(ctx) else ""
     return ctx.attr.created_timestamp
-
-def _name(label):
-    text = str(label)
-    return text[2:] if text.startswith("@@//") else text
 
 def _either(ctx, name, alias, unset):
     first, second = getattr(ctx.attr, name), getattr(ctx.attr, alias)

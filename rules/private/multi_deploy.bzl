@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "LAUNCHER_ATTRS", "STRATEGIES", "launcher", "operation_spec", "remote_spec")
+load(":labels.bzl", "label_text")
 
 _DOC = """`bazel run` does what all `operations` do, as one command that shares their work.
 
@@ -53,9 +54,8 @@ def _impl(ctx):
         values.append(value)
         files += more_files
         inputs += more_inputs
-    label = str(ctx.label)
     spec = {
-        "label": label[2:] if label.startswith("@@//") else label,
+        "label": label_text(ctx.label),
         "operations": values,
         "remote": remote_spec(ctx),
         "version": 1,

@@ -2,7 +2,8 @@
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
-load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements")
+load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements", "only_file")
+load(":labels.bzl", "label_text")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "action_args")
 
@@ -39,7 +40,7 @@ _ATTRS = PLATFORM_ATTRS | BUILDER_ATTRS | {
     "env": attr.string_dict(doc = "Environment, besides that of the base."),
     "inputs": attr.string_keyed_label_dict(
         allow_files = True,
-        doc = "Path below `/inputs` to a target with one file or directory.",
+        doc = "Path below `/inputs` to a target with one file or directory, or to a program, which comes without its runfiles.",
     ),
     "user": attr.string(default = "0:0", doc = "User that runs it, `name` or `uid[:gid]`."),
     "working_dir": attr.string(default = "/", doc = "Absolute directory that it starts in."),
@@ -64,7 +65,7 @@ def _impl(ctx):
     metadata = ctx.actions.declare_file(ctx.label.name + ".metadata.json")
 
     args = action_args(ctx)
-    args.add("--label=%s" % ctx.label)
+    args.add("--label=" + label_text(ctx.label))
     args.add("--platform=" + platform_name(target_platform(ctx)))
     add_builder_flags(ctx, args)
     base = add_base(args, "base", ctx.attr.base, "%s, base" % ctx.label)
@@ -73,11 +74,9 @@ def _impl(ctx):
         args.add("--env=%s=%s" % (key, value))
     files = []
     for path, target in ctx.attr.inputs.items():
-        found = target.files.to_list()
-        if len(found) != 1:
-            fail("%s, inputs[%r]: %s has %d files. Name a target with one file or directory." % (ctx.label, path, target.label, len(found)))
-        args.add("--file=%s\t%s" % (path, found[0].path))
-        files.append(found[0])
+        file = only_file(target, "%s, inputs[%r]" % (ctx.label, path))
+        args.add("--file=%s\t%s" % (path, file.path))
+        files.append(file)
     args.add(ctx.attr.user, format = "--user=%s")
     args.add(ctx.attr.working_dir, format = "--working_dir=%s")
     args.add(blob, format = "--output=%s")

@@ -1,6 +1,7 @@
 """sharing_report: what images have in common, in bytes."""
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load(":labels.bzl", "label_text")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _DOC = """A report of the layers that images share, and of the bytes that saves.
@@ -27,8 +28,7 @@ def _impl(ctx):
     for target in ctx.attr.images:
         infos = [target[ImageManifestInfo]] if ImageManifestInfo in target else target[ImageIndexInfo].manifests
         for info in infos:
-            name = str(target.label)
-            name = name[2:] if name.startswith("@@//") else name
+            name = label_text(target.label)
             if len(infos) > 1:
                 name += " (%s/%s)" % (info.platform.os, info.platform.architecture)
             args.add("--image=%s\t%s" % (name, info.manifest.path))

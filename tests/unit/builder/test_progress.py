@@ -70,6 +70,13 @@ def test_buildahs_text() -> None:
     assert "exit status 3" in steps.message()
 
 
+def test_buildahs_own_structures_are_left_out() -> None:
+    steps = Steps(parse("FROM base\nCOPYY a /a\n"))
+    line = 'Error: building at STEP "COPYY ": Build error: Unknown instruction: "COPYY"'
+    list(steps.feed(f'{line} &imagebuilder.Step{{Env:[]string{{"A=B"}}, Command:"copyy"}}'))
+    assert steps.message() == line.removeprefix("Error: ")
+
+
 def test_failures_are_told_apart() -> None:
     error = failure("Docker", "exit code: 3", line=4, status=3, step=True)
     assert isinstance(error, BuildError)

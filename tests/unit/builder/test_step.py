@@ -7,6 +7,7 @@ import io
 import pytest
 
 from lading.builder import step
+from lading.builder.failure import BuildError
 from lading.builder.normalise import whiteout
 from lading.errors import InputError
 from lading.layer.entries import DIRECTORY, FILE, Entry, Meta
@@ -58,3 +59,12 @@ def test_the_command_is_in_exec_form_and_quoted() -> None:
     for command in ([], ["/bin/x\nRUN evil"]):
         with pytest.raises(InputError):
             step.Step(command).dockerfile([])
+
+
+def test_a_failure_names_the_command_and_no_dockerfile() -> None:
+    """The Dockerfile is the step's own: nobody has written it, so no line of it helps."""
+    wanted = step.Step(["/bin/sh", "-c", "exit 7"])
+    error = step._failed(wanted, BuildError("Dockerfile, line 4 failed", line=4, status=7))
+    assert error.what == "the command /bin/sh -c 'exit 7' failed with exit status 7"
+    assert (error.line, error.status) == (0, 7)
+    assert "gone" in step._failed(wanted, BuildError("the daemon is gone")).what

@@ -29,6 +29,8 @@ _STEP = re.compile(r"(?:\[([0-9]+)/[0-9]+\] )?STEP ([0-9]+)/[0-9]+: (.*)")
 _COPYING = re.compile(r"Copying (?:blob|config) (sha256:[0-9a-f]+)")
 _STATUS = re.compile(r"exit status ([0-9]+)")
 _ERROR = re.compile(r"Error: |error: ")
+#: A structure of buildah's own, printed behind what a person can read.
+_INTERNAL = re.compile(r" &imagebuilder\.Step\{.*")
 
 
 class Buildah:
@@ -223,7 +225,7 @@ class Steps:
     def message(self) -> str:
         """Why the build failed, in buildah's words, on one line."""
         text = self._error[-1] if self._error else "".join(list(self.output)[-1:])
-        return " ".join(_ERROR.sub("", text, count=1).split())
+        return " ".join(_INTERNAL.sub("", _ERROR.sub("", text, count=1)).split())
 
     def _fail(self, line: str) -> None:
         self._error.append(line)

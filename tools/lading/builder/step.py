@@ -7,6 +7,7 @@ written twice. It is given to the builder in exec form: the image needs no shell
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from lading.builder import normalise, scratch
 from lading.builder.build import build
+from lading.builder.failure import BuildError
 from lading.builder.progress import Event
 from lading.builder.request import Builder, BuildRequest
 from lading.errors import CorruptError, InputError
@@ -99,7 +101,10 @@ def run(
         names = [secret.id for secret in request.secrets]
         dockerfile.write_text(step.dockerfile(names), encoding="utf-8")
         archive = directory / "built.tar"
-        build(builder, replace(request, dockerfile=dockerfile), archive, on_event)
+        try:
+            build(builder, replace(request, dockerfile=dockerfile), archive, on_event)
+        except BuildError as error:
+            raise _failed(step, error) from None
         with Archive(archive) as opened:
             found = opened.image(request.platform)
             depth = len(below.diff_ids)
@@ -111,6 +116,16 @@ def run(
                 opened, found.layers[-1], output, compression, request.source_date_epoch,
                 what=what, change=lambda entries: _changes(entries, view),
             )  # fmt: skip
+
+
+def _failed(step: Step, error: BuildError) -> BuildError:
+    """The failure without the Dockerfile, which nobody has written."""
+    command = f"the command {shlex.join(step.command):.200}"
+    if error.status is None:
+        return BuildError(f"{command} failed: {error.what}", fix=error.fix)
+    return BuildError(
+        f"{command} failed with exit status {error.status}", fix=error.fix, status=error.status
+    )
 
 
 def _changes(entries: list[Entry], view: View) -> list[Entry]:
