@@ -2,8 +2,9 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements", "only_file")
+load(":documents.bzl", "add_documents", "declare_documents", "image_in_layout")
 load(":labels.bzl", "label_text")
-load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "action_args")
 
@@ -44,13 +45,9 @@ a digest: `debian:13@sha256:...`."""),
 }
 
 def _impl(ctx):
-    name = ctx.label.name
     platform = target_platform(ctx)
-    manifest = ctx.actions.declare_file(name + ".manifest.json")
-    config = ctx.actions.declare_file(name + ".config.json")
-    descriptor = ctx.actions.declare_file(name + ".descriptor.json")
-    digest = ctx.actions.declare_file(name + ".digest")
-    layout = ctx.actions.declare_directory(name + ".layers")
+    documents = declare_documents(ctx)
+    layout = ctx.actions.declare_directory(ctx.label.name + ".layers")
 
     args = action_args(ctx)
     args.add("--label=" + label_text(ctx.label))
@@ -72,44 +69,20 @@ def _impl(ctx):
         args.add(ctx.attr.target, format = "--target=%s")
     if not ctx.attr.reason and _is_all_generated(ctx, files):
         args.add("--generated=1")
-    args.add(manifest, format = "--manifest=%s")
-    args.add(config, format = "--config=%s")
-    args.add(descriptor, format = "--descriptor=%s")
-    args.add(digest, format = "--digest=%s")
+    outputs = add_documents(args, documents) + [layout]
     args.add("--layout=" + layout.path)
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
         inputs = files + bases + [ctx.file.dockerfile],
-        outputs = [manifest, config, descriptor, digest, layout],
+        outputs = outputs,
         mnemonic = "DockerfileBuild",
         progress_message = "Building %{label} from its Dockerfile, with a builder of this machine",
         # DOCKER_HOST and BUILDKIT_HOST, where --action_env lets them through.
         use_default_shell_env = True,
         execution_requirements = builder_requirements(ctx.attr.network, bool(ctx.attr.allow)),
     )
-    info = ImageManifestInfo(
-        config = config,
-        descriptor = descriptor,
-        digest = digest,
-        layers = [],
-        layouts = [layout],
-        manifest = manifest,
-        platform = platform,
-        sources = [],
-    )
-    return [
-        DefaultInfo(files = depset([manifest, config, digest])),
-        info,
-        OutputGroupInfo(
-            config = depset([config]),
-            descriptor = depset([descriptor]),
-            digest = depset([digest]),
-            manifest = depset([manifest]),
-            root_blob = depset([manifest]),
-            **layout_output_groups(ctx, descriptor, [manifest, config], [info])
-        ),
-    ]
+    return image_in_layout(ctx, documents, layout, platform)
 
 def _add_context(ctx, args):
     """Adds the files of the context and returns them."""

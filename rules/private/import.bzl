@@ -1,8 +1,9 @@
 """image_import: an OCI layout or an archive as a base."""
 
 load("//rules:providers.bzl", "ImageManifestInfo")
+load(":documents.bzl", "add_documents", "declare_documents", "image_in_layout")
 load(":labels.bzl", "label_text")
-load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
@@ -24,61 +25,31 @@ _ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | {
 }
 
 def _impl(ctx):
-    name = ctx.label.name
     platform = target_platform(ctx)
-    manifest = ctx.actions.declare_file(name + ".manifest.json")
-    config = ctx.actions.declare_file(name + ".config.json")
-    descriptor = ctx.actions.declare_file(name + ".descriptor.json")
-    digest = ctx.actions.declare_file(name + ".digest")
-    outputs = [manifest, config, descriptor, digest]
+    documents = declare_documents(ctx)
 
     args = action_args(ctx)
     source = _source(ctx, args)
     if source.layout:
         layout = source.layout
     else:
-        layout = ctx.actions.declare_directory(name + ".layers")
+        layout = ctx.actions.declare_directory(ctx.label.name + ".layers")
         args.add("--layout=" + layout.path)
-        outputs.append(layout)
     args.add("--label=" + label_text(ctx.label))
     args.add("--platform=" + platform_name(platform))
     if ctx.attr.ref:
         args.add("--ref=" + ctx.attr.ref)
-    args.add(manifest, format = "--manifest=%s")
-    args.add(config, format = "--config=%s")
-    args.add(descriptor, format = "--descriptor=%s")
-    args.add(digest, format = "--digest=%s")
+    outputs = add_documents(args, documents)
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
         inputs = ctx.files.src,
-        outputs = outputs,
+        outputs = outputs if source.layout else outputs + [layout],
         mnemonic = "ImageImport",
         progress_message = "Importing image %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
-    info = ImageManifestInfo(
-        config = config,
-        descriptor = descriptor,
-        digest = digest,
-        layers = [],
-        layouts = [layout],
-        manifest = manifest,
-        platform = platform,
-        sources = [],
-    )
-    return [
-        DefaultInfo(files = depset([manifest, config, digest])),
-        info,
-        OutputGroupInfo(
-            config = depset([config]),
-            descriptor = depset([descriptor]),
-            digest = depset([digest]),
-            manifest = depset([manifest]),
-            root_blob = depset([manifest]),
-            **layout_output_groups(ctx, descriptor, [manifest, config], [info])
-        ),
-    ]
+    return image_in_layout(ctx, documents, layout, platform)
 
 def _source(ctx, args):
     """Says where the image is; `layout` is the directory that already holds its layers."""

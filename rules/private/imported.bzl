@@ -1,6 +1,7 @@
 """Images that are known before any action runs: those that `pull` fetches."""
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
+load(":documents.bzl", "manifest_output_groups")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 
 _FETCH_ATTRS = {
@@ -44,14 +45,7 @@ def _manifest_impl(ctx):
     return [
         DefaultInfo(files = depset([info.manifest, info.config, info.digest])),
         info,
-        OutputGroupInfo(
-            config = depset([info.config]),
-            descriptor = depset([info.descriptor]),
-            digest = depset([info.digest]),
-            manifest = depset([info.manifest]),
-            root_blob = depset([info.manifest]),
-            **layout_output_groups(ctx, info.descriptor, [info.manifest, info.config], [info])
-        ),
+        manifest_output_groups(ctx, info),
     ]
 
 def _fetch_layer(ctx, number, digest, size, sources):

@@ -2,8 +2,9 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInfo")
 load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
+load(":documents.bzl", "declare_documents", "manifest_output_groups")
 load(":labels.bzl", "label_text")
-load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "stamps", "status_files")
@@ -82,13 +83,7 @@ byte as they are (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`).""",
 def _impl(ctx):
     platform = target_platform(ctx)
     base = _base_manifest(ctx, platform)
-    name = ctx.label.name
-    outputs = struct(
-        manifest = ctx.actions.declare_file(name + ".manifest.json"),
-        config = ctx.actions.declare_file(name + ".config.json"),
-        descriptor = ctx.actions.declare_file(name + ".descriptor.json"),
-        digest = ctx.actions.declare_file(name + ".digest"),
-    )
+    outputs = declare_documents(ctx)
     value = _spec(ctx, platform)
 
     layers = layers_of(ctx, ctx.attr.layers)
@@ -150,14 +145,7 @@ def _impl(ctx):
             [getattr(layer, "recipe", None) or layer.blob for layer in layers],
         )),
         info,
-        OutputGroupInfo(
-            config = depset([outputs.config]),
-            descriptor = depset([outputs.descriptor]),
-            digest = depset([outputs.digest]),
-            manifest = depset([outputs.manifest]),
-            root_blob = depset([outputs.manifest]),
-            **layout_output_groups(ctx, outputs.descriptor, [outputs.manifest, outputs.config], [info])
-        ),
+        manifest_output_groups(ctx, info),
     ] + spec_providers(ctx, info)
 
 def _base_manifest(ctx, platform):
