@@ -15,6 +15,7 @@ from lading.builder import scratch
 from lading.builder.policy import Admitted, admit
 from lading.builder.progress import Event, Tail
 from lading.builder.request import Builder, BuildRequest
+from lading.errors import LadingError
 
 __all__ = ["build"]
 
@@ -32,7 +33,7 @@ def build(
         request: what to build.
         output: replaced when the build is complete, untouched when it fails.
         on_event: called with each event while the build runs; the first comes before any
-            instruction is run. No event holds the value of a secret.
+            instruction is run. No event and no error holds the value of a secret.
 
     Returns:
         What was admitted: warnings, and what the builder may have pulled.
@@ -52,5 +53,10 @@ def build(
         emit(Event("warning", text=warning))
     with scratch.scratch() as directory:
         path = scratch.dockerfile_copy(request, admitted.text, directory)
-        builder.build(replace(admitted.request, dockerfile=path), output, emit)
+        try:
+            builder.build(replace(admitted.request, dockerfile=path), output, emit)
+        except LadingError as error:
+            # It may be told in the words of a program that was given the secret.
+            error.what = hidden.hide(error.what)
+            raise
     return admitted
