@@ -12,7 +12,7 @@ import pytest
 
 import lading
 from lading.actions.nix_closure import run
-from lading.errors import LadingError, NotFoundError
+from lading.errors import CorruptError, LadingError, NotFoundError
 from tests.unit.nix import graphs
 
 _RECORDED = Path(__file__).parent / "recorded"
@@ -56,6 +56,14 @@ def test_without_roots_an_image_is_everything(tmp_path: Path) -> None:
 def test_a_root_that_is_not_there_names_the_image(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"nix_closure\(name = 'x'\), images\['a'\]: 'y' is"):
         exported(tmp_path, {"a": ["y"]})
+
+
+@pytest.mark.parametrize("attribute", ["export", "graph"])
+def test_a_file_that_is_none_names_the_attribute(tmp_path: Path, attribute: str) -> None:
+    file = tmp_path / "text"
+    file.write_text("neither an archive nor JSON, but long enough for both")
+    with pytest.raises(CorruptError, match=rf"nix_closure\(name = 'x'\), {attribute} is n"):
+        run(arguments({"app": []}, f"--{attribute}={file}", f"--directory={tmp_path}"))
 
 
 def test_a_store_without_an_object_is_refused(tmp_path: Path) -> None:

@@ -51,10 +51,10 @@ def run(arguments: Sequence[str]) -> Mapping[str, Any]:
     physical = Path(one.get("store_root") or store)
     if "export" in one:
         objects = Path(one["directory"])
-        closure = export.split(Path(one["export"]), objects, what=what, store=store)
+        closure = export.split(Path(one["export"]), objects, what=f"{what}, export", store=store)
     elif "graph" in one:
         data = flags.read(one["graph"], limit=1 << 30)
-        closure = closures.loads(data, what=what, store=store)
+        closure = closures.loads(data, what=f"{what}, graph", store=store)
     elif "nix" in one:
         closure, images = _build(one, images)
     else:

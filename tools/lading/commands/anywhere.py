@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.errors import ConflictError, NotFoundError
+from lading.errors import ConflictError, InputError, NotFoundError
 from lading.oci import layout
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
@@ -47,6 +47,7 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
     Raises:
         NotFoundError: there is nothing of that name.
         ConflictError: a layout holds several images, and no tag says which.
+        InputError: it is no file, and no reference either.
         CorruptError, UnreachableError, DeniedError: it cannot be read.
     """
     path = here(name)
@@ -62,7 +63,13 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
         from lading.registry import manifests
         from lading.registry.content import RegistryContent
 
-        reference = Reference.parse(name)
+        try:
+            reference = Reference.parse(name)
+        except InputError as error:
+            raise InputError(
+                f"there is no {name:.160}, and in a registry it cannot be: {error.what}",
+                fix="write a path, oci:DIRECTORY[:TAG], or an image such as localhost:5000/app:v1",
+            ) from None
         with contextlib.closing(connect()) as session:
             repository = session.repository(reference.registry, reference.repository)
             named = reference.digest or reference.tag or "latest"
