@@ -30,6 +30,13 @@ def _layout(directory: Path, *triggers: str) -> Path:
     return directory / "layout"
 
 
+def test_a_carriage_return_begins_no_line(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes(b"FROM scratch\r\nLABEL a=b\rRUN c\r\n")
+    admitted = admit(BuildRequest(tmp_path))
+    assert admitted.text.encode() == (tmp_path / "Dockerfile").read_bytes()
+    assert [one.keyword for one in admitted.dockerfile.stages[0].instructions] == ["LABEL"]
+
+
 def test_an_image_that_was_not_given_is_refused_by_its_line(tmp_path: Path) -> None:
     text = "FROM base AS a\nFROM other\nCOPY --from=a / /\n"
     with pytest.raises(InputError, match="line 2: FROM other names an image") as caught:

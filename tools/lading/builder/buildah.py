@@ -58,7 +58,7 @@ class Buildah:
     def _build(
         self, request: BuildRequest, directory: Path, env: dict[str, str], on_event: OnEvent
     ) -> None:
-        dockerfile = parse(request.file.read_text(encoding="utf-8"), request.build_args)
+        dockerfile = parse(request.text(), request.build_args)
         self._pull(dockerfile, request, env, on_event)
         command = [*self._isolated(request), *_flags(request, dockerfile, directory, env)]
         command += [f"--tag=oci-archive:{directory}/image.tar", str(request.context.resolve())]

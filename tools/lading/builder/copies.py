@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lading.builder.dockerfile import Dockerfile, parse
 from lading.builder.request import BuildRequest
-from lading.errors import InputError, NotFoundError
+from lading.errors import InputError
 
 __all__ = ["obstacles", "refuse_copies"]
 
@@ -47,13 +47,7 @@ def refuse_copies(request: BuildRequest, what: str) -> None:
 
     Call it for a request whose context holds no source file.
     """
-    try:
-        text = request.file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no Dockerfile at {request.file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{request.file} cannot be read: {error}") from None
-    dockerfile = parse(text, request.build_args)
+    dockerfile = parse(request.text(), request.build_args)
     if not obstacles(dockerfile, request.target, frozenset(request.bases)):
         raise InputError(
             f"{what}: all that its Dockerfile does is to arrange outputs of Bazel: it runs nothing",

@@ -52,12 +52,7 @@ def admit(request: BuildRequest) -> Admitted:
         UsageError: a value of the request itself is wrong.
     """
     _check(request)
-    try:
-        text = request.file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no Dockerfile at {request.file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{request.file} cannot be read: {error}") from None
+    text = request.text()
     dockerfile = parse(text, request.build_args)
     warnings: list[str] = []
     pulls: list[str] = []

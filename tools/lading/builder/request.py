@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lading.builder.progress import Event
-from lading.errors import InputError
+from lading.errors import InputError, NotFoundError
 from lading.oci.platform import Platform
 
 __all__ = ["NETWORKS", "BuildRequest", "Builder", "OnEvent", "Secret"]
@@ -86,6 +86,16 @@ class BuildRequest:
     def file(self) -> Path:
         """The Dockerfile."""
         return self.dockerfile or self.context / "Dockerfile"
+
+    def text(self) -> str:
+        """What is in the Dockerfile; raises NotFoundError or InputError."""
+        try:
+            # Not read_text, for which a carriage return ends a line: for builders it does not.
+            return self.file.read_bytes().decode()
+        except FileNotFoundError:
+            raise NotFoundError(f"there is no Dockerfile at {self.file}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.file} cannot be read: {error}") from None
 
 
 class Builder(Protocol):
