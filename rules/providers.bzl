@@ -9,6 +9,7 @@ LayerInfo = provider(
         "media_type": "string: the layer's media type, known before the layer is built.",
         "mtree": "File: the layer's entries as mtree(5); absent for one that is not built here.",
         "recipe": "File: what the layer is made from while it is pushed or loaded; None, or absent, for one that is a file.",
+        "ztoc": "LayerInfo of the layer's zTOC; None, or absent, without one.",
     },
 )
 
@@ -35,6 +36,7 @@ ImageManifestInfo = provider(
         "layouts": "list of File: OCI layout directories of imported bases; their layers are in no `layers`.",
         "manifest": "File: the image manifest.",
         "platform": "struct(os, architecture, variant).",
+        "soci": "ImageManifestInfo of the SOCI index; None, or absent, without one.",
         "sources": "list of struct(registry, repository): where layers without a blob are fetched.",
     },
 )

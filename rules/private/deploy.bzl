@@ -107,12 +107,22 @@ def operation_of(ctx, spec, image, known = {}):
         image = image,
         kind = spec.kind,
         label = label_text(ctx.label),
-        referrers = spec.referrers,
+        referrers = spec.referrers + (_soci_indexes(image) if spec.kind == "push" else []),
         settings = spec.settings,
         status_files = spec.status_files,
         strategy = spec.strategy,
         tag_file = spec.tag_file,
     )
+
+def _soci_indexes(image):
+    """What soci-snapshotter looks for beside the image; one that images share is there once."""
+    manifests = [image] if hasattr(image, "config") else image.manifests
+    found = {}
+    for manifest in manifests:
+        soci = getattr(manifest, "soci", None)
+        if soci:
+            found[soci.descriptor] = soci
+    return found.values()
 
 def image_info(target):
     """The provider that describes the image of `target`."""

@@ -3,16 +3,17 @@
 load("//rules:providers.bzl", "ImageManifestInfo")
 load(":layouts.bzl", "layout_output_groups")
 
-def declare_documents(ctx):
-    """Declares the files that describe an image, each named after the target.
+def declare_documents(ctx, name = None):
+    """Declares the files that describe an image.
 
     Args:
         ctx: the context of a rule.
+        name: string, what they are named after; by default the target.
 
     Returns:
         struct of File: config, descriptor, digest, manifest.
     """
-    name = ctx.label.name
+    name = name or ctx.label.name
     return struct(
         config = ctx.actions.declare_file(name + ".config.json"),
         descriptor = ctx.actions.declare_file(name + ".descriptor.json"),
@@ -30,12 +31,14 @@ def manifest_output_groups(ctx, info):
     Returns:
         OutputGroupInfo.
     """
+    soci = getattr(info, "soci", None)
     return OutputGroupInfo(
         config = depset([info.config]),
         descriptor = depset([info.descriptor]),
         digest = depset([info.digest]),
         manifest = depset([info.manifest]),
         root_blob = depset([info.manifest]),
+        soci = depset([soci.manifest] if soci else []),
         **layout_output_groups(ctx, info.descriptor, [info.manifest, info.config], [info])
     )
 

@@ -3,6 +3,7 @@
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "LayerInfo")
 load(":paths.bzl", "image_path", "link_target")
+load(":soci.bzl", "ztoc_of")
 load(":sources.bzl", "add_target")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
@@ -45,7 +46,8 @@ contents. `auto` is the flag `--@lading//rules/settings:estargz`, which is `disa
     "soci": attr.string(
         default = "auto",
         values = SWITCH,
-        doc = "For the sake of rules_img's BUILD files: lading makes no SOCI index, and `enabled` says what to use instead.",
+        doc = """Whether the layer has a zTOC, with which soci-snapshotter starts containers before the layer is there.
+`auto` is the flag `--@lading//rules/settings:soci`, which is `disabled`, and counts where the layer is gzip and not eStargz.""",
     ),
     "tree_artifact_handling": attr.string(
         default = "auto",
@@ -62,6 +64,7 @@ the flag `--@lading//rules/settings:layer_tree_artifact_handling`, which is `ful
     "_layer_tree_artifact_handling": attr.label(default = "//rules/settings:layer_tree_artifact_handling"),
     "_layer_cache": attr.label(default = "//rules/settings:layer_cache"),
     "_profile": attr.label(default = "//rules/settings:profile"),
+    "_soci": attr.label(default = "//rules/settings:soci"),
     "_tool": attr.label(default = "//tools/lading/actions:layer", cfg = "exec", executable = True),
 }
 
@@ -130,7 +133,7 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
         list of providers.
     """
     name = name or ctx.label.name
-    compression, estargz = layer_format(ctx)
+    compression, estargz, soci = layer_format(ctx)
     profile = ctx.attr._profile[BuildSettingInfo].value
     if profile == "auto":
         profile = "small" if ctx.var["COMPILATION_MODE"] == "opt" else "fast"
@@ -142,6 +145,8 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
     _add_options(ctx, args, compression, profile, level)
     if estargz:
         args.add("--estargz=1")
+    if soci:
+        args.add("--soci=1")
     direct = [ctx.file.annotations_file] if ctx.file.annotations_file else []
     all_inputs = depset(direct, transitive = [inputs])
     if compact == None:
@@ -156,6 +161,7 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
         args.add("--output=" + extension)
         _tar_action(ctx, args, all_inputs, {"metadata": metadata}, requirements, beside = [blob])
     mtree = mtree_of(ctx, blob, name)
+    ztoc = ztoc_of(ctx, blob, metadata, name) if soci else None
     return [
         DefaultInfo(files = depset([recipe or blob, metadata])),
         LayerInfo(
@@ -165,8 +171,14 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
             metadata = metadata,
             mtree = mtree,
             recipe = recipe,
+            ztoc = ztoc,
         ),
-        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata]), mtree = depset([mtree])),
+        OutputGroupInfo(
+            layer = depset([blob]),
+            metadata = depset([metadata]),
+            mtree = depset([mtree]),
+            ztoc = depset([ztoc.blob] if ztoc else []),
+        ),
     ]
 
 def layer_format(ctx):
@@ -176,17 +188,20 @@ def layer_format(ctx):
         ctx: the context of a rule that has LAYER_ATTRS.
 
     Returns:
-        tuple of string, gzip, zstd or none, and bool, whether it is eStargz.
+        tuple of string, gzip, zstd or none, and two bools, whether it is eStargz and has a zTOC.
     """
-    if ctx.attr.soci == "enabled":
-        fail("%s, soci: lading makes no SOCI index. Set estargz = \"enabled\" instead: snapshotters start containers from such layers before they are there." % ctx.label)
     compression = ctx.attr.compress
-    estargz = setting_of(ctx, "estargz") == "enabled"
-    if ctx.attr.estargz == "enabled" and compression not in ("auto", "gzip"):
-        fail("%s, estargz: an eStargz layer is gzip, but compress is %r. Remove one of them." % (ctx.label, compression))
+    asked = [name for name in ("estargz", "soci") if getattr(ctx.attr, name) == "enabled"]
+    if len(asked) == 2:
+        fail("%s, soci: the layer is eStargz as well, and each is for a snapshotter of its own. Remove one of them." % ctx.label)
+    if asked and compression not in ("auto", "gzip"):
+        what = "an eStargz layer is gzip" if asked == ["estargz"] else "only gzip layers have a zTOC"
+        fail("%s, %s: %s, but compress is %r. Remove one of them." % (ctx.label, asked[0], what, compression))
     if compression == "auto":
-        compression = "gzip" if ctx.attr.estargz == "enabled" else ctx.attr._compress[BuildSettingInfo].value
-    return compression, estargz and compression == "gzip"
+        compression = "gzip" if asked else ctx.attr._compress[BuildSettingInfo].value
+    is_gzip = compression == "gzip"
+    estargz = is_gzip and setting_of(ctx, "estargz") == "enabled" and asked != ["soci"]
+    return compression, estargz, is_gzip and not estargz and setting_of(ctx, "soci") == "enabled"
 
 def setting_of(ctx, name, *, flag = None):
     """The value of an attribute, or where it is `auto` of the flag that it follows.

@@ -9,7 +9,7 @@ _DOC = """An existing tar archive as a layer.
 
 By default the archive is the layer, byte for byte, where that is possible: a tar that is plain or
 compressed with gzip or zstd, and no other compression is asked for. It is read once, to be described
-and checked. With another compression, and where no layer is compressed as the archive is, the tar in it
+and checked. With another compression, where no layer is compressed as the archive is, and with `soci`, the tar in it
 stays as it is and is compressed anew: the layer's `diff_id` is that of the tar.
 
 With `optimize`, metadata, `exclude` or eStargz it is packed anew: entries sorted, what occurs twice
@@ -44,12 +44,13 @@ def _impl(ctx):
         needs += ["estargz"] if ctx.attr.estargz == "enabled" else []
     elif layer_format(ctx)[1]:
         needs.append("estargz")
-    if suffix == None or needs or ctx.attr.compress not in ("auto", "keep", _KINDS[suffix]):
+    reasons = needs + (["soci"] if ctx.attr.soci == "enabled" else [])
+    if suffix == None or reasons or ctx.attr.compress not in ("auto", "keep", _KINDS[suffix]):
         if ctx.attr.compress == "keep":
             fail("%s, compress: %s cannot stay as it is%s. Choose auto, gzip, zstd or none." % (
                 ctx.label,
                 file.basename,
-                ", because of " + ", ".join(needs) if needs else ": no layer is compressed that way",
+                ", because of " + ", ".join(reasons) if reasons else ": no layer is compressed that way",
             ))
         args = action_args(ctx)
         args.add(file, format = "A\t/\t%s" if needs else "R\t/\t%s")

@@ -6,6 +6,7 @@ load(":documents.bzl", "declare_documents", "manifest_output_groups")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
+load(":soci.bzl", "soci_index")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "stamps", "status_files")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "layers_of")
@@ -21,8 +22,8 @@ Values of `annotations`, `created_timestamp`, `env` and `labels`, in attributes 
 templates: `{{.NAME}}` is a build setting or, when stamping, a key of the workspace status;
 `{{.base.config.os}}` a field of the base; `{{$PATH}}` a variable of the base's environment.
 
-Output groups: `config`, `descriptor`, `digest`, `manifest` (also `root_blob`), and made only when
-asked for, `docker_archive`, `oci_layout`, `oci_tarball`.
+Output groups: `config`, `descriptor`, `digest`, `manifest` (also `root_blob`), `soci` (the SOCI index's
+manifest, if there is one), and made only when asked for, `docker_archive`, `oci_layout`, `oci_tarball`.
 """
 
 def _platform_transition_impl(_settings, attr):
@@ -70,6 +71,12 @@ byte as they are (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`).""",
         doc = "What `image_from_binary` makes of a binary: `entrypoint`, `cmd`, `env` and `working_dir` where they are not set here.",
     ),
     "ports": attr.string_list(doc = "The same as `exposed_ports`."),
+    "soci": attr.string(
+        default = "auto",
+        values = ["auto", "disabled", "enabled"],
+        doc = """Whether the image has a SOCI index, which is pushed with it. `auto` gives it one if any of its layers,
+its base's included, has a zTOC (`soci` of `image_layer`); `enabled` fails if none has.""",
+    ),
     "stamp_created": attr.bool(doc = "Whether the creation time is that of the build, when stamping."),
     "stop_signal": attr.string(default = INHERIT_FROM_BASE, doc = "Signal that asks the program to end, such as `SIGTERM`."),
     "subject": attr.label(providers = [[ImageManifestInfo], [ImageIndexInfo]], doc = "Image that this one refers to."),
@@ -117,13 +124,21 @@ def _impl(ctx):
         args.add_all(files, format_each = "--" + flag + "=%s")
         inputs += files
 
+    all_layers = (base.layers if base else []) + layers
+    soci = soci_index(ctx, all_layers, platform)
+    if soci:
+        ztocs = [ztoc.metadata for ztoc in soci.layers]
+        args.add_all(ztocs, format_each = "--ztoc=%s")
+        inputs += ztocs
+
     # The others are named alike.
     args.add(outputs.manifest, format = "--manifest=%s")
     ctx.actions.run(
         executable = ctx.executable._tool,
         arguments = [args],
         inputs = inputs,
-        outputs = [outputs.manifest, outputs.config, outputs.descriptor, outputs.digest],
+        outputs = [outputs.manifest, outputs.config, outputs.descriptor, outputs.digest] +
+                  ([soci.manifest, soci.config, soci.descriptor, soci.digest] if soci else []),
         mnemonic = "ImageManifest",
         progress_message = "Assembling image %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS,
@@ -133,10 +148,11 @@ def _impl(ctx):
         config = outputs.config,
         descriptor = outputs.descriptor,
         digest = outputs.digest,
-        layers = (base.layers if base else []) + layers,
+        layers = all_layers,
         layouts = base.layouts if base else [],
         manifest = outputs.manifest,
         platform = platform,
+        soci = soci,
         sources = base.sources if base else [],
     )
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -65,6 +66,22 @@ def test_index_goes_with_its_images_and_referrers_and_mounts_what_is_there(regis
     assert sorted(tags) == sorted(["v1", "v1-linux-amd64", "v1-linux-arm64", fallback])
 
 
+def test_soci_index_is_where_its_image_says(registry: str) -> None:
+    launch("tests/integration/push/soci.push", f"--registry={registry}")
+
+    image = json.loads(_get(registry, "team/soci", "manifests/v1"))
+    digest = image["annotations"]["com.amazon.soci.index-digest"]
+    index = json.loads(_get(registry, "team/soci", f"manifests/{digest}"))
+    assert index["config"]["mediaType"] == "application/vnd.amazon.soci.index.v2+json"
+    assert _get(registry, "team/soci", f"blobs/{index['config']['digest']}") == b"{}"
+    # One layer of the two has a zTOC.
+    (ztoc,) = index["layers"]
+    assert ztoc["annotations"]["com.amazon.soci.image-layer-digest"] == image["layers"][0]["digest"]
+    data = _get(registry, "team/soci", f"blobs/{ztoc['digest']}")
+    assert f"sha256:{hashlib.sha256(data).hexdigest()}" == ztoc["digest"]
+    assert len(data) == ztoc["size"]
+
+
 def test_image_is_pushed_and_loaded_by_one_command(registry: str) -> None:
     with servers.docker_daemon() as host:
         result = launch(ALL, f"--registry={registry}", f"--host={host}")
@@ -81,10 +98,16 @@ def test_image_is_pushed_and_loaded_by_one_command(registry: str) -> None:
 
 
 def _largest_layer(registry: str, repository: str) -> int:
+    manifest = json.loads(_get(registry, repository, "manifests/v1"))
+    sizes: list[int] = [layer["size"] for layer in manifest["layers"]]
+    return max(sizes)
+
+
+def _get(registry: str, repository: str, place: str) -> bytes:
     request = urllib.request.Request(
-        f"http://{registry}/v2/{repository}/manifests/v1",
+        f"http://{registry}/v2/{repository}/{place}",
         headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
     )
     with urllib.request.urlopen(request, timeout=10) as response:
-        sizes: list[int] = [layer["size"] for layer in json.load(response)["layers"]]
-    return max(sizes)
+        data: bytes = response.read()
+    return data

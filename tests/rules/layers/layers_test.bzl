@@ -2,7 +2,7 @@
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts", "unittest")
 load("//rules:defs.bzl", "LayerInfo")
-load("//rules:providers.bzl", "LayersInfo")
+load("//rules:providers.bzl", "DeployInfo", "LayersInfo")
 
 # buildifier: disable=bzl-visibility
 load("//rules/private:splitting.bzl", "split_runfiles")
@@ -38,6 +38,37 @@ zstd_flag_test = analysistest.make(
     _format_impl,
     attrs = _ATTRS,
     config_settings = {str(Label("//rules/settings:compress")): "zstd"},
+)
+
+def _ztoc_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    ztoc = getattr(target[LayerInfo], "ztoc", None)
+    asserts.equals(env, ctx.attr.ztoc, ztoc.blob.basename if ztoc else "")
+    asserts.equals(env, [ztoc.blob] if ztoc else [], target[OutputGroupInfo].ztoc.to_list())
+    return analysistest.end(env)
+
+_ZTOC_ATTRS = {"ztoc": attr.string()}
+
+ztoc_test = analysistest.make(_ztoc_impl, attrs = _ZTOC_ATTRS)
+
+soci_flag_test = analysistest.make(
+    _ztoc_impl,
+    attrs = _ZTOC_ATTRS,
+    config_settings = {str(Label("//rules/settings:soci")): "enabled"},
+)
+
+def _soci_push_impl(ctx):
+    env = analysistest.begin(ctx)
+    (operation,) = analysistest.target_under_test(env)[DeployInfo].operations
+    asserts.equals(env, ctx.attr.referrers, len(operation.referrers))
+    for index in operation.referrers:
+        asserts.equals(env, ctx.attr.ztocs, [layer.blob.basename for layer in index.layers])
+    return analysistest.end(env)
+
+soci_push_test = analysistest.make(
+    _soci_push_impl,
+    attrs = {"referrers": attr.int(), "ztocs": attr.string_list()},
 )
 
 def _groups_impl(ctx):

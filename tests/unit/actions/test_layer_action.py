@@ -71,3 +71,20 @@ def test_the_format_adds_its_annotations(tmp_path: Path) -> None:
         "containerd.io/snapshot/stargz/toc.digest",
         "io.containers.estargz.uncompressed-size",
     ]
+
+
+def test_layer_for_soci_is_in_larger_members_and_has_a_ztoc(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"".join(b"%d\n" % number for number in range(1_000_000)))
+    members = []
+    for flags in ([], ["--soci=1"]):
+        _run(tmp_path, *flags, f"F\t/file\t{tmp_path / 'file'}")
+        members.append((tmp_path / "layer").read_bytes().count(b"\x1f\x8b\x08\0\0\0\0\0"))
+    assert members[0] > 2 * members[1]
+
+    outputs = [f"--output={tmp_path / 'ztoc'}", f"--metadata={tmp_path / 'descriptor'}"]
+    inputs = [f"--ztoc_of={tmp_path / 'layer'}", f"--layer_metadata={tmp_path / 'metadata'}"]
+    layer.run(worker.Request([*inputs, *outputs]))
+    descriptor = json.loads((tmp_path / "descriptor").read_bytes())
+    assert descriptor["size"] == (tmp_path / "ztoc").stat().st_size
+    with pytest.raises(UsageError, match="--layer_metadata is missing"):
+        layer.run(worker.Request([inputs[0], *outputs]))

@@ -14,7 +14,7 @@ import pytest
 
 from lading.actions import manifest, worker
 from lading.errors import CorruptError, InputError, LadingError, NotFoundError, UsageError
-from lading.oci import media_types
+from lading.oci import media_types, parts
 from tests.unit.actions.bench import AMD64, Bench
 
 ALL: dict[str, Any] = {
@@ -349,3 +349,44 @@ def test_every_order_of_status_files_and_labels_is_deterministic(bench: Bench) -
         bench.manifest("image", {}, *order)
         digests.add((bench.directory / "image.digest").read_text())
     assert len(digests) == 1
+
+
+def test_image_names_the_index_of_its_ztocs(bench: Bench) -> None:
+    layer = bench.layer("app", {"bin/app": b"x"})
+    ztocs = [
+        parts.describe("application/octet-stream", text)
+        | {"annotations": {"com.amazon.soci.image-layer-digest": f"sha256:{text.hex() * 32}"}}
+        for text in (b"1", b"2")
+    ]
+    flags = [bench.flag("ztoc", ztoc) for ztoc in ztocs]
+    bench.manifest("image", {"annotations": {"a": "b"}}, f"--layer={layer}", *flags)
+
+    index = (bench.directory / "image.soci.manifest.json").read_bytes()
+    digest = f"sha256:{hashlib.sha256(index).hexdigest()}"
+    assert bench.json("image.manifest.json")["annotations"] == {
+        "a": "b",
+        "com.amazon.soci.index-digest": digest,
+    }
+    assert (bench.directory / "image.soci.config.json").read_bytes() == b"{}"
+    assert (bench.directory / "image.soci.digest").read_text() == digest
+    artifact = "application/vnd.amazon.soci.index.v2+json"
+    assert bench.json("image.soci.descriptor.json") == {
+        "mediaType": media_types.MANIFEST,
+        "digest": digest,
+        "size": len(index),
+        "artifactType": artifact,
+    }
+    # What soci-snapshotter reads: the type of the config, and the layers with their annotations.
+    assert json.loads(index) == {
+        "schemaVersion": 2,
+        "mediaType": media_types.MANIFEST,
+        "config": parts.describe(artifact, b"{}"),
+        "layers": ztocs,
+        "annotations": {"com.amazon.soci.build-tool-identifier": "lading"},
+    }
+
+
+def test_image_without_ztocs_has_no_soci_index(bench: Bench) -> None:
+    bench.manifest("image", {}, f"--layer={bench.layer('app', {'bin/app': b'x'})}")
+    assert "annotations" not in bench.json("image.manifest.json")
+    assert not list(bench.directory.glob("*.soci.*"))

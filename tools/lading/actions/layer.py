@@ -10,7 +10,7 @@ from __future__ import annotations
 from lading.actions import worker
 from lading.errors import UsageError
 from lading.layer.build import LayerRequest, build_layer
-from lading.layer.compress import Compression
+from lading.layer.compress import SOCI_SPAN, Compression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ __all__ = ["run"]
 
 _SINGLE = frozenset({
     "annotations", "annotations_file", "cache_mib", "compression", "create_parent_directories",
-    "deduplicate_trees", "default_metadata", "estargz", "level", "media_type", "metadata", "mtree",
-    "mtree_of", "output", "profile", "recipe", "threads",
+    "deduplicate_trees", "default_metadata", "estargz", "layer_metadata", "level", "media_type",
+    "metadata", "mtree", "mtree_of", "output", "profile", "recipe", "soci", "threads", "ztoc_of",
 })  # fmt: skip
 
 
 def run(request: worker.Request) -> None:
-    """Builds one layer, or with `--mtree_of` describes one.
+    """Builds one layer; describes one with `--mtree_of`, makes its zTOC with `--ztoc_of`.
 
     Raises:
         LadingError: the command line is malformed, or the layer cannot be built.
@@ -58,6 +58,14 @@ def run(request: worker.Request) -> None:
     if "mtree_of" in flags:
         _describe(flags["mtree_of"], output)
         return
+    if "ztoc_of" in flags:
+        from lading.layer.soci import write_ztoc
+
+        for name in ("layer_metadata", "metadata"):
+            if name not in flags:
+                raise UsageError(f"--{name} is missing")
+        write_ztoc(flags["ztoc_of"], flags["layer_metadata"], output, flags["metadata"])
+        return
     build_layer(
         LayerRequest(
             output,
@@ -68,6 +76,7 @@ def run(request: worker.Request) -> None:
                 flags.get("compression", "gzip"),
                 flags.get("profile", "fast"),
                 _number(flags, "level", -1),
+                target=SOCI_SPAN if flags.get("soci", "0") != "0" else 0,
             ),
             annotations=_annotations(flags),
             media_type=flags.get("media_type", ""),

@@ -20,7 +20,7 @@ _SINGLE = (
     "attributes", "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
     "created_file", "subject", "manifest",
 )  # fmt: skip
-_REPEATED = ("layer", "label_file", "status_file")
+_REPEATED = ("layer", "label_file", "status_file", "ztoc")
 _OUTPUTS = (".manifest.json", ".config.json", ".descriptor.json", ".digest")
 
 #: Attributes that only an image config can hold; of no use to other artifacts.
@@ -36,9 +36,10 @@ def run(request: worker.Request) -> None:
             `--base_manifest=`, `--base_config=` (by default beside it, as the outputs are),
             `--subject=` (a descriptor); the files
             `--annotations_file=`, `--config_fragment=`, `--created_file=`, `--env_file=`,
-            `--label_file=` and `--status_file=` (both repeatable); and `--manifest=`, an output
-            that ends in `.manifest.json`, beside which `.config.json`, `.descriptor.json` and
-            `.digest` are written.
+            `--label_file=` and `--status_file=` (both repeatable); `--ztoc=`, the descriptor of a
+            layer's zTOC, for each that has one; and `--manifest=`, an output that ends in
+            `.manifest.json`, beside which `.config.json`, `.descriptor.json` and `.digest` are
+            written, and with zTOCs the same four of a SOCI index, `.soci.manifest.json` and so on.
 
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
@@ -53,12 +54,25 @@ def run(request: worker.Request) -> None:
     data = one["attributes"].encode(errors="surrogateescape")
     spec = document.loads_object(data, what="--attributes")
     what = str(spec.get("label") or one["manifest"])
-    for suffix, output in zip(_OUTPUTS, _assemble(spec, one, many, what), strict=True):
+    soci: tuple[bytes, ...] = ()
+    if many["ztoc"]:
+        from lading.oci import soci_index
+
+        soci = soci_index.assemble([values.descriptor(path) for path in many["ztoc"]], what=what)
+    image = _assemble(spec, one, many, what, soci_digest=soci[-1].decode() if soci else "")
+    for suffix, output in zip(_OUTPUTS, image, strict=True):
         flags.write(prefix + suffix, output)
+    for suffix, output in zip(_OUTPUTS, soci, strict=False):
+        flags.write(f"{prefix}.soci{suffix}", output)
 
 
 def _assemble(
-    spec: Mapping[str, Any], one: Mapping[str, str], many: Mapping[str, list[str]], what: str
+    spec: Mapping[str, Any],
+    one: Mapping[str, str],
+    many: Mapping[str, list[str]],
+    what: str,
+    *,
+    soci_digest: str,
 ) -> tuple[bytes, bytes, bytes, bytes]:
     """The bytes of manifest, config, descriptor and digest file."""
     described: Mapping[str, Any]
@@ -95,6 +109,8 @@ def _assemble(
         image_config, described = _artifact_config(spec, one, config_type, what)
         platform = {}
     annotations = pairs("annotations", _listed(one, "annotations_file"))
+    if soci_digest:
+        annotations["com.amazon.soci.index-digest"] = soci_digest
     all_layers = [*(base.layers if base else ()), *layers]
     document_ = manifest.assemble(
         config=described,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Compress = Callable[[Bytes], Bytes]
     Uncompress = Callable[[Bytes, bytearray], Bytes]
 
-__all__ = ["COMPRESSIONS", "PROFILES", "Compression"]
+__all__ = ["COMPRESSIONS", "PROFILES", "SOCI_SPAN", "Compression"]
 
 _MIB = 1 << 20
 _LEVELS = {
@@ -28,6 +28,8 @@ _LIMITS = {"gzip": (0, 12), "zstd": (1, 22), "none": (0, 0)}
 #: Bytes of a frame on average. A gzip window is 32 KiB, so longer members gain nothing; zstd
 #: gains up to its window, and memory grows with it.
 _TARGETS = {"gzip": _MIB, "zstd": 4 * _MIB, "none": _MIB}
+#: The same of a layer with a zTOC, which takes 32 KiB a frame: soci-snapshotter's own default.
+SOCI_SPAN = 4 * _MIB
 _MEDIA_SUFFIX = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}
 
 COMPRESSIONS = tuple(_LEVELS)
@@ -41,12 +43,15 @@ _SAMPLES = 4
 class Compression:
     """How a layer is compressed: `kind`, `level`, and what follows from them.
 
-    `profile` is empty when the level was asked for by its number.
+    `profile` is empty when the level was asked for by its number. `target` is the bytes of a frame
+    on average, where 0 leaves them to the kind.
     """
 
     __slots__ = ("kind", "level", "media_type", "profile", "target")
 
-    def __init__(self, kind: str, profile: str = "fast", level: int = -1) -> None:
+    def __init__(
+        self, kind: str, profile: str = "fast", level: int = -1, *, target: int = 0
+    ) -> None:
         """Raises UsageError for a kind, profile or level that does not exist."""
         if kind not in _LEVELS:
             raise UsageError(f"compression {kind!r:.40} is not one of {', '.join(COMPRESSIONS)}")
@@ -58,7 +63,7 @@ class Compression:
         self.kind = kind
         self.profile = "" if level >= 0 and kind != "none" else profile
         self.level = _LEVELS[kind][profile] if self.profile else level
-        self.target = _TARGETS[kind]
+        self.target = target or _TARGETS[kind]
         self.media_type = "application/vnd.oci.image.layer.v1.tar" + _MEDIA_SUFFIX[kind]
 
     def __eq__(self, other: object) -> bool:
@@ -67,9 +72,9 @@ class Compression:
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def _key(self) -> tuple[str, int, bool]:
-        """What the compressed bytes depend on: of the profiles, one has tables of its own."""
-        return self.kind, self.level, self._has_small_tables
+    def _key(self) -> tuple[str, int, bool, int]:
+        """What the bytes of a layer depend on: of the profiles, one has tables of its own."""
+        return self.kind, self.level, self._has_small_tables, self.target
 
     @property
     def _has_small_tables(self) -> bool:

@@ -23,7 +23,7 @@ from lading.layer.compress import Compression
 
 __all__ = ["dumps", "open_layer"]
 
-_VERSION = 3
+_VERSION = 4
 #: Kinds of sources whose last field is a path on this machine.
 _PATHS = frozenset("FTSAPRNO")
 _PIPE = 1 << 20
@@ -36,6 +36,7 @@ def dumps(request: LayerRequest) -> bytes:
         "compression": request.compression.kind,
         "profile": request.compression.profile,
         "level": request.compression.level,
+        "target": request.compression.target,
         "create_parent_directories": request.create_parent_directories,
         "deduplicate_trees": request.deduplicate_trees,
         "default_metadata": request.default_metadata,
@@ -85,8 +86,8 @@ def _request(value: dict[str, Any], root: str) -> LayerRequest:
 
 def _compression(value: dict[str, Any]) -> Compression:
     if value["profile"]:
-        return Compression(value["compression"], value["profile"])
-    return Compression(value["compression"], level=value["level"])
+        return Compression(value["compression"], value["profile"], target=value["target"])
+    return Compression(value["compression"], level=value["level"], target=value["target"])
 
 
 def _absolute(line: str, root: str) -> str:
