@@ -17,9 +17,9 @@ none of `tag_file`.
 # What `image_load_spec` has too.
 LOAD_ATTRS = {
     "daemon": attr.string(
-        default = "docker",
-        values = ["containerd", "docker", "podman"],
-        doc = "The engine.",
+        default = "auto",
+        values = ["auto", "containerd", "docker", "podman"],
+        doc = "The engine; `auto` is Docker.",
     ),
     "registry": attr.string(doc = "Registry part of the loaded name; may be empty."),
     "repository": attr.string(
@@ -56,7 +56,7 @@ def load_settings(ctx):
         else:
             check_tag(tag, what = "%s, tag" % ctx.label)
     return {
-        "daemon": ctx.attr.daemon,
+        "daemon": "docker" if ctx.attr.daemon == "auto" else ctx.attr.daemon,
         "registry": ctx.attr.registry,
         "repository": ctx.attr.repository,
         "tags": tags,

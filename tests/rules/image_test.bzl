@@ -136,6 +136,8 @@ def _archive_names_impl(ctx):
     asserts.equals(env, [archive], write.outputs.to_list())
     names = [word for word in write.argv if word.startswith("--name=")]
     asserts.equals(env, ["--name=" + name for name in ctx.attr.names], names)
+    [operation] = analysistest.target_under_test(env)[DeployInfo].operations
+    asserts.equals(env, "docker", operation.settings["daemon"], "what auto stands for")
     return analysistest.end(env)
 
 archive_names_test = analysistest.make(_archive_names_impl, attrs = {"names": attr.string_list()})

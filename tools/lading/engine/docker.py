@@ -42,7 +42,8 @@ class Docker:
         self._api = Api(
             endpoint,
             "Docker daemon",
-            start="start it (dockerd, or your Docker application), or set DOCKER_HOST",
+            start="start it (dockerd, or your Docker application), set DOCKER_HOST, or name another"
+            " engine: daemon=podman",
         )
         self._version: Mapping[str, Any] | None = None
 
