@@ -14,7 +14,7 @@ import pytest
 
 from lading.errors import InputError, LadingError, NotFoundError
 from lading.layer.build import LayerRequest, build_layer
-from lading.layer.compress import Compression
+from lading.layer.compress import SOCI_SPAN, Compression
 from lading.layer.recipe import open_layer
 
 
@@ -49,7 +49,9 @@ def _build(root: Path, request: LayerRequest) -> dict[str, object]:
     return value
 
 
-@pytest.mark.parametrize("kind", ["gzip", "zstd", "zstd small", "none", "estargz", "recompressed"])
+@pytest.mark.parametrize(
+    "kind", ["gzip", "gzip for soci", "zstd", "zstd small", "none", "estargz", "recompressed"]
+)
 @pytest.mark.parametrize("size", [300_000, 9_000_000])
 def test_layer_from_its_recipe_has_the_bytes_of_the_file(
     tmp_path: Path, kind: str, size: int
@@ -63,6 +65,8 @@ def test_layer_from_its_recipe_has_the_bytes_of_the_file(
     compression = Compression(kind if kind in ("zstd", "none") else "gzip", level=1)
     if kind == "zstd small":
         compression = Compression("zstd", "small")
+    if kind == "gzip for soci":
+        compression = Compression("gzip", target=SOCI_SPAN)
 
     def request(output: str, recipe: str) -> LayerRequest:
         return LayerRequest(

@@ -202,6 +202,7 @@ def test_every_field_is_that_of_the_archive(tmp_path: Path) -> None:
         ("1700000000.000000000", "2023-11-14T22:13:20Z"),
         ("-1", "1969-12-31T23:59:59Z"),
         ("-0.25", "1969-12-31T23:59:59.75Z"),
+        ("-62135596800", "0001-01-01T00:00:00Z"),
         ("253402300799", "9999-12-31T23:59:59Z"),
     ],
 )
@@ -212,10 +213,11 @@ def test_times_are_rfc_3339_in_utc(tmp_path: Path, mtime: str, text: str) -> Non
     assert ztoc.files[0].text(10) == text
 
 
-def test_time_after_the_year_9999_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mtime", ["253402300800", "-62135596801", "9" * 30])
+def test_time_that_rfc_3339_has_no_year_for_is_refused(tmp_path: Path, mtime: str) -> None:
     member = tarfile.TarInfo("file")
-    member.pax_headers = {"mtime": "253402300800"}
-    with pytest.raises(InputError, match="the year 9999"):
+    member.pax_headers = {"mtime": mtime}
+    with pytest.raises(InputError, match="the years 1 to 9999"):
         _of_archive(tmp_path, [(member, b"")])
     assert not (tmp_path / "ztoc").exists()
 

@@ -194,7 +194,8 @@ def _time(entry: Entry) -> bytes:
         moment = _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         raise InputError(
-            f"{entry.name!r:.200} is dated {text:.40}, and a zTOC ends with the year 9999"
+            f"{entry.name!r:.200} is dated {text:.40}, and a zTOC has the years 1 to 9999",
+            fix="leave it out of the layer, or the layer without soci",
         ) from None
     digits = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{digits}Z".encode()
+    return f"{moment.isoformat()[:19]}{digits}Z".encode()
