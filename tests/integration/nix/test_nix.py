@@ -109,6 +109,7 @@ _BUILD = """\
 load("@lading//rules:nix.bzl", "nix_image")
 load("@lading//rules:load.bzl", "image_load")
 load("@lading//rules:push.bzl", "image_push")
+load("@lading//rules:test.bzl", "image_verify_test")
 
 nix_image(
     name = "server",
@@ -133,6 +134,11 @@ image_load(
     image = ":server",
     repository = "lading.test/nix",
     tag = "1",
+)
+
+image_verify_test(
+    name = "verify",
+    image = ":server",
 )
 
 [
@@ -324,6 +330,11 @@ def test_no_layer_was_a_file_when_it_was_pushed(bazel: NestedBazel, pushed: str)
     found = [path for path in output.rglob("*.tar*") if "nix" in str(path) or "built" in str(path)]
     assert found == []
     assert list(output.rglob("*.recipe.json"))
+
+
+def test_tests_of_images_read_layers_that_are_recipes(bazel: NestedBazel) -> None:
+    done = bazel.run("test", "//:verify", "--test_output=all")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_programs_share_is_in_layers_that_they_share(bazel: NestedBazel) -> None:

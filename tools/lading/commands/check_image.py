@@ -67,7 +67,7 @@ def _results(subject: deploy.Deploy, runfiles: Path) -> Iterator[Result]:
     if not configs and not wanted:
         return
     for descriptor in _manifests(subject):
-        image = images.read(subject.content, descriptor)
+        image = images.read(subject.built(), descriptor)
         view = View([_opener(subject, layer) for layer in image.layers])
         value = json.loads(image.config_bytes)
         prefix = f"{image.platform}: " if descriptor != subject.root else ""
@@ -84,7 +84,7 @@ def _results(subject: deploy.Deploy, runfiles: Path) -> Iterator[Result]:
 
 
 def _manifests(subject: deploy.Deploy) -> Iterator[Descriptor]:
-    for descriptor, _ in contents.walk(subject.content, subject.root):
+    for descriptor, _ in contents.walk(subject.built(), subject.root):
         if descriptor.media_type in media_types.MANIFEST_TYPES:
             yield descriptor
 
@@ -92,7 +92,7 @@ def _manifests(subject: deploy.Deploy) -> Iterator[Descriptor]:
 def _opener(subject: deploy.Deploy, layer: Descriptor) -> Opener:
     def opened() -> BinaryIO:
         try:
-            return subject.content.open(layer)
+            return subject.built().open(layer)
         except NotFoundError:
             raise NotFoundError(
                 f"the layer {layer.digest} of {subject.label}'s image is not here",
@@ -115,7 +115,7 @@ def _run(subject: deploy.Deploy, commands: Sequence[Command]) -> Iterator[Result
     engine = engines.connect(name)
     tag = f"lading.test/{uuid.uuid4().hex}:test"
     try:
-        loaded = engine.load(subject.content, subject.root, [tag])
+        loaded = engine.load(subject.built(), subject.root, [tag])
         image = str(loaded.id)
         for command in commands:
             yield Result(f"command: {command.name}", _run_one(name, image, command))

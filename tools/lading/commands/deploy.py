@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from lading.commands.outputs import Outputs
+from lading.commands.places import Places
 from lading.commands.recipes import Recipes
 from lading.errors import InputError, NotFoundError
 from lading.oci import document, stamp
-from lading.oci.content import FilesContent
+from lading.oci.content import Content, FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.reference import check_tag
@@ -71,6 +72,16 @@ class Deploy:
     remote: Mapping[str, str] = field(default_factory=dict)
     #: Keys of the specification that only one kind of target has, such as `daemon`.
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def built(self) -> Content:
+        """What is here without a registry or a cache: the files, and what recipes make."""
+        if not self.recipes:
+            return self.content
+        places: list[tuple[str, Content]] = [
+            ("the target's files", self.content),
+            ("the layers' recipes", self.recipes),
+        ]
+        return Places(places, fix="build it again")
 
 
 def read(spec: Path, runfiles: Path) -> Deploy:

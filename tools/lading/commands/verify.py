@@ -113,7 +113,7 @@ def _verify(name: str, options: Options, values: flags.FlagValues, meter: Meter)
 def _verify_build(image: deploy.Deploy, options: Options) -> Report:
     """Verifies an image of the build; layers of a shallow base are not there to be read."""
     found = Findings(options.limits)
-    verifier = ImageVerifier(image.content, found, options.limits, platform=options.platform)
+    verifier = ImageVerifier(image.built(), found, options.limits, platform=options.platform)
     verifier.verify(image.root)
     if image.sources:
         found.drop(frozenset({"blob-missing"}))
