@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import tarfile
 from pathlib import Path
 
@@ -201,3 +202,33 @@ def test_every_cut_of_an_archive_is_refused(tmp_path: Path, nars: Path) -> None:
         (tmp_path / "cut.nar").write_bytes(data[:place])
         with pytest.raises(CorruptError):
             layer(tmp_path, f"N\t/{_PLACE}/{_LIB}\t{tmp_path}/cut.nar")
+
+
+@pytest.mark.parametrize("estargz", [False, True])
+def test_more_objects_than_files_may_be_open(tmp_path: Path, estargz: bool) -> None:
+    """Each is open only while it is read; some hold what others hold (the same path twice)."""
+    node = (b"(", b"type", b"regular", b"contents")
+    count, sources = 300, []
+    for number in range(count):
+        nar = tmp_path / f"{number}.nar"
+        nar.write_bytes(archive(*node, b"content %d" % number, b")"))
+        sources.append(f"N\t/{_PLACE}/object-{number}\t{nar}")
+    twin = tmp_path / "twin.nar"
+    twin.write_bytes((tmp_path / "7.nar").read_bytes())
+    sources.append(f"N\t/{_PLACE}/object-7\t{twin}")
+    output = tmp_path / "layer.tar"
+    compression = Compression("gzip" if estargz else "none")
+    request = LayerRequest(str(output), sources, compression=compression, estargz=estargz)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count // 2, hard))
+    try:
+        build_layer(request)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with tarfile.open(output) as opened:
+        found = {
+            member.name: opened.extractfile(member).read()  # type: ignore[union-attr]
+            for member in opened
+            if member.isreg() and member.name.startswith(_PLACE)
+        }
+    assert found == {f"{_PLACE}/object-{n}": b"content %d" % n for n in range(count)}

@@ -95,7 +95,7 @@ def collect(
     if objects:
         from lading.layer.objects import add_objects
 
-        add_objects(plan, objects, spool, without_mode)
+        add_objects(plan, objects, without_mode)
     if "" in plan.entries and plan.entries[""].kind != DIRECTORY:
         raise InputError(f"{plan.entries[''].describe()} has no name in the image")
     plan.add_parents(create=create_parent_directories)

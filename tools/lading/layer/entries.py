@@ -105,8 +105,10 @@ LINK_META = Meta(0o777)
 
 
 class Slice:
-    """Content that is a range of bytes of an open file, such as a member of an archive.
+    """Content that is a range of bytes of a file, such as a member of an archive.
 
+    `fd` is the open file; with -1 the file at the path `origin` is opened while it is read, so
+    that a layer of thousands of archives needs no descriptor for each.
     `digest` is a sha256 in hex when it is known, else empty.
     """
 
@@ -121,7 +123,7 @@ class Slice:
 
 
 Content = str | bytes | Slice
-"""A file's path, the bytes themselves, or a range of an open file."""
+"""A file's path, the bytes themselves, or a range of a file."""
 
 
 class Entry:

@@ -21,8 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from lading.layer.spool import Spool
-
 __all__ = ["MTIME", "NarReader", "add_nar", "add_object", "hash_object"]
 
 #: Seconds since the epoch: what Nix dates everything in a store at.
@@ -187,7 +185,7 @@ class NarReader:
 
 
 def add_nar(
-    path: str, place: str, add: Callable[[Entry], None], spool: Spool, changes: Mapping[str, object]
+    path: str, place: str, add: Callable[[Entry], None], changes: Mapping[str, object]
 ) -> None:
     """Adds what the archive in the file `path` holds as entries at `place`.
 
@@ -195,26 +193,27 @@ def add_nar(
         path: a file that holds one archive and nothing else.
         place: path in the image, without slashes at either end.
         add: takes each entry.
-        spool: keeps the file open.
         changes: for the metadata, without a mode.
 
     Raises:
         CorruptError: see `NarReader.nodes`.
     """
-    fd, size = open_file(path)
-    spool.adopt(fd)
     metas = _metas(changes)
-    reader = NarReader(fd, 0, what=path)
-    for inner, kind, runs, target, offset, length in reader.nodes():
-        at = f"{place}/{inner}" if inner else place
-        if kind == FILE:
-            content = Slice(fd, offset, length, path)
-            add(Entry(at, FILE, metas[FILE, runs], content, size=length, origin=path))
-        else:
-            link = os.fsdecode(target)
-            add(Entry(at, kind, metas[kind, False], link=link, origin=path))
-    if reader.offset != size:
-        raise reader.damaged("something follows it")
+    fd, size = open_file(path)
+    try:
+        reader = NarReader(fd, 0, what=path)
+        for inner, kind, runs, target, offset, length in reader.nodes():
+            at = f"{place}/{inner}" if inner else place
+            if kind == FILE:
+                content = Slice(-1, offset, length, path)
+                add(Entry(at, FILE, metas[FILE, runs], content, size=length, origin=path))
+            else:
+                link = os.fsdecode(target)
+                add(Entry(at, kind, metas[kind, False], link=link, origin=path))
+        if reader.offset != size:
+            raise reader.damaged("something follows it")
+    finally:
+        os.close(fd)
 
 
 def add_object(

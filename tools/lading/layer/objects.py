@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lading.layer.plan import Plan
-    from lading.layer.spool import Spool
 
 __all__ = ["add_objects"]
 
@@ -24,7 +23,6 @@ _CHUNK = 1 << 20
 def add_objects(
     plan: Plan,
     objects: Sequence[tuple[str, str, str]],
-    spool: Spool,
     changes: Mapping[str, object],
 ) -> None:
     """Adds the entries of each (kind, path in the image, source).
@@ -45,7 +43,7 @@ def add_objects(
                 place, expected[place], *(_file(source) if kind == "N" else hash_object(source))
             )
         if kind == "N":
-            add_nar(source, place, plan.add, spool, changes)
+            add_nar(source, place, plan.add, changes)
         else:
             add_object(source, place, plan.add, changes)
 

@@ -24,19 +24,23 @@ class Opened:
         LadingError: on creation, when a file cannot be opened.
     """
 
-    __slots__ = ("_data", "_fd", "_offset", "_owned", "name", "size")
+    __slots__ = ("_data", "_fd", "_offset", "_owned", "_whole", "name", "size")
 
     def __init__(self, content: Content) -> None:
         self._data: bytes | None = None
         self._owned = False
+        self._whole = False
         self._offset = 0
         self.name = "an archive"
         if type(content) is str:
             self._fd, self.size = open_file(content)
-            self._owned = True
+            self._owned = self._whole = True
             self.name = content
         elif type(content) is Slice:
             self._fd = content.fd
+            if content.fd < 0:
+                self._fd, _ = open_file(content.origin)
+                self._owned = True
             self._offset = content.offset
             self.size = content.size
             self.name = content.origin
@@ -66,7 +70,7 @@ class Opened:
             view[:length] = self._data[offset : offset + length]
             return
         wanted = length
-        if self._owned and offset + length == self.size:
+        if self._whole and offset + length == self.size:
             wanted += 1
         offset += self._offset
         done = 0

@@ -73,6 +73,8 @@ class Reader:
         if isinstance(content, str):
             self._owned, self.size = open_file(content)
         elif isinstance(content, Slice):
+            if content.fd < 0:
+                self._owned, _ = open_file(content.origin)
             self.size = content.size
         else:
             self.size = len(content)
@@ -91,7 +93,8 @@ class Reader:
             return content[offset : offset + length]
         length = min(length, self.size - offset)
         if isinstance(content, Slice):
-            return os.pread(content.fd, length, content.offset + offset)
+            fd = content.fd if content.fd >= 0 else self._owned
+            return os.pread(fd, length, content.offset + offset)
         try:
             return os.pread(self._owned, length, offset)
         except OSError as error:
