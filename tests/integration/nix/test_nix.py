@@ -136,10 +136,13 @@ image_load(
     tag = "1",
 )
 
-image_verify_test(
-    name = "verify",
-    image = ":server",
-)
+[
+    image_verify_test(
+        name = name + "_verify",
+        image = name,
+    )
+    for name in ["server", "exported_server"]
+]
 
 [
     nix_image(
@@ -332,8 +335,9 @@ def test_no_layer_was_a_file_when_it_was_pushed(bazel: NestedBazel, pushed: str)
     assert list(output.rglob("*.recipe.json"))
 
 
-def test_tests_of_images_read_layers_that_are_recipes(bazel: NestedBazel) -> None:
-    done = bazel.run("test", "//:verify", "--test_output=all")
+@pytest.mark.parametrize("image", ["server", "exported_server"])
+def test_tests_of_images_read_layers_that_are_recipes(bazel: NestedBazel, image: str) -> None:
+    done = bazel.run("test", f"//:{image}_verify", "--test_output=all")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

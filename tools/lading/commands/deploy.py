@@ -129,6 +129,7 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     if "destination_file" in value:
         registry, repository = _destination(runfiles / value["destination_file"])
     companions = [Companion(_descriptor(runfiles / item["descriptor"])) for item in referrers]
+    recipes = dict(_recipes(images, runfiles))
     return Deploy(
         label=value["label"],
         root=_descriptor(runfiles / image["descriptor"]),
@@ -137,7 +138,7 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
         repository=expand(repository, "repository"),
         tags=tuple(check_tag(tag) for tag in expanded),
         fresh=frozenset(tag for tag, text in expanded.items() if stamped and tag not in text),
-        recipes=Recipes(dict(_recipes(images, runfiles)), _execution_root(runfiles)),
+        recipes=Recipes(recipes, _execution_root(next(iter(recipes.values()), runfiles))),
         outputs=Outputs(dict(_outputs(images, runfiles))),
         sources=tuple(Source(*pair) for pair in sources),
         companions=(*_tagged_manifests(value, runfiles, variables), *companions),
@@ -237,9 +238,12 @@ def _recipes(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest,
             yield Digest.parse(metadata["digest"]), runfiles / layer["recipe"]
 
 
-def _execution_root(runfiles: Path) -> Path:
-    """Where paths like `bazel-out/…` begin: what is left of it in the runfiles' real path."""
-    return Path(os.path.realpath(runfiles).partition("/bazel-out/")[0])
+def _execution_root(output: Path) -> Path:
+    """Where paths like `bazel-out/…` begin: what is left of it in an output's real path.
+
+    A test's sandbox has the runfiles, as links to the outputs, and not what those were made of.
+    """
+    return Path(os.path.realpath(output).partition("/bazel-out/")[0])
 
 
 def _sources(image: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
