@@ -390,6 +390,26 @@ def test_an_image_for_another_machine(
     assert _normal(request, tmp_path / "image.tar", tmp_path / "out").platform == platform
 
 
+@pytest.mark.parametrize("architecture", ["amd64", "arm64", "riscv64"])
+@pytest.mark.parametrize("name", _ALL)
+def test_a_variable_of_the_platform_chooses_a_stage(
+    tmp_path: Path, machines: dict[str, Machine], name: str, architecture: str
+) -> None:
+    """Every builder takes the stage that lading has checked (issue 6, item 3)."""
+    text = (
+        "FROM scratch AS for-amd64\nCOPY Dockerfile /amd64\n"
+        "FROM scratch AS for-arm64\nCOPY Dockerfile /arm64\n"
+        "FROM scratch AS for-riscv64\nCOPY Dockerfile /riscv64\n"
+        "FROM for-${TARGETARCH}${TARGETVARIANT}\n"
+    )
+    machine, platform = machines[name], Platform("linux", architecture)
+    request = machine.request(tmp_path / "c", text, bases={}, platform=platform)
+    assert build(machine.builder, request, tmp_path / "image.tar").pulls == ()
+    (tmp_path / "out").mkdir()
+    result = _normal(request, tmp_path / "image.tar", tmp_path / "out")
+    assert architecture in _files(result, tmp_path / "out")
+
+
 def test_the_command_prints_progress_as_it_comes_and_keeps_the_old_image(
     tmp_path: Path, base: Path, docker: str
 ) -> None:

@@ -11,12 +11,16 @@ from lading.builder.failure import failure
 from lading.builder.progress import Event
 from lading.builder.request import BuildRequest, OnEvent, Secret
 from lading.errors import LadingError
+from lading.oci.platform import Platform
 
 
 class _Fails:
     """In place of a builder whose program says what it was given and ends."""
 
     name = "fails"
+
+    def platform(self) -> Platform | None:
+        return None
 
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
         on_event(Event("output", text="login with hunter22"))

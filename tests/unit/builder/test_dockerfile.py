@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lading.builder.dockerfile import parse
 from lading.builder.expand import expand
 from lading.errors import InputError
+from lading.oci.platform import Platform
 
 _RUN = ["RUN true", "RUN echo a \\\n  b", "ENV A=1", "# FROM no", "COPY x y", "LABEL a='FROM no'"]
 _HEREDOCS = [
@@ -235,3 +236,92 @@ def test_variables() -> None:
         "${C:-${D:-deep}}": "deep",
     }.items():
         assert expand(text, values) == expected
+
+
+_CROSS = """\
+FROM --platform=$BUILDPLATFORM tools AS build
+FROM one AS for-amd64
+FROM two AS for-arm64
+FROM three AS for-armv7
+FROM for-${TARGETARCH}${TARGETVARIANT}
+COPY --from=build /x /x
+"""
+
+
+@pytest.mark.parametrize(
+    ("platform", "base"),
+    [("linux/amd64", "one"), ("linux/arm64", "two"), ("linux/arm/v7", "three")],
+)
+def test_the_target_platform_chooses_a_stage(platform: str, base: str) -> None:
+    target = Platform.parse(platform)
+    found = parse(_CROSS, platform=target).external()
+    assert [item.name for item in found] == ["tools", base]
+    # What the builder runs on is what it builds for when nothing is said.
+    assert parse(_CROSS, build_platform=target).external() == found
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a/$TARGETOS-$TARGETARCH", "a/linux-arm64"),
+        ("a/$TARGETPLATFORM", "a/linux/arm64"),
+        ("a/$BUILDPLATFORM", "a/linux/amd64"),
+        ("a-$BUILDOS-${BUILDARCH}$BUILDVARIANT", "a-linux-amd64"),
+        ("a${TARGETVARIANT:-x}${TARGETVARIANT:+y}", "ax"),
+        ("$N", "n-arm64"),
+    ],
+)
+def test_platforms_are_what_buildkit_says_before_the_first_stage(name: str, expected: str) -> None:
+    text = f"ARG N=n-${{TARGETARCH}}\nFROM {name}\n"
+    target, build = Platform("linux", "arm64"), Platform("linux", "amd64")
+    (found,) = parse(text, platform=target, build_platform=build).external()
+    assert found.name == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "platform"),
+    [
+        ("base$BUILDARCH", "linux/amd64"),
+        ("base${BUILDARCH:+x}", "linux/amd64"),
+        ("base${BUILDARCH:-x}", "linux/amd64"),
+        # Empty or not there, it depends on the version.
+        ("base${TARGETVARIANT-x}", "linux/amd64"),
+        ("base${TARGETVARIANT+x}", "linux/amd64"),
+        # Builders add, drop or spell these anew.
+        ("base$TARGETVARIANT", "linux/arm"),
+        ("base${TARGETVARIANT:+x}", "linux/arm64/v8"),
+        ("base$TARGETPLATFORM", "linux/arm64/v8"),
+        ("base$TARGETARCH", "linux/aarch64"),
+        # Set by newer versions.
+        ("base$TARGETSTAGE", "linux/amd64"),
+        ("base$TARGETOSVERSION", "linux/amd64"),
+        # Declared: given to every build, kept by some builders only, or made of what is not known.
+        ("base$SOURCE_DATE_EPOCH", "linux/amd64"),
+        ("base$TARGETOS", "linux/amd64"),
+        ("base$N", "linux/amd64"),
+        ("base${N:+x}", "linux/amd64"),
+    ],
+)
+def test_what_is_not_known_of_a_platform_names_nothing(name: str, platform: str) -> None:
+    text = f"ARG SOURCE_DATE_EPOCH=\nARG TARGETOS\nARG N=$BUILDVARIANT\nFROM {name}\n"
+    (found,) = parse(text, platform=Platform.parse(platform)).external()
+    assert "$" in found.name
+    # No stage either, whatever it is called.
+    stage = f"FROM other AS {found.name}\nFROM {name}\n"
+    declared = text.rpartition("FROM")[0]
+    names = [
+        one.name for one in parse(declared + stage, platform=Platform.parse(platform)).external()
+    ]
+    assert names == [found.name]
+
+
+def test_a_build_argument_with_the_name_of_a_platform_wins_or_is_in_doubt() -> None:
+    """BuildKit takes it even if no ARG declares it."""
+    arguments, platform = {"TARGETARCH": "evil"}, Platform("linux", "amd64")
+    (found,) = parse("FROM for-$TARGETARCH\n", arguments, platform=platform).external()
+    assert found.name == "for-$TARGETARCH"
+    text = "ARG TARGETARCH\nFROM for-$TARGETARCH\n"
+    (found,) = parse(text, arguments, platform=platform).external()
+    assert found.name == "for-evil"
+    (found,) = parse("ARG TARGETARCH=arm64\nFROM for-$TARGETARCH\n", platform=platform).external()
+    assert found.name == "for-arm64"

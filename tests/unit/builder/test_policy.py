@@ -11,6 +11,7 @@ import pytest
 from lading.builder.policy import Admitted, admit
 from lading.builder.request import BuildRequest, Secret
 from lading.errors import InputError, LadingError, NotFoundError, UsageError
+from lading.oci.platform import Platform
 from lading.store import layouts
 from tests.unit.store import tiny
 
@@ -134,3 +135,18 @@ def test_each_form_of_an_address_is_one(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="fetches what nothing pins"):
             _admit(tmp_path, f"FROM scratch\nADD --chown=1 local {source} /x/\n")
     _admit(tmp_path, "FROM scratch\nADD a/b@c x-${V}.tar ./github.com/x /x/\n")
+
+
+def test_a_name_for_each_platform_is_given_or_refused(tmp_path: Path) -> None:
+    text = "FROM base-${TARGETARCH} AS x\nFROM x\n"
+    bases, platform = {"base-arm64": _layout(tmp_path)}, Platform("linux", "arm64")
+    found = _admit(tmp_path, text, bases=bases, platform=platform)
+    assert found.request.bases == bases
+    assert found.pulls == ()
+    with pytest.raises(InputError, match=r"line 1: FROM base-\$\{TARGETARCH\} names an image that"):
+        _admit(tmp_path, text, bases=bases, platform=Platform("linux", "s390x"))
+    # Without a platform nothing fits, not even what is allowed by how it is written.
+    with pytest.raises(InputError, match="by what is not known before it is built"):
+        _admit(tmp_path, text, allow=frozenset({"base-${TARGETARCH}", "base-$TARGETARCH"}))
+    found = _admit(tmp_path, text, allow=frozenset({"base-arm64"}), build_platform=platform)
+    assert found.pulls == ("base-arm64",)

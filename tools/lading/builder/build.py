@@ -42,7 +42,7 @@ def build(
         NotFoundError, InputError, UsageError: see `policy.admit`; no builder has seen it.
         EngineError, LimitError, StorageError: see `Builder.build`.
     """
-    admitted = admit(request)
+    admitted = admit(replace(request, build_platform=builder.platform()))
     hidden = Tail(0, [secret.value(os.environ) for secret in request.secrets])
 
     def emit(event: Event) -> None:

@@ -20,9 +20,13 @@ from lading.builder.process import run
 from lading.builder.progress import Event
 from lading.builder.request import BuildRequest, OnEvent
 from lading.errors import EngineError
+from lading.oci.platform import Platform
 
 __all__ = ["Buildah", "Steps"]
 
+#: What Go calls machines that buildah runs on.
+_MACHINES = {"aarch64": "arm64", "ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
+             "x86_64": "amd64"}  # fmt: skip
 #: unshare(1): a namespace whose processes end with the first of them, which ends with unshare.
 _PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
 _STEP = re.compile(r"(?:\[([0-9]+)/[0-9]+\] )?STEP ([0-9]+)/[0-9]+: (.*)")
@@ -41,6 +45,11 @@ class Buildah:
     def __init__(self, program: str, unshare: str = "unshare") -> None:
         self._program, self._unshare = program, unshare
 
+    def platform(self) -> Platform | None:
+        """That of this machine, where it has one name only."""
+        architecture = _MACHINES.get(os.uname().machine, "")
+        return Platform("linux", architecture) if architecture else None
+
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
         """See `Builder.build`."""
         with scratch.scratch() as directory:
@@ -58,7 +67,12 @@ class Buildah:
     def _build(
         self, request: BuildRequest, directory: Path, env: dict[str, str], on_event: OnEvent
     ) -> None:
-        dockerfile = parse(request.text(), request.build_args)
+        dockerfile = parse(
+            request.text(),
+            request.build_args,
+            platform=request.platform,
+            build_platform=request.build_platform,
+        )
         self._pull(dockerfile, request, env, on_event)
         command = [*self._isolated(request), *_flags(request, dockerfile, directory, env)]
         command += [f"--tag=oci-archive:{directory}/image.tar", str(request.context.resolve())]

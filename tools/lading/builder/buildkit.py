@@ -21,6 +21,7 @@ from lading.builder.request import BuildRequest, OnEvent
 from lading.engine.docker import Docker
 from lading.engine.endpoint import Endpoint, docker_endpoint
 from lading.errors import EngineError, InputError, LadingError
+from lading.oci.platform import Platform
 from lading.store.layouts import Layout
 
 __all__ = ["Buildkit", "DockerBuildkit"]
@@ -49,6 +50,10 @@ class Buildkit:
                 fix="use tcp://host:port or unix:///path/to/socket",
             )
         self._buildx, self._address, self._certificates = buildx, address, certificates
+
+    def platform(self) -> Platform | None:
+        """Not known: the machine behind the address may be any."""
+        return None
 
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
         """See `Builder.build`."""
@@ -84,6 +89,16 @@ class DockerBuildkit:
     def __init__(self, buildx: str, endpoint: Endpoint | None = None) -> None:
         self._buildx = buildx
         self._endpoint = endpoint or docker_endpoint()
+
+    def platform(self) -> Platform | None:
+        """That of the daemon; None when it does not answer."""
+        docker = Docker(self._endpoint)
+        try:
+            return docker.platform()
+        except LadingError:
+            return None
+        finally:
+            docker.close()
 
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
         """See `Builder.build`."""

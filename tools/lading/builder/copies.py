@@ -47,7 +47,7 @@ def refuse_copies(request: BuildRequest, what: str) -> None:
 
     Call it for a request whose context holds no source file.
     """
-    dockerfile = parse(request.text(), request.build_args)
+    dockerfile = parse(request.text(), request.build_args, platform=request.platform)
     if not obstacles(dockerfile, request.target, frozenset(request.bases)):
         raise InputError(
             f"{what}: all that its Dockerfile does is to arrange outputs of Bazel: it runs nothing",

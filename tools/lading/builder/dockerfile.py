@@ -14,8 +14,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lading.builder.expand import expand
+from lading.builder.expand import Doubt, Values, expand
+from lading.builder.platforms import automatic
 from lading.errors import InputError
+from lading.oci.platform import Platform
 
 __all__ = ["Dockerfile", "Instruction", "Reference", "Stage", "parse"]
 
@@ -31,9 +33,8 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]+@[^/]+:|github\.com/", re.IGNOR
 _SCHEMES = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 #: White space to Python and not to the builders: they would find other words.
 _SEPARATORS = re.compile(r"[\x1c-\x1f]")
-#: Variables that a builder sets before the first stage, as far as a name may depend on them.
-_PLATFORM = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT",
-             "TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")  # fmt: skip
+#: What lading gives every build; it has a value once it is declared.
+_GIVEN = "SOURCE_DATE_EPOCH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ class Dockerfile:
         Only COPY and RUN know stages by number.
         """
         name = reference.name.lower()
+        if "$" in name:
+            return -1  # it depends on what is not known
         for number in range(before - 1, -1, -1):
             if self.stages[number].name and self.stages[number].name == name:
                 return number
@@ -137,12 +140,21 @@ class Dockerfile:
         return int(name) if is_number and int(name) < before else -1
 
 
-def parse(text: str, build_args: Mapping[str, str] | None = None) -> Dockerfile:
+def parse(
+    text: str,
+    build_args: Mapping[str, str] | None = None,
+    *,
+    platform: Platform | None = None,
+    build_platform: Platform | None = None,
+) -> Dockerfile:
     """Reads a Dockerfile.
 
     Args:
         text: its content.
         build_args: values of `ARG`s, which the names of base images may depend on.
+        platform: what is built for; by default what the builder runs on.
+        build_platform: what the builder runs on, where that is known. A name that depends on a
+            platform that is not known keeps its `$`, and is none that was given or allowed.
 
     Raises:
         InputError: no `FROM`, an instruction before it, or one that cannot be read; names the line.
@@ -153,13 +165,14 @@ def parse(text: str, build_args: Mapping[str, str] | None = None) -> Dockerfile:
         raise InputError(f"Dockerfile, line {line}: the character {strange[0]!r} cannot be read")
     lines = text.split("\n")
     syntax, syntax_line, escape, escape_line = _directives(lines)
-    # Their values are not known here: a name with one in it is none that was given.
-    variables = {name: f"${name}" for name in _PLATFORM}
+    given = build_args or {}
+    variables = automatic(platform or build_platform, build_platform)
+    # BuildKit takes a build argument for them even when no ARG declares it; not every builder does.
+    variables |= {name: Doubt.VALUE for name in variables if name in given}
     stages: list[Stage] = []
     current: list[Instruction] = []
     base: Reference | None = None
     name, start = "", 0
-    given = build_args or {}
 
     def finish() -> None:
         if base is not None:
@@ -309,9 +322,7 @@ def _shell_words(rest: str) -> list[str]:
     return words
 
 
-def _from(
-    instruction: Instruction, variables: Mapping[str, str], escape: str
-) -> tuple[Reference, str]:
+def _from(instruction: Instruction, variables: Values, escape: str) -> tuple[Reference, str]:
     words = instruction.rest.split()
     if len(words) not in (1, 3) or (len(words) == 3 and words[1].upper() != "AS"):
         raise InputError(
@@ -330,16 +341,22 @@ def _from(
 
 
 def _declare(
-    instruction: Instruction, variables: dict[str, str], given: Mapping[str, str], escape: str
+    instruction: Instruction,
+    variables: dict[str, str | Doubt],
+    given: Mapping[str, str],
+    escape: str,
 ) -> None:
     for word in _shell_words(instruction.rest):
         name, has_default, default = word.partition("=")
         if name in given:
             variables[name] = given[name]
+        elif name == _GIVEN:
+            variables[name] = Doubt.VALUE
         elif has_default:
-            variables[name] = expand(default, variables, escape).strip("\"'")
+            value = expand(default, variables, escape).strip("\"'")
+            variables[name] = Doubt.VALUE if "$" in value else value
         elif name in variables:
-            variables[name] = f"${name}"  # whether it keeps its value depends on the builder
+            variables[name] = Doubt.VALUE  # whether it keeps its value depends on the builder
 
 
 def _references(instruction: Instruction, escape: str) -> list[Reference]:

@@ -1,24 +1,37 @@
 """Variables in words of a Dockerfile: `$NAME`, `${NAME}`, and with `-`, `+`, `:-` or `:+` a word.
 
-Other forms, such as `${NAME#pattern}`, stay as they are written.
+Other forms, such as `${NAME#pattern}`, stay as they are written, and so does what depends on
+something that is not known.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import Enum
 
-__all__ = ["expand"]
+__all__ = ["Doubt", "Values", "expand"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+class Doubt(Enum):
+    """What is not known of a variable: its value, or only whether an empty one is set."""
+
+    VALUE = 1
+    SET = 2
+
+
+Values = Mapping[str, str | Doubt]
+"""Variables by name."""
+
+
+def expand(text: str, variables: Values, escape: str = "\\") -> str:
     """`text` with variables replaced; one that is not set is empty.
 
     Args:
         text: one word.
-        variables: name to value.
+        variables: what is in doubt stays as it is written, with its `$`, which no name has.
         escape: the character that takes the meaning from the one after it.
     """
     result, place = [], 0
@@ -36,10 +49,13 @@ def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     return "".join(result)
 
 
-def _variable(text: str, place: int, variables: Mapping[str, str], escape: str) -> tuple[str, int]:
+def _variable(text: str, place: int, variables: Values, escape: str) -> tuple[str, int]:
     """The value of the variable whose name begins at `place`, and the place after it."""
     if match := _NAME.match(text, place):
-        return variables.get(match[0], ""), match.end()
+        known = variables.get(match[0], "")
+        if known is Doubt.VALUE:
+            return f"${match[0]}", match.end()
+        return known if isinstance(known, str) else "", match.end()
     if text[place : place + 1] != "{":
         return "$", place
     end = _closing(text, place + 1)
@@ -50,14 +66,18 @@ def _variable(text: str, place: int, variables: Mapping[str, str], escape: str) 
     rest = text[place + 1 + len(name) : end]
     colon, rest = (":", rest[1:]) if rest.startswith(":") else ("", rest)
     operator, word = rest[:1], rest[1:]
-    value = variables.get(name, "")
+    as_written = text[place - 1 : end + 1]
+    found = variables.get(name, "")
+    if found is Doubt.VALUE or (found is Doubt.SET and operator in "-+" and operator and not colon):
+        return as_written, end + 1
+    value = found if isinstance(found, str) else ""
     has_value = bool(value) if colon else name in variables
     if operator == "-":
         value = value if has_value else expand(word, variables, escape)
     elif operator == "+":
         value = expand(word, variables, escape) if has_value else ""
     elif operator not in ("", "?") or (colon and not operator):
-        value = text[place - 1 : end + 1]  # as it is: no name has a $ in it
+        value = as_written
     return value, end + 1
 
 

@@ -53,7 +53,12 @@ def admit(request: BuildRequest) -> Admitted:
     """
     _check(request)
     text = request.text()
-    dockerfile = parse(text, request.build_args)
+    dockerfile = parse(
+        text,
+        request.build_args,
+        platform=request.platform,
+        build_platform=request.build_platform,
+    )
     warnings: list[str] = []
     pulls: list[str] = []
     if dockerfile.syntax:
@@ -161,6 +166,12 @@ def _outside(reference: Reference, request: BuildRequest, warnings: list[str]) -
                 fix="add --checksum=sha256:… to it, make it an input of the build, or allow it",
             )
         return
+    if "$" in name:
+        raise InputError(
+            f"{where:.240} names an image by what is not known before it is built",
+            fix="say what it is built for (platform), or declare the variable with a default and"
+            " set it in build_args",
+        )
     if name not in request.allow:
         known = ", ".join(sorted(request.bases)) or "none"
         raise InputError(

@@ -59,6 +59,7 @@ class BuildRequest:
         labels: labels of the image.
         secrets: for `RUN --mount=type=secret`.
         platform: what to build for; by default what the builder runs on.
+        build_platform: what the builder runs on, where that is known; `build` finds it out.
         network: one of NETWORKS, for RUN.
         bases: name as FROM, COPY --from or RUN --mount has it, to the OCI layout that it stands
             for. No registry is asked for it.
@@ -75,6 +76,7 @@ class BuildRequest:
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
     platform: Platform | None = None
+    build_platform: Platform | None = None
     network: str = "none"
     bases: Mapping[str, Path] = field(default_factory=dict)
     allow: frozenset[str] = frozenset()
@@ -104,6 +106,10 @@ class Builder(Protocol):
     @property
     def name(self) -> str:
         """`docker`, `buildkit` or `buildah`."""
+        ...
+
+    def platform(self) -> Platform | None:
+        """What it runs on; None when that is not known."""
         ...
 
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
