@@ -407,7 +407,7 @@ def test_a_variable_of_the_platform_chooses_a_stage(
     assert build(machine.builder, request, tmp_path / "image.tar").pulls == ()
     (tmp_path / "out").mkdir()
     result = _normal(request, tmp_path / "image.tar", tmp_path / "out")
-    assert architecture in _files(result, tmp_path / "out")
+    assert f"/{architecture}" in _files(result, tmp_path / "out")
 
 
 def test_the_command_prints_progress_as_it_comes_and_keeps_the_old_image(

@@ -150,3 +150,23 @@ def test_a_name_for_each_platform_is_given_or_refused(tmp_path: Path) -> None:
         _admit(tmp_path, text, allow=frozenset({"base-${TARGETARCH}", "base-$TARGETARCH"}))
     found = _admit(tmp_path, text, allow=frozenset({"base-arm64"}), build_platform=platform)
     assert found.pulls == ("base-arm64",)
+
+
+def test_what_a_base_of_another_platform_does_on_build_counts(tmp_path: Path) -> None:
+    """FROM --platform=$BUILDPLATFORM takes that one."""
+    content = tiny.MemoryContent()
+    images = [
+        tiny.image(content, [tiny.layer({"a": b"a"})], platform, {"OnBuild": list(triggers)})
+        for platform, triggers in (
+            (Platform("linux", "amd64"), ("COPY --from=evil /x /x",)),
+            (Platform("linux", "arm64"), ()),
+        )
+    ]
+    for name, root in (("index", tiny.index(content, images)), ("image", images[0])):
+        layouts.write(tmp_path / name, root, content)
+        for platform in (Platform("linux", "arm64"), None):
+            with pytest.raises(InputError, match="line 1: ONBUILD COPY --from evil names an image"):
+                _admit(
+                    tmp_path, "FROM --platform=$BUILDPLATFORM base\n",
+                    bases={"base": tmp_path / name}, platform=platform,
+                )  # fmt: skip

@@ -185,13 +185,17 @@ def _outside(reference: Reference, request: BuildRequest, warnings: list[str]) -
 def _triggers(
     reference: Reference, layout: Path, request: BuildRequest, warnings: list[str]
 ) -> None:
-    """Admits what a base's ONBUILD instructions take from outside: they run as if written here."""
+    """Admits what a base's ONBUILD instructions take from outside: they run as if written here.
+
+    Those of all its images count: FROM may ask for another platform than the build's.
+    """
     content = Layout(layout, follow_links=True)
-    for root in content.index().manifests:
+    roots = content.index().manifests
+    for manifest in (item for root in roots for item in images.manifests(content, root)):
         try:
-            config = images.read(content, root, request.platform).config_bytes
+            config = images.read(content, manifest).config_bytes
         except NotFoundError:
-            continue  # an index without this platform: the builder says so
+            continue  # of an index that is not here as a whole: no builder can use it either
         settings = document.loads_object(config, what="a config").get("config")
         lines = settings.get("OnBuild") if isinstance(settings, dict) else None
         text = "\n".join(["FROM scratch", *map(str, lines or ())])

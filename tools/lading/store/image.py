@@ -13,7 +13,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 
-__all__ = ["Image", "choose", "read"]
+__all__ = ["Image", "choose", "manifests", "read"]
 
 #: Variants that a machine of the first also runs, best first (image-spec 1.1, image-index.md).
 _RUNS = {
@@ -82,7 +82,7 @@ def choose(content: Content, root: Descriptor, platform: Platform | None) -> Des
         return root
     if root.media_type not in media_types.INDEX_TYPES:
         raise CorruptError(f"{root.digest} is no image: its media type is {root.media_type}")
-    images = [(_platform_of(content, item), item) for item in _manifests(content, root)]
+    images = [(_platform_of(content, item), item) for item in manifests(content, root)]
     images = [(found, item) for found, item in images if found.os != "unknown"]
     if platform is None:
         if len(images) == 1:
@@ -98,12 +98,19 @@ def choose(content: Content, root: Descriptor, platform: Platform | None) -> Des
     return images[best[1]][1]
 
 
-def _manifests(content: Content, root: Descriptor) -> Iterator[Descriptor]:
+def manifests(content: Content, root: Descriptor) -> Iterator[Descriptor]:
+    """The manifest at `root`, or those of an index and of the indexes in it.
+
+    Raises NotFoundError or CorruptError.
+    """
+    if root.media_type in media_types.MANIFEST_TYPES:
+        yield root
+        return
     # The recursion is bounded by read_document: a digest cannot contain itself.
     data = contents.read_document(content, root)
     for item in contents.children(root.media_type, data, what=f"the index {root.digest}"):
         if item.media_type in media_types.INDEX_TYPES:
-            yield from _manifests(content, item)
+            yield from manifests(content, item)
         elif item.media_type in media_types.MANIFEST_TYPES:
             yield item
 
