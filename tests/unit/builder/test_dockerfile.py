@@ -256,6 +256,7 @@ def test_the_target_platform_chooses_a_stage(platform: str, base: str) -> None:
     target = Platform.parse(platform)
     found = parse(_CROSS, platform=target).external()
     assert [item.name for item in found] == ["tools", base]
+    assert [item.runs_here for item in found] == [True, False]
     # What the builder runs on is what it builds for when nothing is said.
     assert parse(_CROSS, build_platform=target).external() == found
 

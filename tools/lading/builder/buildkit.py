@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lading.builder import scratch
+from lading.builder.dockerfile import parse
 from lading.builder.failure import failure
 from lading.builder.process import run
 from lading.builder.rawjson import RawJson
@@ -198,12 +199,21 @@ def _to_daemon(
     """A build whose result is an image of the daemon, until it is saved from there."""
     unique = f"{_NOWHERE}/{secrets.token_hex(8)}"
     flags = _arguments(request, env)
+    dockerfile = parse(
+        request.text(),
+        request.build_args,
+        platform=request.platform,
+        build_platform=request.build_platform,
+    )
+    taken = dockerfile.external(request.target)
+    targets = {reference.name for reference in taken if not reference.runs_here}
     with contextlib.ExitStack() as stack:
         for number, (name, path) in enumerate(sorted(request.bases.items())):
             lent = f"{unique}/base{number}:now"
             stack.enter_context(_forgotten(docker, lent))
             content = Layout(path, follow_links=True)
-            docker.load(content, scratch.root_of(path), [lent], platform=request.platform)
+            platform = request.platform if name in targets else docker.platform()
+            docker.load(content, scratch.root_of(path), [lent], platform=platform)
             flags.append(f"--build-context={name}=docker-image://{lent}")
         result = f"{unique}/result:now"
         stack.enter_context(_forgotten(docker, result))

@@ -50,12 +50,21 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image that an instruction takes: `name` after expansion, `text` as it is written."""
+    """An image that an instruction takes: `name` after expansion, `text` as it is written.
+
+    `platform` is what FROM says of it, as it is written.
+    """
 
     name: str
     text: str
     line: int
     how: str
+    platform: str = ""
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether it is the image for what the builder runs on, whatever is built for."""
+        return self.platform in ("$BUILDPLATFORM", "${BUILDPLATFORM}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +345,8 @@ def _from(instruction: Instruction, variables: Values, escape: str) -> tuple[Ref
             " in it has no value",
             fix="give it a default with ARG before the first FROM, or set it in build_args",
         )
-    reference = Reference(image, words[0], instruction.line, "FROM")
+    platform = dict(instruction.flags).get("platform", "")
+    reference = Reference(image, words[0], instruction.line, "FROM", platform)
     return reference, words[2].lower() if len(words) == 3 else ""
 
 
