@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lading.builder import buildah
 from lading.builder.policy import Admitted, admit
 from lading.builder.request import BuildRequest, Secret
 from lading.errors import InputError, LadingError, NotFoundError, UsageError
@@ -170,3 +171,19 @@ def test_what_a_base_of_another_platform_does_on_build_counts(tmp_path: Path) ->
                     tmp_path, "FROM --platform=$BUILDPLATFORM base\n",
                     bases={"base": tmp_path / name}, platform=platform,
                 )  # fmt: skip
+
+
+def test_buildah_fetches_what_runs_here_for_this_machine(tmp_path: Path) -> None:
+    text = (
+        "FROM --platform=$BUILDPLATFORM tools AS build\nFROM other-${TARGETARCH}\n"
+        "COPY --from=build / /\nCOPY --from=given / /\n"
+    )
+    allow = frozenset({"tools", "other-arm64", "unused", "given"})
+    found = _admit(
+        tmp_path, text, allow=allow, platform=Platform("linux", "arm64"),
+        bases={"given": _layout(tmp_path)},
+    )  # fmt: skip
+    assert buildah._pulls(found.dockerfile, found.request) == {
+        "tools": [],
+        "other-arm64": ["--platform=linux/arm64"],
+    }

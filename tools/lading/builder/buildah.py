@@ -135,15 +135,22 @@ class Buildah:
         self, dockerfile: Dockerfile, request: BuildRequest, env: dict[str, str], on_event: OnEvent
     ) -> None:
         """Fetches what was allowed, before the network is cut."""
-        wanted = {item.name for item in dockerfile.external(request.target) if item.how != "ADD"}
-        for name in sorted(wanted & request.allow - set(request.bases)):
+        for name, platform in _pulls(dockerfile, request).items():
             words: list[str] = []
-            platform = [f"--platform={request.platform}"] if request.platform else []
             on_event(Event("info", text=f"pulling {name}"))
             command = [*self._apart(), "pull", "--quiet", "--retry=1", *platform, name]
             if run(command, env=env, on_line=words.append, timeout=request.timeout):
                 why = " ".join(" ".join(words).split())
                 raise EngineError(f"{name} cannot be pulled: {why:.400}")
+
+
+def _pulls(dockerfile: Dockerfile, request: BuildRequest) -> dict[str, list[str]]:
+    """The images to fetch, each with the flag for its platform where that is not this machine's."""
+    taken = [item for item in dockerfile.external(request.target) if item.how != "ADD"]
+    targets = {item.name for item in taken if not item.runs_here}
+    flag = [f"--platform={request.platform}"] if request.platform else []
+    names = {item.name for item in taken} & request.allow - set(request.bases)
+    return {name: flag if name in targets else [] for name in sorted(names)}
 
 
 def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
