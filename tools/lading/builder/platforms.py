@@ -1,6 +1,6 @@
 """The variables that a builder sets before the first stage: automatic platform ARGs.
 
-https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope
+Dockerfile reference, "Automatic platform ARGs in the global scope".
 """
 
 from __future__ import annotations
