@@ -33,7 +33,7 @@ def status(directory: Path) -> dict[str, str]:
     return {
         "STABLE_GIT_COMMIT": commit,
         "STABLE_GIT_BRANCH": head.removeprefix(_HEADS) if head.startswith(_HEADS) else "",
-        "STABLE_GIT_MODIFIED": "modified" if _modified(top) else "",
+        "STABLE_GIT_MODIFIED": "modified" if _modified(top, git) else "",
     }
 
 
@@ -76,10 +76,12 @@ def _packed(git: Path, name: str) -> str:
     return ""
 
 
-def _modified(top: Path) -> bool:
+def _modified(top: Path, git: Path) -> bool:
+    # Named, or git would go on to a repository further up where it does not like this one.
+    repository = [f"--git-dir={git}", f"--work-tree={top}"]
     try:
         result = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
+            ["git", *repository, "status", "--porcelain", "--untracked-files=no"],
             cwd=top,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -31,6 +31,12 @@ class NestedBazel:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs Bazel and returns what it did, whatever its exit code."""
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts Bazel with its outputs in pipes."""
         # Bazel believes itself inside a test, and hides the user's home, when it sees TEST_*.
         outer = {
             name: value
@@ -38,14 +44,14 @@ class NestedBazel:
             if not name.startswith(("TEST_", "RUNFILES_", "BAZEL_", "BUILD_", "PYTHON"))
         }
         outer["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
-        return subprocess.run(
+        return subprocess.Popen(
             [*self.prefix, self.program, f"--output_base={self.output_base}", *arguments],
             cwd=self.directory,
             env={**outer, **self.env},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
 
     def build(self, target: str, *options: str) -> list[Path]:

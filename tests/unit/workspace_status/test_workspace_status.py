@@ -105,3 +105,24 @@ def test_the_real_git_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert status(tmp_path) == clean
     (tmp_path / "file").write_text("2")
     assert status(tmp_path) == clean | {"STABLE_GIT_MODIFIED": "modified"}
+
+
+def test_a_repository_around_it_does_not_answer_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git itself looks further up when it finds something wrong with a repository."""
+    monkeypatch.undo()
+    if shutil.which("git") is None:
+        pytest.skip("git is not on PATH")
+    (tmp_path / "file").write_text("committed")
+    for command in (
+        ["init", "--quiet"],
+        ["add", "file"],
+        ["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "-m", "a"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "file").write_text("changed")
+    inner = tmp_path / "inner"
+    (_repository(inner, "ref: refs/heads/main") / "refs/heads/main").write_text(_COMMIT)
+    assert status(tmp_path)["STABLE_GIT_MODIFIED"] == "modified"
+    assert status(inner)["STABLE_GIT_MODIFIED"] == ""
