@@ -32,7 +32,12 @@ class NestedBazel:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs Bazel and returns what it did, whatever its exit code."""
         process = self.start(*arguments)
-        stdout, stderr = process.communicate()
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

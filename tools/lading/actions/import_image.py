@@ -6,15 +6,14 @@ archive has no files of its own, so its layers are written beside as a layout.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lading.actions import flags, worker
-from lading.errors import CorruptError, InputError, NotFoundError, StorageError, UsageError
+from lading.errors import InputError, NotFoundError, StorageError, UsageError
 from lading.oci import document, layout
-from lading.oci.content import Content
+from lading.oci.content import Content, copy_blob
 from lading.oci.descriptor import Descriptor
 from lading.oci.platform import Platform
 from lading.store import image as images
@@ -24,7 +23,6 @@ from lading.store.layouts import Layout
 
 __all__ = ["run"]
 
-_CHUNK = 1024 * 1024
 _OUTPUTS = ("manifest", "config", "descriptor", "digest")
 
 
@@ -107,17 +105,8 @@ def _write(one: Mapping[str, str], content: Content, image: Image) -> None:
 
 def _copy(content: Content, descriptor: Descriptor, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    hasher, size = hashlib.new(descriptor.digest.algorithm), 0
-    with content.open(descriptor) as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-            file.write(chunk)
-    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
-        raise CorruptError(
-            f"the layer {descriptor.digest} does not match its digest and size",
-            fix="get the archive again",
-        )
+    layer = f"the layer {descriptor.digest}"
+    copy_blob(content, descriptor, target, what=layer, fix="get the archive again")
 
 
 if __name__ == "__main__":

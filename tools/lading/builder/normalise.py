@@ -7,14 +7,13 @@ pinned compressor. Of the config, what tells of the builder and its clock goes.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lading.errors import CorruptError, NotFoundError, StorageError
+from lading.errors import NotFoundError, StorageError
 from lading.layer.archive import Scratch, read_archive
 from lading.layer.compress import Compression
 from lading.layer.entries import FILE, Entry, Meta, apply
@@ -27,7 +26,7 @@ from lading.layer.spool import Spool
 from lading.layer.writer import Blob, write_blob
 from lading.oci import document, layout, media_types, timestamp
 from lading.oci import manifest as manifests
-from lading.oci.content import Content
+from lading.oci.content import Content, copy_blob
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
@@ -37,7 +36,6 @@ from lading.store.layouts import Layout
 
 __all__ = ["Result", "image", "is_whiteout", "layer", "order", "whiteout"]
 
-_CHUNK = 1024 * 1024
 _WHITEOUT = Meta(0)
 #: Fields of a config that describe the build and not the image.
 _NOISE = frozenset({"container", "container_config", "docker_version", "id", "parent"})
@@ -262,16 +260,5 @@ def _plain(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def _copy(content: Content, descriptor: Descriptor, target: Path, what: str) -> None:
-    """Copies a blob and checks it; raises CorruptError, NotFoundError or OSError."""
-    hasher, size = hashlib.new(descriptor.digest.algorithm), 0
-    with content.open(descriptor) as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-            file.write(chunk)
-    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
-        target.unlink(missing_ok=True)
-        raise CorruptError(
-            f"{what}: the layer {descriptor.digest} does not match its digest and size",
-            fix="build again",
-        )
+    layer = f"{what}: the layer {descriptor.digest}"
+    copy_blob(content, descriptor, target, what=layer, fix="build again")

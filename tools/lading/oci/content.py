@@ -12,7 +12,9 @@ from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 
-__all__ = ["Content", "FilesContent", "children", "read_document", "walk"]
+__all__ = ["Content", "FilesContent", "children", "copy_blob", "read_document", "walk"]
+
+_CHUNK = 1 << 20
 
 
 class Content(Protocol):
@@ -57,6 +59,33 @@ def read_document(content: Content, descriptor: Descriptor) -> bytes:
     if len(data) != descriptor.size or Digest.of(data) != descriptor.digest:
         raise CorruptError(f"the content of {descriptor.digest} does not match its digest and size")
     return data
+
+
+def copy_blob(
+    content: Content, descriptor: Descriptor, target: Path, *, what: str, fix: str
+) -> None:
+    """Copies a blob to the file `target` and checks it against its descriptor.
+
+    Args:
+        content: has the blob.
+        descriptor: of the blob.
+        target: in a directory that exists; gone again when the blob is not what it should be.
+        what: the blob, in errors.
+        fix: what to do when it is damaged.
+
+    Raises NotFoundError, CorruptError (wrong size or digest) or OSError.
+    """
+    import hashlib
+
+    hasher, size = hashlib.new(descriptor.digest.algorithm), 0
+    with content.open(descriptor) as source, target.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            hasher.update(chunk)
+            size += len(chunk)
+            file.write(chunk)
+    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
+        target.unlink(missing_ok=True)
+        raise CorruptError(f"{what} does not match its digest and size", fix=fix)
 
 
 def children(media_type: str, data: bytes, *, what: str) -> list[Descriptor]:
