@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.layer_inputs import CASES, Tree, make_tree
+from tests.bench.layer_inputs import CASES, Tree, existing_tree, make_tree
 from tests.bench.layer_tools import PEERS, Tool, environment, lading, peers
 from tests.bench.layer_worker import SCENARIOS, Spent, scenarios
 
@@ -113,7 +113,8 @@ def _short(seconds: float) -> str:
 
 
 def _case(case: str, tree: Tree, options: argparse.Namespace) -> None:
-    print(f"\n({case}) {CASES[case]}: {len(tree.files)} files, {tree.bytes / 1e6:.0f} MB\n")
+    what = CASES.get(case, str(tree.root))
+    print(f"\n({case}) {what}: {len(tree.files)} files, {tree.bytes / 1e6:.0f} MB\n")
     if not options.only_worker:
         tools = [lading(tree, *choice) for choice in _OURS]
         if case != "e":
@@ -136,10 +137,14 @@ def main() -> None:
     parser.add_argument("--cases", default="a,b,c,d", help="of " + ", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=3, help="that are counted, besides one")
     parser.add_argument("--peers", default="umoci,tar,crane,buildah", help="of " + ", ".join(PEERS))
+    parser.add_argument("--tree", type=Path, help="a directory to measure instead of the cases")
     parser.add_argument("--only-worker", action="store_true", help="leave out one-shot runs")
     parser.add_argument("--seed", type=int, default=1, help="of the inputs")
     parser.add_argument("--scratch", default=None, help="where inputs and results are written")
     options = parser.parse_args()
+    if options.tree:
+        _case("tree", existing_tree(options.tree.absolute()), options)
+        return
     unknown = set(options.cases.split(",")) - set(CASES)
     if unknown:
         parser.error(f"there is no case {', '.join(sorted(unknown))}")

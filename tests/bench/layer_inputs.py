@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CASES", "Tree", "make_tree"]
+__all__ = ["CASES", "Tree", "existing_tree", "make_tree"]
 
 _TEXT = (".c", ".h", ".html", ".js", ".json", ".md", ".pl", ".pm", ".py", ".rst", ".ts", ".txt")
 _DENSE = (".gz", ".jar", ".png", ".whl", ".woff2", ".xz", ".zip", ".zst")
@@ -150,6 +150,11 @@ def make_tree(case: str, root: Path, *, seed: int = 1) -> Tree:
         os._exit(0)
     if os.waitpid(child, 0)[1]:
         sys.exit(f"the input ({case}) cannot be made")
+    return existing_tree(root)
+
+
+def existing_tree(root: Path) -> Tree:
+    """The regular files of a directory that is there."""
     files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
     return Tree(root, files, sum((root / path).stat().st_size for path in files))
 
