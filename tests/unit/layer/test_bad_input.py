@@ -135,31 +135,6 @@ def test_a_path_that_escapes(out: Path, tmp_path: Path, kind: str, path: str) ->
     _refused(out, f"{kind}\t{path}{source}", InputError, "not an absolute path|component")
 
 
-@pytest.mark.parametrize("size", [10, 700_000, 5_000_000])
-@pytest.mark.parametrize("change", [-1, 1, 100_000])
-@pytest.mark.parametrize("estargz", [False, True])
-def test_a_file_that_changes_while_it_is_read(
-    out: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    size: int,
-    change: int,
-    *,
-    estargz: bool,
-) -> None:
-    path = tmp_path / "growing"
-    path.write_bytes(b"x" * size)
-
-    def open_and_change(name: str) -> tuple[int, int]:
-        result = open_file(name)
-        os.truncate(path, max(size + change, 0))
-        return result
-
-    monkeypatch.setattr("lading.layer.page.open_file", open_and_change)
-    with pytest.raises(InputError, match="growing changed while it was read"):
-        build(out, [f"F\t/x\t{path}"], estargz=estargz)
-
-
 @pytest.mark.parametrize("call", ["write", "link", "rename"])
 def test_no_space_left(
     out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from lading.actions import flags, worker
 from lading.errors import InputError, UsageError
 from lading.layer.decompress import file_chunks, uncompressed
-from lading.layer.reading import open_file
+from lading.layer.reading import changed, open_file, state
 from lading.layer.scan_codec import sniff
 from lading.layer.strict import read_strictly
 from lading.oci import media_types
@@ -59,10 +59,11 @@ def describe(path: str) -> dict[str, object]:
     The archive is read to its end: a damaged one fails here, not when a container starts.
 
     Raises:
-        InputError: a compression that no layer has, or a faulty archive.
+        InputError: a compression that no layer has, a faulty archive, or one that changes.
         CorruptError: the compressed stream is damaged.
     """
     fd, size = open_file(path)
+    before = state(fd)
     try:
         kind = sniff(os.pread(fd, 16, 0))
         if kind not in _TYPES:
@@ -74,6 +75,8 @@ def describe(path: str) -> dict[str, object]:
         plain = _Hashed(uncompressed(blob, size, what=path))
         fix = "pack it anew: image_layer(tars = […]) writes a clean one"
         read_strictly(plain, what=path, fix=fix)
+        if state(fd) != before:
+            raise changed(path)
     finally:
         os.close(fd)
     return _document(_TYPES[kind], blob, plain)
@@ -82,10 +85,13 @@ def describe(path: str) -> dict[str, object]:
 def _opaque(path: str) -> dict[str, object]:
     """The metadata of a file that nothing unpacks; what it would be uncompressed is itself."""
     fd, size = open_file(path)
+    before = state(fd)
     try:
         blob = _Hashed(file_chunks(fd, 0, size, what=path))
         for _ in blob:
             pass
+        if state(fd) != before:
+            raise changed(path)
     finally:
         os.close(fd)
     return _document(media_types.LAYER, blob, blob)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lading.layer.entries import Content, Slice
-from lading.layer.reading import changed, open_file, read_error
+from lading.layer.reading import changed, open_file, read_error, state
 from lading.layer.tar import padding
 
 TYPE_CHECKING = False
@@ -24,13 +24,14 @@ class Opened:
         LadingError: on creation, when a file cannot be opened.
     """
 
-    __slots__ = ("_data", "_fd", "_offset", "_owned", "_whole", "name", "size")
+    __slots__ = ("_before", "_data", "_fd", "_offset", "_owned", "_whole", "name", "size")
 
     def __init__(self, content: Content) -> None:
         self._data: bytes | None = None
         self._owned = False
         self._whole = False
         self._offset = 0
+        self._before: tuple[int, int, int] | None = None
         self.name = "an archive"
         if type(content) is str:
             self._fd, self.size = open_file(content)
@@ -61,17 +62,21 @@ class Opened:
         """Puts `length` bytes from `offset` at the start of `view`.
 
         `view` is longer than `length`: the end of a file is made sure of by asking for one byte
-        more than there should be.
+        more than there should be. A file that is read in pieces, the first one first, must be
+        the same after the last one.
 
         Raises:
-            LadingError: the content cannot be read, or a file's size changed.
+            LadingError: the content cannot be read, or a file changed while it was read.
         """
         if self._data is not None:
             view[:length] = self._data[offset : offset + length]
             return
         wanted = length
-        if self._whole and offset + length == self.size:
+        last = self._whole and offset + length == self.size
+        if last:
             wanted += 1
+        elif not offset and self._whole:
+            self._before = state(self._fd)
         offset += self._offset
         done = 0
         try:
@@ -83,7 +88,7 @@ class Opened:
                     break
         except OSError as error:
             raise read_error(self.name, error) from None
-        if done != length:
+        if done != length or (last and self._before and self._before != state(self._fd)):
             raise changed(self.name)
 
 

@@ -12,7 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["DirectoryError", "Reader", "changed", "open_file", "read_error", "same_content"]
+__all__ = [
+    "DirectoryError", "Reader", "changed", "open_file", "read_error", "same_content", "state",
+]  # fmt: skip
 
 _CHUNK = 1 << 20
 # Non-blocking, so that opening a named pipe by mistake is an error and not a wait.
@@ -54,8 +56,19 @@ def read_error(path: str, error: OSError) -> LadingError:
 
 
 def changed(path: str) -> LadingError:
-    """The error for a file whose size is not what it was a moment ago."""
+    """The error for a file that is not what it was a moment ago."""
     return InputError(f"{path} changed while it was read", fix="build again when nothing writes it")
+
+
+def state(fd: int) -> tuple[int, int, int]:
+    """What a change of the open file `fd` changes: its size in bytes, and times in nanoseconds.
+
+    The time of the last change of status counts for files with one name only: sandboxes give a
+    file other names and take them away, which moves that time and nothing else.
+    """
+    status = os.fstat(fd)
+    changed_at = status.st_ctime_ns if status.st_nlink == 1 else 0
+    return status.st_size, status.st_mtime_ns, changed_at
 
 
 class Reader:

@@ -7,7 +7,7 @@ from lading.layer.decompress import file_chunks, uncompressed
 from lading.layer.entries import Slice
 from lading.layer.frames import Cutter
 from lading.layer.page import Opened, Page
-from lading.layer.reading import open_file
+from lading.layer.reading import open_file, state
 from lading.layer.scan_codec import CHUNK, sniff
 from lading.layer.strict import read_strictly
 from lading.layer.writer import Blob, write_blob
@@ -66,7 +66,7 @@ def recompress(
 def _checked(path: str, spool: Spool) -> Slice:
     """The uncompressed tar, read once from end to end."""
     fd, size = open_file(path)
-    spool.adopt(fd)
+    spool.adopt_input(fd, path, state(fd))
     chunks: Iterator[bytes] = file_chunks(fd, 0, size, what=path)
     if sniff(next(file_chunks(fd, 0, min(size, CHUNK), what=path), b"")) != "none":
         scratch = Scratch(spool.scratch(), spool.checkpoint)

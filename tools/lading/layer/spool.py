@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from lading.errors import StorageError
+from lading.layer.reading import changed, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ class Spool:
         checkpoint: for those who fill the files: what it raises ends the work.
     """
 
-    __slots__ = ("_directory", "_owned", "checkpoint")
+    __slots__ = ("_directory", "_inputs", "_owned", "checkpoint")
 
     def __init__(self, directory: str, checkpoint: Callable[[], None] = lambda: None) -> None:
         self._directory = directory or "."
         self.checkpoint = checkpoint
         self._owned: list[int] = []
+        self._inputs: list[tuple[str, int, tuple[int, int, int]]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -36,14 +38,28 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        for fd in self._owned:
-            os.close(fd)
-        self._owned.clear()
+        try:
+            for path, fd, before in self._inputs:
+                if error is None and state(fd) != before:
+                    raise changed(path)
+        finally:
+            for fd in self._owned:
+                os.close(fd)
+            self._owned.clear()
+            self._inputs.clear()
 
     def adopt(self, fd: int) -> int:
         """Closes `fd` when the spool ends."""
         self._owned.append(fd)
         return fd
+
+    def adopt_input(self, fd: int, path: str, before: tuple[int, int, int]) -> None:
+        """Closes `fd`, open at `path`, when the spool ends.
+
+        Leaving the spool raises InputError if the file's `state` is not `before` any more.
+        """
+        self._inputs.append((path, fd, before))
+        self.adopt(fd)
 
     def scratch(self) -> int:
         """A new empty file without a name, open for reading and writing; raises StorageError."""

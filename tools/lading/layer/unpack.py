@@ -6,7 +6,7 @@ import os
 
 from lading.layer.archive import Scratch, read_archive
 from lading.layer.entries import Slice
-from lading.layer.reading import open_file
+from lading.layer.reading import changed, open_file, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _read_one(
 ) -> list[Entry]:
     kind, _, path = archive
     fd, size = open_file(path)
+    before = state(fd)
     kept = False
     try:
         if kind == "A":
@@ -103,7 +104,9 @@ def _read_one(
         # Content that was not compressed is still in the archive itself.
         kept = any(isinstance(entry.source, Slice) and entry.source.fd == fd for entry in entries)
         if kept:
-            spool.adopt(fd)
+            spool.adopt_input(fd, path, before)
+        elif state(fd) != before:
+            raise changed(path)
     finally:
         if not kept:
             os.close(fd)
