@@ -11,6 +11,7 @@ is in use or kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -62,18 +63,19 @@ def main(argv: Sequence[str]) -> int:
     used, unknown = _used(values.daemon)
     left = cleanup.leftovers(root) if values.dry_run else cleanup.reap(root)
     blobs = sum(_collected(one, dry_run=values.dry_run) for one in collect.directories(root))
-    unload = _Unload(values.daemon) if remove_loaded and not values.dry_run else None
     plan, stayed = _planned(root, policy, used, unknown), []
     first, removed = plan, list(plan.removals)
-    for _ in range(0 if values.dry_run else _ROUNDS):
-        busy = cleanup.carry_out(root, plan, unload)
-        removed = [one for one in removed if one.item.entry.name not in busy]
-        stayed += busy
-        if not busy:
-            break
-        # Somebody began to use what was to go; something else may do.
-        plan = _planned(root, policy, used, unknown)
-        removed += plan.removals
+    loaded_in = (values.daemon or _there()) if remove_loaded and not values.dry_run else ()
+    with contextlib.closing(_Unload(loaded_in)) as unload:
+        for _ in range(0 if values.dry_run else _ROUNDS):
+            busy = cleanup.carry_out(root, plan, unload)
+            removed = [one for one in removed if one.item.entry.name not in busy]
+            stayed += busy
+            if not busy:
+                break
+            # Somebody began to use what was to go; something else may do.
+            plan = _planned(root, policy, used, unknown)
+            removed += plan.removals
     plan = replace(plan, removals=tuple(removed), before=first.before)
     if values.json:
         print(json.dumps(_object(plan, left, blobs, stayed, values.dry_run)))
@@ -206,9 +208,8 @@ def _used(chosen: Sequence[str]) -> tuple[dict[str, str], str]:
     unknown = ""
     for name in chosen or _there():
         try:
-            engine = engines.connect(name)
-            used |= {str(digest): f"a container of {name}" for digest in engine.used()}
-            engine.close()
+            with contextlib.closing(engines.connect(name)) as engine:
+                used |= {str(digest): f"a container of {name}" for digest in engine.used()}
         except LadingError as error:
             print(f"lading: {error.what}; nothing is removed", file=sys.stderr)
             unknown = name
@@ -219,10 +220,18 @@ class _Unload:
     """Takes removed images out of the engines as well, unless a container uses them there.
 
     An image that has the name but is another one is not lading's to remove (S0.9).
+
+    Args:
+        names: of the engines.
     """
 
-    def __init__(self, chosen: Sequence[str]) -> None:
-        self._engines = [engines.connect(name) for name in chosen or _there()]
+    def __init__(self, names: Sequence[str]) -> None:
+        self._engines = [engines.connect(name) for name in names]
+
+    def close(self) -> None:
+        """Ends the connections, and what was started to make them."""
+        for engine in self._engines:
+            engine.close()
 
     def __call__(self, item: Entry) -> None:
         for engine in self._engines:

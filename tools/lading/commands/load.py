@@ -7,6 +7,7 @@ Prints one loaded reference a line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -20,9 +21,10 @@ from lading.engine import engines
 from lading.engine.engine import Loaded
 from lading.engine.name import image_name
 from lading.errors import UsageError
+from lading.oci.content import Content
 from lading.oci.platform import Platform
 
-__all__ = ["image_names", "main"]
+__all__ = ["image_names", "load", "main"]
 
 
 def _flags() -> flags.FlagValues:
@@ -55,19 +57,54 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:load")
     platform = Platform.parse(values.platform) if values.platform else None
     image = deploy.read(Path(values.spec), Path(values.runfiles))
-    repository = values.name
-    if repository is None:
-        repository = "/".join(word for word in (image.registry, image.repository) if word)
-    names = image_names(repository, image.tags if values.tag is None else values.tag)
-    engine = engines.connect(
-        values.daemon or image.extra.get("daemon") or "docker", host=values.host
-    )
     session = connection.connect(values) if image.sources else None
-    content = remote.Remote(values, image.remote).content(image, session)
-    with Meter(f"{image.label}: sent") as meter:
-        loaded = engine.load(content, image.root, names, platform=platform, progress=meter)
+    loaded = load(
+        image,
+        remote.Remote(values, image.remote).content(image, session),
+        repository=values.name,
+        tags=values.tag,
+        daemon=values.daemon,
+        host=values.host,
+        platform=platform,
+    )
     _report(image.label, loaded, as_json=values.json)
     return 0
+
+
+def load(
+    image: deploy.Deploy,
+    content: Content,
+    *,
+    repository: str | None = None,
+    tags: Sequence[str] | None = None,
+    daemon: str | None = None,
+    host: str = "",
+    platform: Platform | None = None,
+) -> Loaded:
+    """Loads an image of the build; what is given here wins over what its target says.
+
+    Args:
+        image: what is loaded.
+        content: where its bytes are.
+        repository: its name, without a tag.
+        tags: see `image_names`.
+        daemon: the engine.
+        host: address of the engine.
+        platform: another one than the engine's own.
+
+    Raises:
+        UsageError: it has no name.
+        LadingError: see `Engine.load`.
+    """
+    if repository is None:
+        repository = "/".join(word for word in (image.registry, image.repository) if word)
+    names = image_names(repository, image.tags if tags is None else tags)
+    name = daemon or image.extra.get("daemon") or "docker"
+    with (
+        contextlib.closing(engines.connect(name, host=host)) as engine,
+        Meter(f"{image.label}: sent") as meter,
+    ):
+        return engine.load(content, image.root, names, platform=platform, progress=meter)
 
 
 def image_names(repository: str, tags: Sequence[str]) -> list[str]:

@@ -163,16 +163,10 @@ def _write(operation: _Operation, values: flags.FlagValues) -> None:
 def _load(operations: list[_Operation], values: flags.FlagValues) -> None:
     if not operations:
         return
-    from lading.commands.load import image_names
-    from lading.engine import engines
+    from lading.commands.load import load
 
     for operation in operations:
-        image = operation.image
-        repository = "/".join(word for word in (image.registry, image.repository) if word)
-        names = image_names(repository, image.tags)
-        engine = engines.connect(image.extra.get("daemon") or "docker", host=values.host)
-        with Meter(f"{image.label}: sent") as meter:
-            loaded = engine.load(operation.content, image.root, names, progress=meter)
+        loaded = load(operation.image, operation.content, host=values.host)
         operation.report = {
             "destination": loaded.engine,
             "references": list(loaded.names),
