@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lading.commands import contract, structure
+from lading.commands import contract, structure, structure_config
 from lading.errors import InputError
 from lading.layer.view import View
 
@@ -74,7 +74,7 @@ CONFIG: dict[str, Any] = {
 
 def _problems(config: dict[str, Any]) -> list[str]:
     data = json.dumps({"schemaVersion": "2.0.0", **config}).encode()
-    found = structure.check(structure.read(data, what="test.yaml"), VIEW, CONFIG)
+    found = structure.check(structure_config.read(data, what="test.yaml"), VIEW, CONFIG)
     assert found, "nothing was checked"
     return [result.problem for result in found]
 
@@ -171,11 +171,18 @@ def test_metadata(test: dict[str, Any], problem: str) -> None:
             "setup or teardown",
         ),
         ("schemaVersion: [", "YAML"),
+        ("schemaVersion: 2.0.0\nfileExistenceTests: 1", "fileExistenceTests is no list"),
+        ("schemaVersion: 2.0.0\nfileExistenceTests: [{name: x, path: y, uid: root}]", "a number"),
+        ("schemaVersion: 2.0.0\ncommandTests: [{name: x, command: y, exitCode: z}]", "a number"),
+        ("schemaVersion: 2.0.0\ncommandTests: [{name: x, command: y, args: a}]", "a list"),
+        ("schemaVersion: 2.0.0\nglobalEnvVars: [{value: 1}]", "'globalEnvVars' is [{'value': 1}]"),
+        ("schemaVersion: 2.0.0\nmetadataTest: {labels: [{value: x}]}", "a list of {key"),
+        ("schemaVersion: 2.0.0\nmetadataTest: {volumes: {a: b}}", "a list of texts"),
     ],
 )
 def test_a_configuration_that_is_wrong_is_refused(text: str, message: str) -> None:
     with pytest.raises(InputError, match=r"test\.yaml") as caught:
-        structure.read(text.encode(), what="test.yaml")
+        structure_config.read(text.encode(), what="test.yaml")
     assert message in str(caught.value)
 
 
@@ -187,7 +194,7 @@ commandTests:
   - {name: x, command: app, args: [-v], envVars: [{key: B, value: two}], exitCode: 3,
      expectedOutput: ["1.*"], excludedError: [oops]}
 """
-    [command] = structure.read(text.encode(), what="test.yaml").commands
+    [command] = structure_config.read(text.encode(), what="test.yaml").commands
     assert command.words == ("app", "-v")
     assert command.env == {"A": "1", "B": "two"}
     assert (command.exit_code, command.expected_output) == (3, ("1.*",))

@@ -6,6 +6,7 @@ does not hold.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import uuid
@@ -15,8 +16,9 @@ from typing import BinaryIO
 
 from absl import flags
 
-from lading.commands import contract, deploy, entry, structure
-from lading.commands.structure import Command, Result
+from lading.commands import contract, deploy, entry, structure, structure_config
+from lading.commands.structure import Result
+from lading.commands.structure_config import Command
 from lading.errors import EngineError, InputError, NotFoundError, UsageError
 from lading.layer.view import Opener, View
 from lading.oci import content as contents
@@ -26,7 +28,8 @@ from lading.store import image as images
 
 __all__ = ["main"]
 
-_SECONDS = 120
+#: A command, and the removal of a container, may take so long.
+_SECONDS = 120.0
 
 
 def _flags() -> flags.FlagValues:
@@ -62,7 +65,7 @@ def _results(subject: deploy.Deploy, runfiles: Path) -> Iterator[Result]:
         problem = f"it is {actual}; when that is right, set digest to it"
         yield Result(f"digest {expected}", "" if actual == expected else problem)
     paths = subject.extra.get("configs", [])
-    configs = [structure.read((runfiles / path).read_bytes(), what=path) for path in paths]
+    configs = [structure_config.read((runfiles / path).read_bytes(), what=path) for path in paths]
     wanted = subject.extra.get("contract")
     if not configs and not wanted:
         return
@@ -112,20 +115,20 @@ def _run(subject: deploy.Deploy, commands: Sequence[Command]) -> Iterator[Result
             f"{subject.label}: command tests need a container engine",
             fix='set daemon = "docker" or "podman", or move them to a test of their own',
         )
-    engine = engines.connect(name)
     tag = f"lading.test/{uuid.uuid4().hex}:test"
-    try:
-        loaded = engine.load(subject.built(), subject.root, [tag])
-        image = str(loaded.id)
-        for command in commands:
-            yield Result(f"command: {command.name}", _run_one(name, image, command))
-    finally:
-        engine.remove(tag)
-        engine.close()
+    with contextlib.closing(engines.connect(name)) as engine:
+        try:
+            loaded = engine.load(subject.built(), subject.root, [tag])
+            for command in commands:
+                yield Result(f"command: {command.name}", _run_one(name, str(loaded.id), command))
+        finally:
+            engine.remove(tag)
 
 
 def _run_one(engine: str, image: str, command: Command) -> str:
-    words = [engine, "run", "--rm", "--network=none", f"--entrypoint={command.words[0]}"]
+    container = f"lading-test-{uuid.uuid4().hex}"
+    words = [engine, "run", "--rm", f"--name={container}", "--network=none"]
+    words += [f"--entrypoint={command.words[0]}"]
     words += [f"--env={name}={value}" for name, value in command.env.items()]
     try:
         done = subprocess.run(
@@ -140,12 +143,25 @@ def _run_one(engine: str, image: str, command: Command) -> str:
     except FileNotFoundError:
         raise EngineError(f"{engine} is not on PATH", fix=f"install the client {engine}") from None
     except subprocess.TimeoutExpired:
-        return f"it did not end within {_SECONDS} s"
+        # The client is gone; the container is the engine's, and would go on.
+        _remove_container(engine, container)
+        return f"it did not end within {_SECONDS:g} s"
     if done.returncode != command.exit_code:
         return f"exit code {done.returncode}, not {command.exit_code}: {done.stderr[-500:]!r}"
     return structure.matches(
         done.stdout, command.expected_output, command.excluded_output, "stdout"
     ) or structure.matches(done.stderr, command.expected_error, command.excluded_error, "stderr")
+
+
+def _remove_container(engine: str, container: str) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            [engine, "rm", "--force", container],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
 
 
 if __name__ == "__main__":

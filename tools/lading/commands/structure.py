@@ -1,7 +1,6 @@
 """The checks of container-structure-test configurations, on files and config of an image.
 
-https://github.com/GoogleContainerTools/container-structure-test, schema 2.0.0. Nothing is unpacked
-and no container is started; tests of commands are given back for somebody with an engine.
+Nothing is unpacked and no container is started; tests of commands are for somebody with an engine.
 """
 
 from __future__ import annotations
@@ -12,40 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lading.errors import InputError, LadingError
+from lading.commands.structure_config import Config, strings
+from lading.errors import InputError
 from lading.layer.view import DIRECTORY, FILE, SYMLINK, Node, View
-from lading.store import yamltext
 
-__all__ = ["Command", "Config", "Result", "check", "matches", "read"]
+__all__ = ["Result", "check", "matches"]
 
-_MAX_CONFIG = 1024 * 1024
 _MAX_CONTENT = 64 * 1024 * 1024
 _EXECUTABLE = {"owner": 0o100, "group": 0o010, "other": 0o001, "any": 0o111, "": 0}
 _KINDS = {SYMLINK: stat.S_IFLNK, DIRECTORY: stat.S_IFDIR, FILE: stat.S_IFREG}
-
-#: Every key of each part; True for those that have to be there.
-_KEYS: Mapping[str, Mapping[str, bool]] = {
-    "commandTests": dict.fromkeys(
-        (
-            "args", "envVars", "expectedOutput", "excludedOutput", "expectedError",
-            "excludedError", "exitCode", "setup", "teardown",
-        ),
-        False,
-    ) | {"name": True, "command": True},
-    "fileExistenceTests": dict.fromkeys(
-        ("shouldExist", "permissions", "uid", "gid", "isExecutableBy"), False
-    ) | {"name": True, "path": True},
-    "fileContentTests": dict.fromkeys(("expectedContents", "excludedContents"), False)
-    | {"name": True, "path": True},
-    "metadataTest": dict.fromkeys(
-        (
-            "env", "envVars", "unboundEnvVars", "labels", "entrypoint", "cmd", "exposedPorts",
-            "unexposedPorts", "volumes", "unmountedVolumes", "workdir", "user",
-        ),
-        False,
-    ),
-}  # fmt: skip
-_TOP = {*_KEYS, "schemaVersion", "globalEnvVars", "licenseTests"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,60 +28,6 @@ class Result:
 
     name: str
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command test: what to run, and what has to come of it. Texts are regular expressions."""
-
-    name: str
-    words: tuple[str, ...]
-    env: Mapping[str, str]
-    exit_code: int
-    expected_output: tuple[str, ...]
-    excluded_output: tuple[str, ...]
-    expected_error: tuple[str, ...]
-    excluded_error: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """A configuration, checked: `value` holds its parts under their own names."""
-
-    what: str
-    value: Mapping[str, Any]
-    commands: tuple[Command, ...]
-
-
-def read(data: bytes, *, what: str) -> Config:
-    """Reads a configuration, YAML or JSON.
-
-    Raises:
-        InputError: it is malformed, or asks for something that is not offered.
-    """
-    if len(data) > _MAX_CONFIG:
-        raise InputError(f"{what} has more than {_MAX_CONFIG} bytes")
-    try:
-        node = yamltext.parse(data.decode(), what=what)
-    except UnicodeDecodeError:
-        raise InputError(f"{what} is not UTF-8") from None
-    except LadingError as error:
-        raise InputError(error.what, fix=error.fix) from None
-    value = node.value if node else None
-    if not isinstance(value, dict):
-        raise InputError(f"{what} is not a mapping", fix="start with schemaVersion: 2.0.0")
-    version = str(value.get("schemaVersion", ""))
-    if version.partition(".")[0] != "2":
-        raise InputError(f"{what} has the schemaVersion {version!r}", fix="write 2.0.0")
-    if unknown := sorted(set(value) - _TOP):
-        raise InputError(f"{what}: {unknown[0]!r} is unknown", fix=f"known: {', '.join(_TOP)}")
-    if value.get("licenseTests"):
-        raise InputError(f"{what}: licenseTests are not offered", fix="remove them")
-    for part, keys in _KEYS.items():
-        items = value.get(part)
-        for item in [items] if part == "metadataTest" else items or []:
-            _check_keys(item or {}, keys, f"{what}, {part}")
-    return Config(what, value, tuple(_commands(value, what)))
 
 
 def check(config: Config, view: View, image: Mapping[str, Any]) -> list[Result]:
@@ -125,17 +45,6 @@ def check(config: Config, view: View, image: Mapping[str, Any]) -> list[Result]:
     if metadata := config.value.get("metadataTest"):
         results += _metadata(metadata, image.get("config") or {})
     return results
-
-
-def _check_keys(item: object, keys: Mapping[str, bool], what: str) -> None:
-    if not isinstance(item, dict):
-        raise InputError(f"{what}: {item!r:.80} is not a mapping")
-    for key in item:
-        if key not in keys:
-            raise InputError(f"{what}: {key!r} is unknown", fix=f"known: {', '.join(sorted(keys))}")
-    for key, needed in keys.items():
-        if needed and not isinstance(item.get(key), str):
-            raise InputError(f"{what}: {key!r} is missing or no string")
 
 
 def _existence(view: View, item: Mapping[str, Any]) -> str:
@@ -176,9 +85,7 @@ def _content(view: View, item: Mapping[str, Any]) -> str:
     if node is None or node.type != FILE:
         return f"{path} does not exist" if node is None else f"{path} is no regular file"
     text = view.read(node, limit=_MAX_CONTENT).decode("utf-8", "replace")
-    return matches(
-        text, _strings(item, "expectedContents"), _strings(item, "excludedContents"), path
-    )
+    return matches(text, strings(item, "expectedContents"), strings(item, "excludedContents"), path)
 
 
 def matches(text: str, expected: Sequence[str], excluded: Sequence[str], what: str) -> str:
@@ -239,29 +146,3 @@ def _pair(kind: str, item: Mapping[str, Any], found: Mapping[str, str]) -> Resul
         return Result(name, f"{key} is not set")
     equal = _search(f"^(?:{value})$", found[key]) if item.get("isRegex") else found[key] == value
     return Result(name, "" if equal else f"{key} is {found[key]!r}, not {value!r}")
-
-
-def _commands(value: Mapping[str, Any], what: str) -> Iterator[Command]:
-    shared = {item["key"]: str(item["value"]) for item in value.get("globalEnvVars") or []}
-    for item in value.get("commandTests") or []:
-        if item.get("setup") or item.get("teardown"):
-            raise InputError(
-                f"{what}: the command test {item['name']!r} has a setup or teardown",
-                fix="make them part of its command: sh -c '…'",
-            )
-        own = {pair["key"]: str(pair["value"]) for pair in item.get("envVars") or []}
-        yield Command(
-            item["name"],
-            (item["command"], *map(str, item.get("args") or [])),
-            shared | own,
-            int(item.get("exitCode") or 0),
-            *(
-                _strings(item, key)
-                for key in ("expectedOutput", "excludedOutput", "expectedError", "excludedError")
-            ),
-        )
-
-
-def _strings(item: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = item.get(key) or []
-    return (value,) if isinstance(value, str) else tuple(map(str, value))
