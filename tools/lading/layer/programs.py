@@ -7,7 +7,6 @@ interpreter is not: the dynamic loader of an ELF file, or what a script names af
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
 from lading.layer.view import DIRECTORY, FILE, View
 
@@ -56,7 +55,7 @@ def why_not_runnable(view: View, path: str, architecture: str, *, depth: int = 0
         return f"{path} is no regular file"
     if not node.mode & 0o111:
         return f"{path} is not executable (mode {node.mode:04o})"
-    head = view.read(node, limit=max(node.size, _HEAD))[:_HEAD]
+    head = view.head(node, _HEAD)
     if head.startswith(b"#!"):
         interpreter = head[2:256].split(b"\n")[0].strip().split()
         if not interpreter:
@@ -105,8 +104,3 @@ def _read_elf(head: bytes) -> tuple[int, str]:
         if kind == _PT_INTERP:
             return machine, head[offset : offset + length].rstrip(b"\0").decode()
     return machine, ""
-
-
-def executable_by(mode: int, who: Sequence[str]) -> bool:
-    """Whether the permission bits let one of `who` (owner, group, other) execute the file."""
-    return any(mode & {"owner": 0o100, "group": 0o010, "other": 0o001}[name] for name in who)

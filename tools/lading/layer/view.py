@@ -6,22 +6,22 @@ read from its layer when somebody asks for it.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from lading.errors import CorruptError, LimitError
+from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK
 from lading.layer.scan import Entry, StreamSource, TarScanner
 from lading.layer.scan_codec import CHUNK, decompress, sniff
 
 __all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "View"]
 
-FILE, SYMLINK, DIRECTORY = "0", "2", "5"
-_HARD_LINK = "1"
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 #: As many symbolic links as Linux follows in one path.
 _MAX_LINKS = 40
+#: Bytes of a path that Linux takes (PATH_MAX): no engine could unpack a longer one.
+_MAX_PATH = 4096
 _MAX_READ = 1 << 30
 #: Faults after which nothing that follows can be trusted. Others are a verifier's business.
 _FATAL = frozenset(
@@ -35,12 +35,12 @@ class Node:
     """A file, directory, link or device of an image.
 
     `type` is the tar typeflag (FILE, SYMLINK, DIRECTORY, …), `mode` the permission bits, `link`
-    a symbolic link's target. A directory that no layer lists has mode 0755 and owner 0:0.
+    a symbolic link's target. A directory that no layer lists has mode 0755 and owner 0:0. `layer`
+    is the number of the last layer that has it; for a file, that is where its content is.
     """
 
     __slots__ = (
-        "children", "gid", "layer", "layer_of_data", "link", "mode", "offset", "size", "type",
-        "uid",
+        "children", "gid", "layer", "link", "mode", "offset", "size", "type", "uid",
     )  # fmt: skip
 
     def __init__(
@@ -52,8 +52,6 @@ class Node:
         self.uid = uid
         self.gid = gid
         self.layer = layer
-        #: The layer that holds the content, where `layer` may only have changed metadata.
-        self.layer_of_data = layer
         self.size = size
         self.offset = offset
         self.link = link
@@ -93,11 +91,20 @@ class View:
         """The content of a regular file; raises LimitError above `limit` bytes."""
         if node.size > limit:
             raise LimitError(f"a file of {node.size} bytes is more than the {limit} allowed")
+        return self.head(node, node.size)
+
+    def head(self, node: Node, size: int) -> bytes:
+        """The first `size` bytes of a regular file, or all of a shorter one."""
+        size = min(size, node.size)
         for entry, scanner in self._entries(node.layer):
             if entry.offset == node.offset and entry.type == FILE:
-                data = b"".join(bytes(piece) for piece in scanner.data())
-                if len(data) == node.size:
-                    return data
+                data = bytearray()
+                for piece in scanner.data():
+                    data += piece[: size - len(data)]
+                    if len(data) == size:
+                        break
+                if len(data) == size:
+                    return bytes(data)
         raise CorruptError(f"layer {node.layer + 1} changed while it was read")
 
     def read_each(self, nodes: Iterable[Node]) -> Iterator[tuple[Node, bytes]]:
@@ -112,7 +119,7 @@ class View:
                 raise LimitError(
                     f"a file of {node.size} bytes is more than the {_MAX_READ} allowed"
                 )
-            wanted.setdefault(node.layer_of_data, {})[node.offset] = node
+            wanted.setdefault(node.layer, {})[node.offset] = node
         for number, places in sorted(wanted.items()):
             for entry, scanner in self._entries(number):
                 found = places.pop(entry.offset, None) if entry.type == FILE else None
@@ -124,13 +131,13 @@ class View:
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Every path below the root with its node, sorted, directories before what they hold."""
 
-        def below(prefix: str, node: Node) -> Iterator[tuple[str, Node]]:
-            for name, child in sorted(node.children.items()):
-                path = f"{prefix}/{name}"
-                yield path, child
-                yield from below(path, child)
-
-        return below("", self.root)
+        pending = [("", self.root)]
+        while pending:
+            path, node = pending.pop()
+            if path:
+                yield path, node
+            children = sorted(node.children.items(), reverse=True)
+            pending += [(f"{path}/{name}", child) for name, child in children]
 
     def _find(self, path: str, *, follow: bool) -> tuple[str, Node | None]:
         parts = _parts(path)[::-1]
@@ -175,9 +182,11 @@ class View:
 
     def _apply(self, number: int) -> None:
         for entry, _ in self._entries(number):
+            if len(entry.name) > _MAX_PATH:
+                raise CorruptError(f"layer {number + 1} has a path of {len(entry.name)} bytes")
             *parents, name = _parts(_text(entry.name)) or [""]
             if not name:
-                self._meta(self.root, entry, number)
+                _set_meta(self.root, entry, number)
                 continue
             if ".." in (*parents, name):
                 raise CorruptError(f"layer {number + 1}: {_text(entry.name)!r} leaves the root")
@@ -194,9 +203,9 @@ class View:
     def _put(self, directory: Node, name: str, entry: Entry, number: int) -> None:
         existing = directory.children.get(name)
         if entry.type == DIRECTORY and existing is not None and existing.type == DIRECTORY:
-            self._meta(existing, entry, number)
+            _set_meta(existing, entry, number)
             return
-        if entry.type == _HARD_LINK:
+        if entry.type == LINK:
             target = self.find(_text(entry.link), follow=False)
             if target is None or target.type == DIRECTORY:
                 raise CorruptError(
@@ -209,16 +218,8 @@ class View:
         node = Node(
             entry.type, 0, 0, 0, layer=number, size=entry.size, offset=entry.offset, link=link
         )
-        self._meta(node, entry, number)
+        _set_meta(node, entry, number)
         directory.children[name] = node
-
-    def _meta(self, node: Node, entry: Entry, number: int) -> None:
-        node.mode, node.uid, node.gid, node.layer = (
-            entry.mode & 0o7777,
-            entry.uid,
-            entry.gid,
-            number,
-        )
 
     def _directory(self, parents: Sequence[str], number: int) -> Node:
         """The directory an entry lies in: links below the root are followed, as engines do."""
@@ -233,9 +234,23 @@ class View:
         return node
 
 
+def _set_meta(node: Node, entry: Entry, number: int) -> None:
+    node.mode, node.uid, node.gid = entry.mode & 0o7777, entry.uid, entry.gid
+    node.layer = number
+
+
 def _prune(node: Node, number: int) -> bool:
     """Removes what layers below `number` put into `node`; whether anything is left of it."""
-    node.children = {name: child for name, child in node.children.items() if _prune(child, number)}
+    nodes = [node]
+    for one in nodes:
+        nodes += one.children.values()
+    for one in reversed(nodes):
+        kept = {name: child for name, child in one.children.items() if _stays(child, number)}
+        one.children = kept
+    return _stays(node, number)
+
+
+def _stays(node: Node, number: int) -> bool:
     return node.layer == number or bool(node.children)
 
 
@@ -251,8 +266,3 @@ def _chunks(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
     yield first
     while chunk := stream.read(CHUNK):
         yield chunk
-
-
-def normal(path: str) -> str:
-    """`path` from the root, without `.`, empty and `..` components."""
-    return posixpath.normpath("/" + path.lstrip("/"))

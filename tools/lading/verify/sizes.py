@@ -57,7 +57,7 @@ class Files:
         """The sha256 of the regular file at `path`, in hex."""
         node = self.view.find(path, follow=False)
         assert node is not None
-        return self.digests.get((node.layer_of_data, node.offset), "")
+        return self.digests.get((node.layer, node.offset), "")
 
     def biggest(self, count: int) -> list[tuple[int, str]]:
         """The largest files that can be seen, largest first."""
@@ -69,7 +69,7 @@ class Files:
         places: defaultdict[str, dict[tuple[int, int], tuple[int, str]]] = defaultdict(dict)
         for path, node in self.view.walk():
             if node.type == FILE and node.size:
-                key = (node.layer_of_data, node.offset)
+                key = (node.layer, node.offset)
                 places[self.digests[key]].setdefault(key, (node.size, path))
         found = [
             Copies(next(iter(same.values()))[0], tuple(path for _, path in same.values()))
@@ -88,7 +88,7 @@ def measure(content: Content, image: Image) -> Files:
     """Reads every layer of `image`; raises CorruptError for one that cannot be read."""
     view = View([functools.partial(content.open, layer) for layer in image.layers])
     digests: dict[tuple[int, int], str] = {}
-    seen = {(node.layer_of_data, node.offset) for _, node in view.walk() if node.type == FILE}
+    seen = {(node.layer, node.offset) for _, node in view.walk() if node.type == FILE}
     layers = []
     for number, layer in enumerate(image.layers):
         total = entries = hidden = 0
