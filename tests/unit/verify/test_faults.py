@@ -306,3 +306,24 @@ def test_many_findings_of_a_rule_are_cut_short(tmp_path: Path) -> None:
     ]
     assert len(found) == 21
     assert found[-1].what == "and 29 more of the same"
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "what"),
+    [
+        ("blobs/gone", "nowhere", "leads nowhere"),
+        ("blobs/round", ".", "leads to a directory of the layout"),
+        ("blobs/sha256/up", "../..", "leads to a directory of the layout"),
+        ("blobs/itself", "itself", "leads nowhere"),
+    ],
+)
+def test_a_link_that_is_followed_may_lead_nowhere_or_in_circles(
+    tmp_path: Path, name: str, target: str, what: str
+) -> None:
+    directory = sound(tmp_path / "layout")
+    for link in (name, f"{name}2"):
+        (directory / link).symlink_to(target)
+    findings = verify_directory(directory, Options(follow_links=True)).findings
+    assert {finding.rule for finding in findings} == {"layout-file-type"}
+    assert {finding.subject for finding in findings} == {name, f"{name}2"}
+    assert all(what in finding.what for finding in findings)

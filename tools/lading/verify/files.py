@@ -18,7 +18,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.verify_rules import Findings
 from lading.store.tarscan import FileSource, TarFile, window
 
-__all__ = ["DirectoryFiles", "Files", "FilesContent", "TarFiles"]
+__all__ = ["DirectoryFiles", "Files", "FilesContent", "TarFiles", "read"]
 
 
 class Files(Protocol):
@@ -44,19 +44,31 @@ class DirectoryFiles:
     def __init__(self, directory: Path, found: Findings, *, follow_links: bool) -> None:
         self.names: dict[str, Path] = {}
         self._flags = os.O_RDONLY | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
+        # A link may lead to a directory above it: each is entered once.
+        entered = {_identity(directory.stat())}
         for place, directories, files in os.walk(directory, followlinks=follow_links):
+            again = {".lading"}
             for name in [*files, *directories]:
                 path = Path(place, name)
                 shown = path.relative_to(directory).as_posix()
-                mode = (path.stat() if follow_links else path.lstat()).st_mode
-                if stat.S_ISREG(mode):
+                try:
+                    status = path.stat() if follow_links else path.lstat()
+                except OSError as error:
+                    found.add("layout-file-type", shown, f"it leads nowhere: {error.strerror}")
+                    continue
+                if stat.S_ISREG(status.st_mode):
                     self.names[shown] = path
-                elif not stat.S_ISDIR(mode):
+                elif not stat.S_ISDIR(status.st_mode):
                     found.add("layout-file-type", shown, "it is no regular file")
-            directories[:] = sorted(set(directories) - {".lading"})
+                elif _identity(status) in entered:
+                    found.add("layout-file-type", shown, "it leads to a directory of the layout")
+                    again.add(name)
+                else:
+                    entered.add(_identity(status))
+            directories[:] = sorted(set(directories) - again)
 
     def open(self, name: str) -> BinaryIO:
-        """Opens a file without following links."""
+        """Opens one of `names`; raises StorageError."""
         try:
             return os.fdopen(os.open(self.names[name], self._flags), "rb")
         except OSError as error:
@@ -130,6 +142,10 @@ class FilesContent:
     def path(self, descriptor: Descriptor) -> Path | None:
         """There is none to rely on."""
         return None
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def read(files: Files, name: str, limit: int) -> bytes | None:
