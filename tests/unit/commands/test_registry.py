@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from lading.commands import registry
-from lading.errors import DeniedError, InputError, NotFoundError, UnreachableError, UsageError
+from lading.errors import (
+    CorruptError,
+    DeniedError,
+    InputError,
+    NotFoundError,
+    UnreachableError,
+    UsageError,
+)
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
@@ -155,6 +162,18 @@ def test_a_login_keeps_what_else_is_configured(
     value = json.loads(path.read_text())
     assert value["proxies"] == {"default": {}}
     assert "other.example.com" in value["auths"]
+
+
+@pytest.mark.parametrize("text", ['{"auths": []}', '{"credHelpers": 1}', '{"auths"', "[]"])
+def test_a_login_leaves_a_configuration_alone_that_it_does_not_understand(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "docker/config.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with serve() as server, pytest.raises((InputError, CorruptError), match=r"config\.json"):
+        _login(monkeypatch, [server.address, "--username=me"], "secret")
+    assert path.read_text() == text
 
 
 def test_a_login_goes_to_the_configured_helper(

@@ -210,6 +210,8 @@ def test_a_lease_lasts_as_long_as_the_command_whose_code_it_returns(two: Store) 
     assert lease.holders(two.root, _GCC) == []
     with pytest.raises(NotFoundError, match="no program"):
         two("lease", _GCC, "--", "no-such-program-here")
+    with pytest.raises(UsageError, match="cannot be run"):
+        two("lease", _GCC, "--", str(two.root))
     with pytest.raises(UsageError, match="no command"):
         two("lease", _GCC)
 

@@ -26,7 +26,7 @@ from lading.errors import InputError
 from lading.oci import document
 from lading.registry import helpers
 
-__all__ = ["Credential", "Credentials", "anonymous", "files", "find"]
+__all__ = ["Credential", "Credentials", "anonymous", "files", "find", "read", "section"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def find(registry: str, repository: str) -> Credential | None:
     Raises InputError for a file that cannot be understood or a helper that fails.
     """
     for path in files(os.environ):
-        config = _read(path)
+        config = read(path)
         if config is not None and (found := _search(config, path, registry, repository)):
             return found
     return None
@@ -83,7 +83,8 @@ def files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield (Path(config) if config else home / ".config") / "containers" / "auth.json"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> dict[str, Any] | None:
+    """A configuration file's object; None where there is none. Raises InputError, CorruptError."""
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -96,11 +97,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _search(
     config: Mapping[str, Any], path: Path, registry: str, repository: str
 ) -> Credential | None:
-    per_registry = _section(config, "credHelpers", path)
+    per_registry = section(config, "credHelpers", path)
     for key in _keys(per_registry, registry, repository):
         if (found := _ask(per_registry[key], key, path)) is not None:
             return found
-    auths = _section(config, "auths", path)
+    auths = section(config, "auths", path)
     keys = list(_keys(auths, registry, repository))
     for key in keys:
         if (found := _decode(auths[key], key, path)) is not None:
@@ -113,7 +114,8 @@ def _search(
     return None
 
 
-def _section(config: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+def section(config: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+    """One of its objects, empty where there is none; raises InputError for anything else."""
     value = config.get(name) or {}
     if not isinstance(value, dict):
         raise InputError(f"{path}: {name} is not an object")

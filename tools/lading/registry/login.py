@@ -12,7 +12,6 @@ from typing import Any
 
 from lading.errors import DeniedError, InputError, StorageError
 from lading.http.messages import Request
-from lading.oci import document
 from lading.registry import answers, credentials, helpers
 from lading.registry.auth import Access
 from lading.registry.credentials import Credential
@@ -27,7 +26,7 @@ def check(session: Session, registry: str) -> bool:
     Raises DeniedError when it refuses, UnreachableError when it does not answer.
     """
     origin = session.origin(registry)
-    access = Access(registry, session.origin(registry), "", ())
+    access = Access(registry, origin, "", ())
     response = session.send(access, Request("GET", origin, "/v2/"), doing=f"log in to {registry}")
     asked = "Authorization" in response.request.headers
     response.close()
@@ -44,23 +43,22 @@ def store(registry: str, credential: Credential) -> str:
     Returns where it is now. Only the user may read the file.
 
     Raises:
-        InputError: the file cannot be understood, or the helper fails.
+        InputError, CorruptError: the file cannot be understood, or the helper fails.
         StorageError: the file cannot be written.
     """
     path = next(iter(credentials.files(os.environ)))
-    data = path.read_bytes() if path.exists() else b""
-    config: dict[str, Any] = document.loads_object(data, what=str(path)) if data.strip() else {}
-    per_registry = config.get("credHelpers")
-    helper = per_registry.get(registry) if isinstance(per_registry, dict) else None
+    config = credentials.read(path) or {}
+    auths = credentials.section(config, "auths", path)
+    helper = credentials.section(config, "credHelpers", path).get(registry)
     helper = helper or config.get("credsStore")
     if isinstance(helper, str) and helper:
         _to_helper(helper, registry, credential)
-        auths = config.setdefault("auths", {})
-        auths.setdefault(registry, {})  # how docker knows that the helper has one
+        # How docker knows that the helper has one.
+        config["auths"] = {registry: {}, **auths}
         _write(path, config)
         return f"{helpers.PREFIX}{helper}"
     pair = f"{credential.username}:{credential.password}".encode()
-    config.setdefault("auths", {})[registry] = {"auth": base64.b64encode(pair).decode()}
+    config["auths"] = {**auths, registry: {"auth": base64.b64encode(pair).decode()}}
     _write(path, config)
     return str(path)
 

@@ -120,6 +120,8 @@ def lease_(argv: Sequence[str]) -> int:
                     continue  # the terminal has told the command as well
     except FileNotFoundError:
         raise NotFoundError(f"there is no program {command[0]!r}") from None
+    except OSError as error:
+        raise UsageError(f"{command[0]!r} cannot be run: {error.strerror}") from None
     finally:
         held.release()
     return code if code >= 0 else 128 - code
