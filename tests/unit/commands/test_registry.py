@@ -164,7 +164,7 @@ def test_a_login_keeps_what_else_is_configured(
     assert "other.example.com" in value["auths"]
 
 
-@pytest.mark.parametrize("text", ['{"auths": []}', '{"credHelpers": 1}', '{"auths"', "[]"])
+@pytest.mark.parametrize("text", ['{"auths": [1]}', '{"credHelpers": 1}', '{"auths"', "[]"])
 def test_a_login_leaves_a_configuration_alone_that_it_does_not_understand(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
