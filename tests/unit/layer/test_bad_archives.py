@@ -7,10 +7,12 @@ and of archives that end early or expand without end.
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import io
 import lzma
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import zstandard
 from lading.errors import CorruptError, InputError, LadingError, LimitError
 from lading.layer import archive as archives
 from lading.layer import decompress
+from lading.layer.view import View
 from tests.unit.layer.bench import build
 
 Member = tuple[tarfile.TarInfo, bytes]
@@ -69,6 +72,13 @@ def _changed(data: bytes, at: int, new: bytes) -> bytes:
     return bytes(block) + data[512:]
 
 
+def _global_headers(count: int, value: str) -> bytes:
+    return b"".join(
+        tarfile.TarInfo.create_pax_global_header({f"comment.{number}": value})
+        for number in range(count)
+    )
+
+
 FILE = _member("a", data=b"content")
 GOOD = _tar(FILE)
 LOST = b"hidden" + bytes(506)
@@ -107,6 +117,22 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
     "half an end": (GOOD[:1536], CorruptError),
     "cut in a header": (GOOD[:100], CorruptError),
     "cut in the data": (_tar(_member("a", data=b"x" * 5000))[:2048], CorruptError),
+    "a name of nothing": (_tar(_member("")), CorruptError),
+    "name longer than any path": (_pax({"path": "a/" * 50_000}, b""), CorruptError),
+    "link longer than any path": (
+        _tar(_member("l", tarfile.SYMTYPE, link="a/" * 50_000)),
+        CorruptError,
+    ),
+    "owner below zero": (_changed(GOOD, 108, b"\xff" * 8), CorruptError),
+    "owner that chown takes for none": (_pax({"uid": "4294967295"}, b""), CorruptError),
+    "time beyond every clock": (_pax({"mtime": "9" * 39}, b""), CorruptError),
+    "time far below zero": (_changed(GOOD, 136, b"\x80" + b"\xff" * 11), CorruptError),
+    "file with a directory's name": (_changed(_tar(_member("a")), 1, b"/"), CorruptError),
+    "a sparse name and no sparse file": (_pax({"GNU.sparse.name": "b"}, b""), CorruptError),
+    "global headers without end": (
+        _global_headers(3, "x" * 900_000) + GOOD,
+        CorruptError,
+    ),
     "second archive behind the end": (GOOD + _tar(_member("b", data=b"x")), CorruptError),
     "data behind the end": (GOOD[:2048] + LOST, CorruptError),
     "no archive": (b"#!/bin/sh\necho hello\n" * 50, CorruptError),
@@ -176,6 +202,34 @@ def test_more_entries_than_any_archive_has(
     path.write_bytes(_tar(*(_member(f"{number}") for number in range(101))))
     with pytest.raises(LimitError, match="many has more than 100 entries"):
         build(out, [f"A\t/\t{path}"])
+
+
+def test_more_names_than_memory(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_MAX_NAMES", 1000)
+    path = tmp_path / "many"
+    path.write_bytes(_tar(*(_member(f"{number}".rjust(50, "x")) for number in range(21))))
+    with pytest.raises(LimitError, match="many has more than 1000 bytes of names"):
+        build(out, [f"A\t/\t{path}"])
+
+
+def test_names_as_deep_as_a_path_can_be() -> None:
+    """A view, unlike an archive, holds every directory on the way; none of it recurses."""
+    deep = "d/" * 2000 + "f"
+    first = _tar(_member(deep, data=b"x"), _member("d/kept"))
+    second = _tar(_member("d/.wh.d"), _member("d/d/new"))
+    layers = [functools.partial(io.BytesIO, data) for data in (first, second)]
+    assert len(list(View(layers[:1]).walk())) == 2002
+    assert [path for path, _ in View(layers).walk()] == ["/d", "/d/d", "/d/d/new", "/d/kept"]
+
+
+def test_the_same_whiteout_many_times_costs_no_more_than_once() -> None:
+    first = _tar(*(_member(f"d/{number}") for number in range(3000)))
+    opaque = [_member("d/.wh..wh..opq")] * 3000
+    second = _tar(*(_member(f"d/new{number}") for number in range(3000)), *opaque)
+    started = time.monotonic()
+    view = View([functools.partial(io.BytesIO, data) for data in (first, second)])
+    assert time.monotonic() - started < 3
+    assert len(list(view.walk())) == 3001
 
 
 def test_an_extended_header_without_end(out: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lading.layer import scan_rules
 from lading.oci.verify_rules import Limits, exit_code
 from lading.oci.verify_table import RULES, Severity
 from lading.verify.place import Options, verify_directory
@@ -228,6 +229,18 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     ),
     "a whiteout with content": ("tar-whiteout", _tar(member("etc/.wh.a", b"x"))),
     "a whiteout of its parent": ("tar-whiteout-name", _tar(member("etc/.wh...", b""))),
+    "a file with the name of a directory": ("tar-field", _tar(member("d/"))),
+    "an owner below zero": ("tar-field", _tar(member("x", uid=2**32 - 1))),
+    "a name longer than any path": ("limit-name", _tar(member("d/" * 100_000 + "x"))),
+    "a sparse name that hides another": (
+        "tar-pax",
+        _tar(
+            member(
+                "../../etc/passwd",
+                pax_headers={"GNU.sparse.major": "1", "GNU.sparse.name": "etc/passwd"},
+            )
+        ),
+    ),
     "an unknown type": ("tar-type", _tar(member("x", type=b"Z"))),
 }  # fmt: skip
 
@@ -279,6 +292,20 @@ def test_caps_hold(tmp_path: Path, limits: Limits, rule: str) -> None:
     spoilt.set_layer(tar_of(*(member(f"f{number}", bytes(2000)) for number in range(9))))
     report = verify_directory(spoilt.directory, Options(limits))
     assert rule in {finding.rule for finding in report.findings}
+    assert exit_code(report.findings) == 9
+
+
+def test_paths_that_fill_memory_are_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every directory on the way to a name counts: 2,000 of them make 4 KiB of name 4 MiB."""
+    monkeypatch.setattr(scan_rules, "_MAX_NAMES", 20 << 20)
+    spoilt = Spoilt(tmp_path / "layout")
+    spoilt.set_layer(tar_of(*(member(f"{number:04}/" + "d/" * 1900 + "x") for number in range(50))))
+    report = verify_directory(spoilt.directory, Options())
+    assert [item.rule for item in report.findings if item.rule.startswith("limit")] == [
+        "limit-names"
+    ]
     assert exit_code(report.findings) == 9
 
 

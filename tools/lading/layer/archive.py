@@ -26,6 +26,8 @@ __all__ = ["Scratch", "read_archive"]
 
 #: Entries of one archive; no distribution comes near.
 _MAX_ENTRIES = 4_000_000
+#: Bytes of their names, link targets and extended attributes, which are held in memory.
+_MAX_NAMES = 512 << 20
 
 
 class Scratch:
@@ -136,10 +138,16 @@ class _Converter:
         self._what = what
         self._keep_names = keep_names
         self._metas: dict[Meta, Meta] = {}
+        self._left = _MAX_NAMES
 
     def add(self, member: Member) -> None:
         path = self._path(member.name)
         origin = f"{self._what} ({path})"
+        if not path and member.type != DIRECTORY:
+            raise CorruptError(f"{self._what}: a name is empty")
+        self._left -= len(member.name) + len(member.link)
+        if self._left < 0:
+            raise LimitError(f"{self._what} has more than {_MAX_NAMES} bytes of names")
         if member.type == "1":
             target = self.entries.get(self._path(member.link))
             if target is None or target.kind == DIRECTORY:
@@ -188,6 +196,7 @@ class _Converter:
             for key, value in member.pax.items()
             if key.startswith(b"SCHILY.xattr.")
         }
+        self._left -= sum(map(len, records.values()))
         meta = Meta(
             member.mode & 0o7777 if mode < 0 else mode,
             member.uid,

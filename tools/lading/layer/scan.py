@@ -6,27 +6,31 @@ POSIX.1-2017 pax (ustar and extended headers) and the GNU extensions are underst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from lading.layer.scan_codec import CHUNK, Fault
 from lading.layer.scan_header import BLOCK, Header, parse_header
-from lading.layer.scan_pax import parse_pax
+from lading.layer.scan_pax import Report, number, parse_pax, seconds, sparse_name
 
 __all__ = ["Entry", "Report", "Source", "StreamSource", "TarScanner", "entry_at"]
 
 _ZERO_BLOCK = bytes(BLOCK)
 #: Largest extended header accepted, in bytes; Go's archive/tar has the same cap.
 _MAX_EXTENSION = 1 << 20
+#: Largest name or link target accepted, in bytes: Linux opens no longer path (PATH_MAX).
+_MAX_NAME = 4096
+#: Largest id: -1, or what is -1 in 32 bits, tells chown to leave the owner as it is.
+_MAX_ID = 2**32 - 2
+_MAX_MTIME = 2**63 - 1
+#: Keys that every sparse file has one of, by the version of the format.
+_SPARSE = frozenset({b"GNU.sparse.numblocks", b"GNU.sparse.map", b"GNU.sparse.major"})
 #: Largest size a ustar header can state, in bytes: eleven octal digits.
 _MAX_USTAR_SIZE = 0o77777777777
 
 #: Types whose data follows the header; every other known type has none.
 _REGULAR = frozenset("07S")
 _WITHOUT_DATA = frozenset("123456")
-
-Report = Callable[[str, str, str], None]
-"""Takes the identity of a rule, the place and what is there."""
 
 
 class Entry(NamedTuple):
@@ -209,24 +213,39 @@ class TarScanner:
             names = ", ".join(sorted(key.decode() for key in misplaced))
             raise Fault("tar-pax", f"a global header sets {names} for every entry", at=at)
         self._global |= records
+        if sum(map(len, self._global.values())) > _MAX_EXTENSION:
+            raise Fault("tar-pax", f"global headers of more than {_MAX_EXTENSION} bytes", at=at)
 
     def _entry(self, header: Header, extended: dict[bytes, bytes], gnu: dict[str, bytes]) -> Entry:
         pax = {**self._global, **extended} if self._global else extended
         at = entry_at(self._index, pax.get(b"path", gnu.get("name", header.name)))
         name = self._one_of(header.name, pax, b"path", gnu.get("name"), at)
         link = self._one_of(header.link, pax, b"linkpath", gnu.get("link"), at)
-        name = pax.get(b"GNU.sparse.name", name)
+        sparse = header.type == "S" or not _SPARSE.isdisjoint(pax)
+        if b"GNU.sparse.name" in pax:
+            name = sparse_name(pax[b"GNU.sparse.name"], name if sparse else b"", at=at)
+        if len(name) > _MAX_NAME or len(link) > _MAX_NAME:
+            raise Fault("limit-name", f"a name of {max(len(name), len(link))} bytes", at=at)
         size = self._size(header, pax, at)
         kind = header.type
         if kind == "0" and name.endswith(b"/"):
+            if header.plain:
+                self._report("tar-field", at, "a file's name ends in a slash, a directory's mark")
             kind = "5"
-        if kind == "S" or b"GNU.sparse.major" in pax or b"GNU.sparse.map" in pax:
+        if sparse:
             self._report("tar-sparse", at, "a sparse file")
             self._pass_sparse_map(header, at)
         if kind in _WITHOUT_DATA and size:
             raise Fault("tar-link-size", f"type {kind} and {size} bytes of data", at=at)
         if kind not in _REGULAR and kind not in _WITHOUT_DATA:
             self._report("tar-type", at, f"the type is {kind!a}")
+        uid = number(pax, b"uid", header.uid, self._report, at)
+        gid = number(pax, b"gid", header.gid, self._report, at)
+        if not (0 <= uid <= _MAX_ID and 0 <= gid <= _MAX_ID):
+            self._report("tar-field", at, f"the owner is {uid}:{gid}")
+        mtime = seconds(pax, header.mtime, self._report, at)
+        if not -_MAX_MTIME <= mtime <= _MAX_MTIME:
+            self._report("tar-field", at, f"mtime is {mtime:.0f}")
         self._left = size
         self._padding = -size % BLOCK
         entry = Entry(
@@ -236,11 +255,11 @@ class TarScanner:
             "0" if kind in _REGULAR else kind,
             size,
             header.mode,
-            self._number(pax, b"uid", header.uid, at),
-            self._number(pax, b"gid", header.gid, at),
+            uid,
+            gid,
             pax.get(b"uname", header.uname),
             pax.get(b"gname", header.gname),
-            self._time(pax, header.mtime, at),
+            mtime,
             link,
             header.device,
             pax,
@@ -264,7 +283,7 @@ class TarScanner:
     def _size(self, header: Header, pax: Mapping[bytes, bytes], at: str) -> int:
         if b"size" not in pax:
             return header.size
-        size = self._number(pax, b"size", -1, at)
+        size = number(pax, b"size", -1, self._report, at)
         if size < 0:
             raise Fault("tar-pax", f"the PAX size is {pax[b'size'][:40]!a}", at=at)
         # A size too large for the header is left at zero there, or at the largest that fits.
@@ -283,25 +302,6 @@ class TarScanner:
             if len(block) < BLOCK:
                 raise Fault("tar-truncated", "a sparse map is cut off", at=at)
             more = block[504] == 1
-
-    def _number(self, pax: Mapping[bytes, bytes], key: bytes, default: int, at: str) -> int:
-        text = pax.get(key)
-        if text is None:
-            return default
-        if not text.isdigit() or len(text) > 19:
-            self._report("tar-pax", at, f"{key.decode()} is {text[:40]!a}")
-            return default
-        return int(text)
-
-    def _time(self, pax: Mapping[bytes, bytes], default: int, at: str) -> float:
-        text = pax.get(b"mtime")
-        if text is None:
-            return default
-        whole, _, fraction = text.removeprefix(b"-").partition(b".")
-        if not whole.isdigit() or len(text) > 40 or (fraction and not fraction.isdigit()):
-            self._report("tar-pax", at, f"mtime is {text[:40]!a}")
-            return default
-        return float(text)
 
     def _finish(self) -> None:
         """After a first zero block: a second one, then nothing but zeros."""

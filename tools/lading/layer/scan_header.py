@@ -14,7 +14,11 @@ _MAX_SIZE = (1 << 63) - 1
 
 
 class Header(NamedTuple):
-    """The fields of a header. `faults` says what is wrong with those that can be done without."""
+    """The fields of a header. `faults` says what is wrong with those that can be done without.
+
+    `plain` tells the typeflag `0` from the NUL that stood for files, and for directories by a slash
+    at the end of their names, before there was a `5`.
+    """
 
     name: bytes
     type: str
@@ -28,6 +32,7 @@ class Header(NamedTuple):
     link: bytes
     device: tuple[int, int]
     sparse_continues: bool
+    plain: bool
     faults: tuple[str, ...]
 
 
@@ -75,6 +80,7 @@ def parse_header(block: bytes, *, at: str) -> Header:
         link,
         device,
         typeflag == "S" and block[482] == 1,
+        typeflag == "0",
         tuple(faults),
     )
 

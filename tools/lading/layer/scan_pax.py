@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from lading.layer.scan_codec import Fault
 
-__all__ = ["parse_pax"]
+__all__ = ["Report", "number", "parse_pax", "seconds", "sparse_name"]
+
+Report = Callable[[str, str, str], None]
+"""Takes the identity of a rule, the place and what is there."""
 
 #: The oldest form of GNU sparse maps repeats its keys.
 _REPEATED = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
@@ -38,3 +43,42 @@ def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
             records[key] = value
         position = end
     return records
+
+
+def number(pax: Mapping[bytes, bytes], key: bytes, default: int, report: Report, at: str) -> int:
+    """The whole number under `key`; `default` if there is none, or one that is malformed."""
+    text = pax.get(key)
+    if text is None:
+        return default
+    if not text.isdigit() or len(text) > 19:
+        report("tar-pax", at, f"{key.decode()} is {text[:40]!a}")
+        return default
+    return int(text)
+
+
+def seconds(pax: Mapping[bytes, bytes], default: int, report: Report, at: str) -> float:
+    """The `mtime`; `default` if there is none, or one that is malformed."""
+    text = pax.get(b"mtime")
+    if text is None:
+        return default
+    whole, _, fraction = text.removeprefix(b"-").partition(b".")
+    if not whole.isdigit() or len(text) > 40 or (fraction and not fraction.isdigit()):
+        report("tar-pax", at, f"mtime is {text[:40]!a}")
+        return default
+    return float(text)
+
+
+def sparse_name(value: bytes, plain: bytes, *, at: str) -> bytes:
+    """The name of a sparse file, `value`; readers that do not know the format see `plain`.
+
+    Writers put a directory GNUSparseFile.N around the file there. Raises Fault (`tar-pax`) for
+    any other name: it could hide what the file is for those readers.
+    """
+    import re
+
+    directory, _, base = value.rpartition(b"/")
+    place = re.escape(directory + b"/") if directory else b""
+    if not re.fullmatch(rb"(?:\./)?" + place + rb"GNUSparseFile\.[0-9]+/" + re.escape(base), plain):
+        what = f"GNU.sparse.name is {value[:40]!a}, and the name itself {plain[:40]!a}"
+        raise Fault("tar-pax", what, at=at)
+    return value

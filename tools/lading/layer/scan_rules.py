@@ -8,6 +8,8 @@ __all__ = ["LayerRules", "clean_name"]
 
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
+#: Bytes of paths that are remembered: a million entries take a fifth.
+_MAX_NAMES = 512 << 20
 
 # What a path is known to be. `_IMPLIED` has only been seen as the parent of another path.
 _IMPLIED, _DIRECTORY, _FILE, _SYMLINK, _OTHER = range(5)
@@ -25,7 +27,7 @@ class LayerRules:
     """Checks entries one by one, in the order of the archive.
 
     Memory grows with the number of entries, by about 200 bytes each: a duplicate may be as far
-    away as it likes.
+    away as it likes. After 512 MiB of names nothing more is checked.
     """
 
     def __init__(self, report: Report) -> None:
@@ -33,10 +35,13 @@ class LayerRules:
         self._kinds: dict[bytes, int] = {}
         self._populated: set[bytes] = set()  # directories with something that is no whiteout
         self._parent: bytes | None = None  # the last parent known to be a directory
+        self._left = _MAX_NAMES
 
     def check(self, entry: Entry) -> None:
         """Notes every fault of `entry`, given the entries before it."""
         name = entry.name
+        if self._left < 0:
+            return
         if not self._check_name(name, entry):
             return
         path = clean_name(name)
@@ -44,10 +49,15 @@ class LayerRules:
             if entry.type != "5":
                 self._report("tar-name-empty", entry_at(entry.index, name), "not a directory")
             return
+        self._left -= len(path)
         kind = _KINDS.get(entry.type, _OTHER)
         parent, _, base = path.rpartition(b"/")
         if parent != self._parent:
             self._check_parents(parent, entry)
+        if self._left < 0:
+            what = f"more than {_MAX_NAMES} bytes of paths"
+            self._report("limit-names", entry_at(entry.index, name), what)
+            return
         if base.startswith(_WHITEOUT):
             self._check_whiteout(parent, base, entry)
         else:
@@ -88,7 +98,10 @@ class LayerRules:
         """Nothing above an entry may be known as anything but a directory."""
         path = parent
         while path:
-            kind = self._kinds.setdefault(path, _IMPLIED)
+            kind = self._kinds.get(path)
+            if kind is None:
+                kind = self._kinds[path] = _IMPLIED
+                self._left -= len(path)
             if kind > _DIRECTORY:
                 what = f"{path.decode('utf-8', 'backslashreplace')!a} is no directory"
                 self._report("tar-through-link", entry_at(entry.index, entry.name), what)

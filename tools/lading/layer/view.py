@@ -20,12 +20,19 @@ _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 #: As many symbolic links as Linux follows in one path.
 _MAX_LINKS = 40
-#: Bytes of a path that Linux takes (PATH_MAX): no engine could unpack a longer one.
-_MAX_PATH = 4096
+#: Files and directories that layers put somewhere; no distribution comes near.
+_MAX_NODES = 4_000_000
 _MAX_READ = 1 << 30
 #: Faults after which nothing that follows can be trusted. Others are a verifier's business.
 _FATAL = frozenset(
-    {"compression-corrupt", "tar-header", "tar-pax", "tar-size-disagreement", "tar-truncated"}
+    {
+        "compression-corrupt",
+        "limit-name",
+        "tar-header",
+        "tar-pax",
+        "tar-size-disagreement",
+        "tar-truncated",
+    }
 )
 
 Opener = Callable[[], BinaryIO]
@@ -64,12 +71,14 @@ class View:
     Args:
         layers: opens each layer blob, lowest first; gzip, zstd or plain tar.
 
-    Raises CorruptError for a layer that cannot be read to its end.
+    Raises CorruptError for a layer that cannot be read to its end, LimitError for too many files.
     """
 
     def __init__(self, layers: Sequence[Opener]) -> None:
         self._layers = layers
         self.root = Node(DIRECTORY, 0o755, 0, 0, layer=-1)
+        self._made = 0
+        self._pruned: set[Node] = set()
         for number in range(len(layers)):
             self._apply(number)
 
@@ -181,9 +190,8 @@ class View:
                 yield entry, scanner
 
     def _apply(self, number: int) -> None:
+        self._pruned.clear()
         for entry, _ in self._entries(number):
-            if len(entry.name) > _MAX_PATH:
-                raise CorruptError(f"layer {number + 1} has a path of {len(entry.name)} bytes")
             *parents, name = _parts(_text(entry.name)) or [""]
             if not name:
                 _set_meta(self.root, entry, number)
@@ -192,10 +200,10 @@ class View:
                 raise CorruptError(f"layer {number + 1}: {_text(entry.name)!r} leaves the root")
             directory = self._directory(parents, number)
             if name == _OPAQUE:
-                _prune(directory, number)
+                self._prune(directory, number)
             elif name.startswith(_WHITEOUT):
                 hidden = directory.children.get(name.removeprefix(_WHITEOUT))
-                if hidden is not None and not _prune(hidden, number):
+                if hidden is not None and not self._prune(hidden, number):
                     del directory.children[name.removeprefix(_WHITEOUT)]
             else:
                 self._put(directory, name, entry, number)
@@ -215,6 +223,7 @@ class View:
             directory.children[name] = target
             return
         link = _text(entry.link) if entry.type == SYMLINK else ""
+        self._count()
         node = Node(
             entry.type, 0, 0, 0, layer=number, size=entry.size, offset=entry.offset, link=link
         )
@@ -226,28 +235,38 @@ class View:
         node, path = self.root, ""
         for name in parents:
             path = f"{path}/{name}"
-            child = self.find(path)
+            child = node.children.get(name)
+            if child is not None and child.type == SYMLINK:
+                child = self.find(path)
             if child is None or child.type != DIRECTORY:
+                self._count()
                 child = Node(DIRECTORY, 0o755, 0, 0, layer=number)
                 node.children[name] = child
             node = child
         return node
 
+    def _count(self) -> None:
+        self._made += 1
+        if self._made > _MAX_NODES:
+            raise LimitError(f"the image has more than {_MAX_NODES} files")
+
+    def _prune(self, node: Node, number: int) -> bool:
+        """Removes what layers below `number` put into `node`; whether anything is left of it."""
+        # Once for each layer: what comes after that belongs to the layer itself.
+        if node not in self._pruned:
+            self._pruned.add(node)
+            nodes = [node]
+            for one in nodes:
+                nodes += one.children.values()
+            for one in reversed(nodes):
+                kept = {name: item for name, item in one.children.items() if _stays(item, number)}
+                one.children = kept
+        return _stays(node, number)
+
 
 def _set_meta(node: Node, entry: Entry, number: int) -> None:
     node.mode, node.uid, node.gid = entry.mode & 0o7777, entry.uid, entry.gid
     node.layer = number
-
-
-def _prune(node: Node, number: int) -> bool:
-    """Removes what layers below `number` put into `node`; whether anything is left of it."""
-    nodes = [node]
-    for one in nodes:
-        nodes += one.children.values()
-    for one in reversed(nodes):
-        kept = {name: child for name, child in one.children.items() if _stays(child, number)}
-        one.children = kept
-    return _stays(node, number)
 
 
 def _stays(node: Node, number: int) -> bool:

@@ -158,6 +158,9 @@ def _table() -> Iterable[Rule]:
         # Layers and archives as tar (layer.md, POSIX pax).
         Rule("tar-header", error, corrupt,
              "a tar header is malformed or fails its checksum", fetch),
+        Rule("tar-field", error, invalid,
+             "an owner or time is out of range, or a file has a directory's name: readers differ",
+             build),
         Rule("tar-truncated", error, corrupt, "a tar archive is cut off", fetch),
         Rule("tar-end", error, corrupt,
              "a tar archive does not end with two zero blocks", fetch),
@@ -192,6 +195,8 @@ def _table() -> Iterable[Rule]:
              "a whiteout comes after what it might hide: readers disagree on the result", build),
         # Caps (`Limits`).
         Rule("limit-entries", error, limit, "a layer has too many entries", raise_),
+        Rule("limit-name", error, limit, "a name is longer than any path can be", refuse),
+        Rule("limit-names", error, limit, "the names of a layer take too much memory", refuse),
         Rule("limit-size", error, limit, "a layer or image is too large uncompressed", raise_),
         Rule("limit-ratio", error, limit, "a layer expands like a bomb", raise_),
         Rule("limit-time", error, limit, "verification took too long", raise_),
