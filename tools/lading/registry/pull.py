@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from lading.errors import CorruptError, LadingError, LimitError, StorageError
+from lading.errors import CorruptError, InputError, LadingError, LimitError, StorageError
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.oci.platform import Platform
 from lading.registry import blobs, manifests
 from lading.registry.session import Repository
 
@@ -129,9 +130,14 @@ def _manifest(
     what = f"the manifest {descriptor.digest}"
     path = directory / descriptor.digest.hex
     if not path.exists():
-        _, data = _first(
+        found, data = _first(
             repositories, lambda repository: manifests.get(repository, descriptor.digest)
         )
+        if (found.media_type, found.size) != (descriptor.media_type, descriptor.size):
+            raise CorruptError(
+                f"{what} is {found.size} bytes of {found.media_type}, its index describes"
+                f" {descriptor.size} bytes of {descriptor.media_type:.120}"
+            )
         _keep(directory, descriptor.digest, data)
     value = document.loads_object(path.read_bytes(), what=what)
     items = value.get("layers")
@@ -146,13 +152,27 @@ def _manifest(
     if media_types.promote(config.media_type) == media_types.CONFIG:
         data = (directory / config.digest.hex).read_bytes()
         own = document.loads_object(data, what=f"the config of {what}")
-    stated = descriptor.platform.to_json() if descriptor.platform else own
-    platform = {key: stated.get(key) or "" for key in ("os", "architecture", "variant")}
-    rootfs = own.get("rootfs")
-    diff_ids = (rootfs.get("diff_ids") if isinstance(rootfs, dict) else None) or []
+    stated = descriptor.platform or Platform.from_json(own, what=f"the config of {what}")
+    platform = {
+        "os": stated.os,
+        "architecture": stated.architecture,
+        "variant": stated.variant,
+    }
+    diff_ids = _diff_ids(own, what)
     if diff_ids and len(diff_ids) != len(layers):
         raise CorruptError(f"{what} has {len(layers)} layers, its config {len(diff_ids)} diff_ids")
-    return Manifest(descriptor, config, layers, tuple(map(str, diff_ids)), platform)
+    return Manifest(descriptor, config, layers, diff_ids, platform)
+
+
+def _diff_ids(config: dict[str, Any], what: str) -> tuple[str, ...]:
+    rootfs = config.get("rootfs")
+    listed = (rootfs.get("diff_ids") if isinstance(rootfs, dict) else None) or []
+    if not isinstance(listed, list):
+        raise CorruptError(f"the config of {what} has no list of diff_ids")
+    try:
+        return tuple(str(Digest.parse(item)) for item in listed)
+    except InputError as error:
+        raise CorruptError(f"the config of {what}, diff_ids: {error.what}") from None
 
 
 def _fetch(repositories: Sequence[Repository], descriptor: Descriptor, directory: Path) -> None:
