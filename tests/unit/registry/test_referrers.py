@@ -115,3 +115,30 @@ def test_referrer_is_kept_by_a_registry_that_says_so(make_session: Callable[...,
         _push(session, server.address, _note(1))
         assert server.count(f"PUT /v2/app/manifests/{_TAG}") == 0
         assert server.count(f"GET /v2/app/manifests/{_TAG}") == 0
+
+
+def test_pushes_of_one_run_do_not_lose_each_others_referrers(
+    make_session: Callable[..., Session],
+) -> None:
+    """Signatures of one image, pushed side by side, change the same fallback index."""
+    notes = [_note(number) for number in range(20, 36)]
+    with serve(Registry(referrers_api=False)) as server:
+        session = make_session()
+        _push(session, server.address, _SUBJECT, "v1")
+        repository = session.repository(server.address, "app")
+        Pusher().run([Job(note.root, note.content, repository) for note in notes])
+        found = {item.digest for item in referrers.list_referrers(repository, _SUBJECT.root.digest)}
+    assert found == {note.root.digest for note in notes}
+
+
+def test_tag_of_an_image_is_not_overwritten_by_an_index(
+    make_session: Callable[..., Session],
+) -> None:
+    with serve(Registry(referrers_api=False)) as server:
+        session = make_session()
+        _push(session, server.address, _SUBJECT, "v1")
+        other = images.manifest(77)
+        _push(session, server.address, other, _TAG)
+        with pytest.raises(ConflictError, match="is an image"):
+            _push(session, server.address, _note(1))
+        assert server.registry.repositories["app"].tags[_TAG] == str(other.root.digest)

@@ -65,6 +65,12 @@ def record(repository: Repository, descriptor: Descriptor, data: bytes, answer: 
     subject = subject_of(data, what=str(descriptor.digest))
     if subject is None or answer.header("OCI-Subject") == str(subject.digest):
         return
+    with repository.session.turn(repository.origin, repository.name, subject.digest):
+        _add(repository, subject, descriptor, data)
+
+
+def _add(repository: Repository, subject: Descriptor, descriptor: Descriptor, data: bytes) -> None:
+    """Adds `descriptor` to the fallback index; of this process nobody else does at the time."""
     entry = _entry(descriptor, data)
     tag = fallback_tag(subject.digest)
     for _ in range(_ROUNDS):
@@ -147,6 +153,12 @@ def _from_tag(repository: Repository, subject: Digest) -> list[Descriptor]:
             f"{repository}:{fallback_tag(subject)} is the image itself, and the registry has no"
             " other place for what refers to it",
             fix="push the image without its content tag, or use a registry with a referrers API",
+        )
+    if found.media_type not in media_types.INDEX_TYPES:
+        raise ConflictError(
+            f"{repository}:{fallback_tag(subject)} is an image, not the list of what refers to"
+            f" {subject}",
+            fix="delete that tag, or use a registry with a referrers API",
         )
     return _manifests(data, f"the referrers of {subject}")
 

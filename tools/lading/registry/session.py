@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -59,6 +60,7 @@ class Session:
         self._origins: dict[str, Origin] = {}
         self._settled: set[Origin] = set()
         self._lock = threading.Lock()
+        self._turns: defaultdict[tuple[object, ...], threading.Lock] = defaultdict(threading.Lock)
 
     def repository(self, registry: str, name: str) -> Repository:
         """Names a repository; raises InputError for a name that is none."""
@@ -145,6 +147,11 @@ class Session:
         if response.status == 401:
             self._auth.challenged(access, response.headers("WWW-Authenticate"), used)
         return response
+
+    def turn(self, *what: object) -> threading.Lock:
+        """The lock that those hold who read something of a registry to write it anew."""
+        with self._lock:
+            return self._turns[what]
 
     def close(self) -> None:
         """Closes kept connections."""
