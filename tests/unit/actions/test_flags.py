@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lading.actions import flags
-from lading.errors import LimitError, NotFoundError, UsageError
+from lading.errors import LimitError, NotFoundError, StorageError, UsageError
 
 
 def test_a_parameter_file_stands_for_its_lines(tmp_path: Path) -> None:
@@ -47,6 +47,20 @@ def test_a_mistake_is_a_usage_error(arguments: list[str], reason: str) -> None:
     with pytest.raises(UsageError) as caught:
         flags.parse(arguments, single=("a",), repeated=("b",))
     assert reason in str(caught.value)
+
+
+def test_values_in_two_halves() -> None:
+    assert flags.pairs(["a=1", "b=x=y", "a=2"], "--env") == {"a": "2", "b": "x=y"}
+    with pytest.raises(UsageError, match="--env=a is not NAME=VALUE"):
+        flags.pairs(["a"], "--env")
+    assert flags.tabbed("a b\tc\td", "--file") == ("a b", "c\td")
+    with pytest.raises(UsageError, match="--blob=a is not PATH<TAB>JSON"):
+        flags.tabbed("a", "--blob", "PATH<TAB>JSON")
+
+
+def test_an_output_that_cannot_be_written_is_no_defect(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="none/out cannot be written"):
+        flags.write(str(tmp_path / "none" / "out"), b"")
 
 
 def test_a_file_that_is_missing_or_too_large_is_named(tmp_path: Path) -> None:

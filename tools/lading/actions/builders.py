@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from lading.actions import flags, worker
 from lading.builder import choose
 from lading.builder.failure import BuildError
 from lading.builder.progress import Tail
@@ -20,10 +22,10 @@ __all__ = [
     "builder",
     "compression",
     "failed",
-    "pairs",
+    "main",
+    "paths",
     "secret_values",
     "secrets",
-    "tabbed",
     "timeout",
 ]
 
@@ -88,20 +90,18 @@ def failed(error: LadingError, tail: Tail, what: str) -> LadingError:
     return type(error)(text if text.startswith(what) else f"{what}: {text}", fix=error.fix)
 
 
-def pairs(items: Sequence[str], flag: str) -> dict[str, str]:
-    """`NAME=VALUE` items as a dictionary."""
-    result = {}
+def paths(items: Iterable[str], flag: str) -> Iterator[tuple[str, Path]]:
+    """The values of a flag that are `NAME<TAB>PATH` each."""
     for item in items:
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise UsageError(f"{flag}={item:.80} is not NAME=VALUE")
-        result[name] = value
-    return result
+        name, path = flags.tabbed(item, flag)
+        yield name, Path(path)
 
 
-def tabbed(item: str, flag: str) -> tuple[str, Path]:
-    """A `NAME<TAB>PATH` item."""
-    place, tab, path = item.partition("\t")
-    if not tab:
-        raise UsageError(f"{flag}={item:.120} is not NAME<TAB>PATH")
-    return place, Path(path)
+def main(run: Callable[[worker.Request], None]) -> None:
+    """As `worker.main`; when Bazel ends the action by a signal, the builder's processes end too."""
+
+    def stop(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    worker.main(run)

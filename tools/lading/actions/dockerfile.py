@@ -7,7 +7,6 @@ lading's layer tools.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +49,7 @@ def run(request: worker.Request) -> None:
     with scratch.scratch() as directory:
         root = directory / "context"
         root.mkdir()
-        context.lay_out(root, (builders.tabbed(item, "--file") for item in many["file"]))
+        context.lay_out(root, builders.paths(many["file"], "--file"))
         asked = _request(one, many, root)
         if one.get("generated") == "1":
             copies.refuse_copies(asked, what)
@@ -86,23 +85,17 @@ def _request(one: Mapping[str, str], many: Mapping[str, list[str]], root: Path) 
         context=root,
         dockerfile=Path(one["dockerfile"]),
         target=one.get("target", ""),
-        build_args=builders.pairs(many["build_arg"], "--build_arg"),
-        labels=builders.pairs(many["image_label"], "--image_label"),
+        build_args=flags.pairs(many["build_arg"], "--build_arg"),
+        labels=flags.pairs(many["image_label"], "--image_label"),
         secrets=builders.secrets(one, many),
         platform=Platform.parse(one["platform"]) if "platform" in one else None,
         network=one.get("network", "none"),
-        bases=dict(builders.tabbed(item, "--base") for item in many["base"]),
+        bases=dict(builders.paths(many["base"], "--base")),
         allow=frozenset(many["allow"]),
         no_cache=one.get("no_cache") == "1",
         timeout=builders.timeout(one),
     )
 
 
-def _stop(number: int, _: object) -> None:
-    """Bazel asks an action to end by a signal; the builder's processes have to end with it."""
-    sys.exit(128 + number)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _stop)
-    worker.main(run)
+    builders.main(run)

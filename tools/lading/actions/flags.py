@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from lading.errors import LimitError, NotFoundError, UsageError
+from lading.errors import LimitError, NotFoundError, StorageError, UsageError
 
-__all__ = ["expand", "layer_annotations", "parse", "read", "write"]
+__all__ = ["expand", "layer_annotations", "pairs", "parse", "read", "tabbed", "write"]
 
 
 def layer_annotations(given: Mapping[str, str]) -> dict[str, str]:
@@ -76,6 +76,25 @@ def parse(
     return ones, lists
 
 
+def pairs(items: Iterable[str], flag: str) -> dict[str, str]:
+    """The values of a flag that are `NAME=VALUE` each; raises UsageError."""
+    result = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"{flag}={item:.120} is not NAME=VALUE")
+        result[name] = value
+    return result
+
+
+def tabbed(item: str, flag: str, form: str = "NAME<TAB>PATH") -> tuple[str, str]:
+    """The two halves of a flag's value with a tab between them; raises UsageError."""
+    first, tab, second = item.partition("\t")
+    if not tab:
+        raise UsageError(f"{flag}={item:.120} is not {form}")
+    return first, second
+
+
 def read(path: str, *, limit: int = 4 << 20) -> bytes:
     """The bytes of a small input; raises NotFoundError, or LimitError above `limit` bytes."""
     try:
@@ -89,6 +108,11 @@ def read(path: str, *, limit: int = 4 << 20) -> bytes:
 
 
 def write(path: str, data: bytes) -> None:
-    """Writes an output. Bazel discards the outputs of an action that fails."""
-    with open(path, "wb") as stream:
-        stream.write(data)
+    """Writes an output; raises StorageError. Bazel discards those of an action that fails."""
+    try:
+        with open(path, "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}", fix="free some space and build again"
+        ) from None

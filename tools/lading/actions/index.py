@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from lading.actions import flags, values, worker
 from lading.errors import UsageError
 from lading.oci import document, index, manifest, media_types, parts
@@ -34,9 +32,13 @@ def run(request: worker.Request) -> None:
             raise UsageError(f"--{name} is missing")
     what = one.get("label") or one["index"]
     base = values.base(one.get("base_manifest"), one.get("base_config"), what)
-    expand = values.expander(_map(many["build_setting"]), many["status_file"], base)
+    expand = values.expander(
+        flags.pairs(many["build_setting"], "--build_setting"), many["status_file"], base
+    )
     files = [one["annotations_file"]] if "annotations_file" in one else []
-    annotations = values.pairs(_map(many["annotation"]), files, expand, f"{what}, annotations")
+    annotations = values.pairs(
+        flags.pairs(many["annotation"], "--annotation"), files, expand, f"{what}, annotations"
+    )
     data = index.assemble(
         manifests=[values.descriptor(path) for path in many["manifest_descriptor"]],
         annotations=manifest.check_annotations(annotations, what=f"{what}, annotations"),
@@ -47,17 +49,6 @@ def run(request: worker.Request) -> None:
     flags.write(one["index"], data)
     flags.write(one["descriptor"], document.dumps(described))
     flags.write(one["digest"], described["digest"].encode())
-
-
-def _map(items: Iterable[str]) -> dict[str, str]:
-    """`K=V` items as a map; raises UsageError."""
-    result = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise UsageError(f"{item!r:.120} is not KEY=VALUE")
-        result[key] = value
-    return result
 
 
 if __name__ == "__main__":

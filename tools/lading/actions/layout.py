@@ -23,7 +23,6 @@ from lading.errors import (
     InputError,
     NotFoundError,
     StorageError,
-    UsageError,
 )
 from lading.oci import document, layout, media_types
 from lading.oci.content import FilesContent, walk
@@ -179,9 +178,7 @@ def _documents(paths: Iterable[str]) -> Iterator[tuple[Digest, Path]]:
 
 def _blobs(items: Iterable[str]) -> Iterator[tuple[Digest, Path]]:
     for item in items:
-        path, tab, metadata = item.partition("\t")
-        if not tab:
-            raise UsageError(f"--blob={item!r:.120} is not PATH<TAB>METADATA")
+        path, metadata = flags.tabbed(item, "--blob", "PATH<TAB>METADATA")
         yield _descriptor(metadata).digest, Path(path)
 
 

@@ -30,9 +30,7 @@ def run(request: worker.Request) -> None:
         raise UsageError("--output is missing")
     counts: dict[str, list[int]] = {}
     for item in many["file"]:
-        repository, tab, path = item.partition("\t")
-        if not tab:
-            raise UsageError(f"--file={item!r:.120} is not REPOSITORY<TAB>PATH")
+        repository, path = flags.tabbed(item, "--file", "REPOSITORY<TAB>PATH")
         counts.setdefault(repository, []).append(_size(path))
     # Strings of JSON are strings of Starlark too.
     lines = [

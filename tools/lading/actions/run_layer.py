@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
 
 from lading.actions import builders, flags, worker
@@ -40,21 +38,21 @@ def run(request: worker.Request) -> None:
         raise UsageError("--output or --metadata is missing")
     wanted = step.Step(
         many["word"],
-        builders.pairs(many["env"], "--env"),
+        flags.pairs(many["env"], "--env"),
         one.get("user", "0:0"),
         one.get("working_dir", "/"),
     )
     with scratch.scratch() as directory:
         root = directory / "context"
         (root / "inputs").mkdir(parents=True)
-        files = (builders.tabbed(item, "--file") for item in many["file"])
+        files = builders.paths(many["file"], "--file")
         context.lay_out(root / "inputs", files)
         asked = BuildRequest(
             context=root,
             secrets=builders.secrets(one, many),
             platform=Platform.parse(one["platform"]) if "platform" in one else None,
             network=one.get("network", "none"),
-            bases=dict(builders.tabbed(item, "--base") for item in many["base"]),
+            bases=dict(builders.paths(many["base"], "--base")),
             no_cache=one.get("no_cache") == "1",
             timeout=builders.timeout(one),
         )
@@ -72,11 +70,5 @@ def run(request: worker.Request) -> None:
     flags.write(one["metadata"], layer_metadata(blob, compression.media_type, {}, _CREATED_BY))
 
 
-def _stop(number: int, _: object) -> None:
-    """Bazel asks an action to end by a signal; the builder's processes have to end with it."""
-    sys.exit(128 + number)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _stop)
-    worker.main(run)
+    builders.main(run)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from lading.actions import flags, worker
 from lading.errors import UsageError
 from lading.oci import document, parts
+from lading.store import sizes
 
 __all__ = ["Report", "report", "run"]
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _LISTED = 20
 
 
@@ -48,9 +48,7 @@ def run(request: worker.Request) -> None:
         raise UsageError("--text or --json is missing")
     images = {}
     for item in many["image"]:
-        name, tab, path = item.partition("\t")
-        if not tab:
-            raise UsageError(f"--image={item!r:.120} is not NAME<TAB>MANIFEST")
+        name, path = flags.tabbed(item, "--image", "NAME<TAB>MANIFEST")
         value = document.loads_object(flags.read(path), what=path)
         images[name] = [parts.check_descriptor(layer, what=path) for layer in value["layers"]]
     found = report(
@@ -98,26 +96,19 @@ def _text(found: Report) -> str:
     share = f" ({100 * found.saved // found.separate} %)" if found.separate else ""
     lines = [
         f"{len(found.images)} images, {len(found.layers)} different layers",
-        f"{_size(found.separate):>12}  if each image had its layers to itself",
-        f"{_size(found.stored):>12}  with every layer once",
-        f"{_size(found.saved):>12}  saved{share}",
+        f"{sizes.human(found.separate):>12}  if each image had its layers to itself",
+        f"{sizes.human(found.stored):>12}  with every layer once",
+        f"{sizes.human(found.saved):>12}  saved{share}",
         "",
         "  saved         size  images  layer",
     ]
     shared = [(digest, item) for digest, item in found.layers.items() if len(item[1]) > 1]
     for digest, (size, names) in shared[:_LISTED]:
-        saved = _size(size * (len(names) - 1))
-        lines.append(f"{saved:>10}  {_size(size):>10}  {len(names):>6}  {digest[:19]}")
+        saved = sizes.human(size * (len(names) - 1))
+        lines.append(f"{saved:>10}  {sizes.human(size):>10}  {len(names):>6}  {digest[:19]}")
     if len(shared) > _LISTED:
         lines.append(f"and {len(shared) - _LISTED} more shared layers")
     return "\n".join(lines) + "\n"
-
-
-def _size(count: int) -> str:
-    value, unit = float(count), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{count} B"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from absl import flags
 
+from lading.actions.flags import pairs
 from lading.builder import choose, normalise, scratch
 from lading.builder.build import build
 from lading.builder.failure import BuildError
@@ -103,17 +104,17 @@ def _request(values: flags.FlagValues, here: Path, context: Path) -> BuildReques
         context,
         dockerfile=here / values.file if values.file else None,
         target=values.target,
-        build_args=_pairs(values.build_arg, "--build_arg"),
-        labels=_pairs(values.label, "--label"),
+        build_args=pairs(values.build_arg, "--build_arg"),
+        labels=pairs(values.label, "--label"),
         secrets=tuple(
             Secret(name, env=source[1:])
             if source.startswith("$")
             else Secret(name, (here / source).resolve())
-            for name, source in _pairs(values.secret, "--secret").items()
+            for name, source in pairs(values.secret, "--secret").items()
         ),
         platform=Platform.parse(values.platform) if values.platform else None,
         network=values.network,
-        bases={name: here / path for name, path in _pairs(values.base, "--base").items()},
+        bases={name: here / path for name, path in pairs(values.base, "--base").items()},
         allow=frozenset(values.allow),
         no_cache=values.no_cache,
         timeout=values.timeout,
@@ -132,16 +133,6 @@ def _keep(directory: Path, request: BuildRequest, output: Path, tags: Sequence[s
     root = Descriptor.of(media_types.MANIFEST, result.manifest)
     layouts.write(output, root, FilesContent(dict(layout.blob_files(new))), tags)
     return root
-
-
-def _pairs(items: Sequence[str], flag: str) -> dict[str, str]:
-    result = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not equals or not name:
-            raise UsageError(f"{flag}={item:.80} is not NAME=VALUE")
-        result[name] = value
-    return result
 
 
 if __name__ == "__main__":
