@@ -213,7 +213,7 @@ def test_times_are_rfc_3339_in_utc(tmp_path: Path, mtime: str, text: str) -> Non
     assert ztoc.files[0].text(10) == text
 
 
-@pytest.mark.parametrize("mtime", ["253402300800", "-62135596801", "9" * 30])
+@pytest.mark.parametrize("mtime", ["253402300800", "-62135596801", "9" * 18])
 def test_time_that_rfc_3339_has_no_year_for_is_refused(tmp_path: Path, mtime: str) -> None:
     member = tarfile.TarInfo("file")
     member.pax_headers = {"mtime": mtime}

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from lading.layer import scan_rules
 from lading.oci.verify_rules import Limits, exit_code
 from lading.oci.verify_table import RULES, Severity
+from lading.scan import rules as scan_rules
 from lading.verify.place import Options, verify_directory
 from tests.unit.verify.seeds import Spoilt, member, sound, tar_of
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from lading.actions import flags, worker
 from lading.errors import InputError, UsageError
-from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.decompress import uncompressed
 from lading.layer.reading import changed, open_file, state
-from lading.layer.scan_codec import sniff
 from lading.layer.strict import read_strictly
 from lading.oci import media_types
+from lading.scan.codec import sniff
+from lading.scan.source import file_chunks
 
 __all__ = ["describe", "run"]
 

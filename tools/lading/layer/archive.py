@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 
 from lading.errors import CorruptError, InputError, LimitError, StorageError
-from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.decompress import uncompressed
 from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
-from lading.layer.scan import Entry as Member
-from lading.layer.scan import StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK, sniff
+from lading.scan.codec import CHUNK, sniff
+from lading.scan.source import FileSource, StreamSource, file_chunks
+from lading.scan.tar import Entry as Member
+from lading.scan.tar import TarScanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import NoReturn
 
-    from lading.layer.scan import Source
+    from lading.scan.source import Source
 
 __all__ = ["Scratch", "read_archive"]
 
@@ -57,29 +58,11 @@ class Scratch:
                 f"an archive cannot be unpacked: {error.strerror}", fix="free some space"
             ) from None
 
-
-class _FileSource:
-    """A range of a file as a `Source` that passes over data without reading it."""
-
-    def __init__(self, fd: int, offset: int, size: int, what: str) -> None:
-        self._fd = fd
-        self._offset = offset
-        self._end = offset + size
-        self._what = what
-
-    def read(self, count: int) -> bytes:
-        return b"".join(bytes(piece) for piece in self.chunks(count))
-
-    def skip(self, count: int) -> int:
-        count = min(count, self._end - self._offset)
-        self._offset += count
-        return count
-
-    def chunks(self, count: int) -> Iterator[bytes | memoryview]:
-        count = min(count, self._end - self._offset)
-        start = self._offset
-        self._offset += count
-        return file_chunks(self._fd, start, count, what=self._what)
+    def passing(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks, each appended before it is handed on; raises as `write`."""
+        for chunk in chunks:
+            self.write(chunk)
+            yield chunk
 
 
 def read_archive(
@@ -104,11 +87,11 @@ def read_archive(
     first = next(file_chunks(fd, offset, min(size, CHUNK), what=what), b"")
     if sniff(first) == "none":
         base = offset
-        source = _FileSource(fd, offset, size, what)
+        source = FileSource(fd, offset, size, what=what)
     else:
         base = scratch.size
         chunks = uncompressed(file_chunks(fd, offset, size, what=what), size, what=what)
-        source = StreamSource(_spooled(chunks, scratch))
+        source = StreamSource(scratch.passing(chunks))
         fd = scratch.fd
 
     def refuse(rule: str, at: str, problem: str) -> NoReturn:
@@ -120,12 +103,6 @@ def read_archive(
             raise LimitError(f"{what} has more than {_MAX_ENTRIES} entries")
         converter.add(member)
     return list(converter.entries.values())
-
-
-def _spooled(chunks: Iterator[bytes], scratch: Scratch) -> Iterator[bytes]:
-    for chunk in chunks:
-        scratch.write(chunk)
-        yield chunk
 
 
 class _Converter:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 from lading.errors import CorruptError, LimitError
-from lading.layer.reading import read_error
-from lading.layer.scan_codec import CHUNK, Fault, decompress, sniff
+from lading.scan.codec import CHUNK, Fault, decompress, sniff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["file_chunks", "uncompressed"]
+__all__ = ["uncompressed"]
 
 #: An archive may always expand to this many bytes, and beyond that by the ratio below: text and
 #: zeros legitimately shrink a lot, a bomb shrinks more.
@@ -20,20 +17,6 @@ _FREE_SIZE = 4 << 30
 _MAX_RATIO = 250
 #: Bytes of memory an xz stream may ask for; `xz -9` asks for 65 MiB.
 _XZ_MEMORY = 256 << 20
-
-
-def file_chunks(fd: int, offset: int, size: int, *, what: str) -> Iterator[bytes]:
-    """The bytes of a range of an open file; raises CorruptError if the file ends before it."""
-    end = offset + size
-    while offset < end:
-        try:
-            data = os.pread(fd, min(CHUNK, end - offset), offset)
-        except OSError as error:
-            raise read_error(what, error) from None
-        if not data:
-            raise CorruptError(f"{what} ends {end - offset} bytes too early")
-        offset += len(data)
-        yield data
 
 
 def uncompressed(chunks: Iterator[bytes], size: int, *, what: str) -> Iterator[bytes]:

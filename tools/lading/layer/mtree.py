@@ -6,15 +6,16 @@ import hashlib
 import os
 
 from lading.errors import CorruptError
-from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.decompress import uncompressed
 from lading.layer.reading import open_file
-from lading.layer.scan import StreamSource, TarScanner
+from lading.scan.source import StreamSource, file_chunks
+from lading.scan.tar import TarScanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from lading.layer.scan import Entry as Member
+    from lading.scan.tar import Entry as Member
 
 __all__ = ["describe"]
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from lading.layer.archive import Scratch
-from lading.layer.decompress import file_chunks, uncompressed
+from lading.layer.decompress import uncompressed
 from lading.layer.entries import Slice
 from lading.layer.frames import Cutter
 from lading.layer.page import Opened, Page
 from lading.layer.reading import open_file, state
-from lading.layer.scan_codec import CHUNK, sniff
 from lading.layer.strict import read_strictly
 from lading.layer.writer import Blob, write_blob
+from lading.scan.codec import CHUNK, sniff
+from lading.scan.source import file_chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,14 +71,8 @@ def _checked(path: str, spool: Spool) -> Slice:
     chunks: Iterator[bytes] = file_chunks(fd, 0, size, what=path)
     if sniff(next(file_chunks(fd, 0, min(size, CHUNK), what=path), b"")) != "none":
         scratch = Scratch(spool.scratch(), spool.checkpoint)
-        chunks = _spooled(uncompressed(chunks, size, what=path), scratch)
+        chunks = scratch.passing(uncompressed(chunks, size, what=path))
     else:
         scratch = None
     read_strictly(chunks, what=path, fix="set optimize = True to pack it anew")
     return Slice(scratch.fd, 0, scratch.size, path) if scratch else Slice(fd, 0, size, path)
-
-
-def _spooled(chunks: Iterator[bytes], scratch: Scratch) -> Iterator[bytes]:
-    for chunk in chunks:
-        scratch.write(chunk)
-        yield chunk

@@ -15,19 +15,19 @@ from datetime import UTC, datetime, timedelta
 
 from lading.errors import CorruptError, InputError
 from lading.layer.compress import SOCI_SPAN
-from lading.layer.decompress import file_chunks
 from lading.layer.outputs import Output, write_all, write_output
 from lading.layer.reading import open_file, read_error
-from lading.layer.scan import StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK
 from lading.layer.ztoc import Checkpoint, Toc, serialize
+from lading.scan.codec import CHUNK
+from lading.scan.source import StreamSource, file_chunks
+from lading.scan.tar import TarScanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import NoReturn
 
-    from lading.layer.scan import Entry
+    from lading.scan.tar import Entry
 
 __all__ = ["write_ztoc"]
 

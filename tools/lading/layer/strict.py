@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lading.errors import InputError
-from lading.layer.scan import StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK
-from lading.layer.scan_rules import LayerRules
 from lading.oci.verify_table import RULES, Severity
+from lading.scan.codec import CHUNK
+from lading.scan.rules import LayerRules
+from lading.scan.source import StreamSource
+from lading.scan.tar import TarScanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from typing import BinaryIO
 
 from lading.errors import CorruptError, LimitError
 from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK
-from lading.layer.scan import Entry, StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK, decompress, sniff
+from lading.scan.tar import Entry, TarScanner, scan_stream
 
 __all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "View"]
 
@@ -180,12 +179,7 @@ class View:
                 raise CorruptError(f"{what}: {at}: {problem}")
 
         with self._layers[number]() as stream:
-            first = stream.read(CHUNK)
-            chunks = _chunks(first, stream)
-            codec = sniff(first)
-            if codec not in ("none", "gzip", "zstd"):
-                raise CorruptError(f"{what} is compressed with {codec}")
-            scanner = TarScanner(StreamSource(decompress(codec, chunks)), report)
+            scanner = scan_stream(stream, report)
             for entry in scanner:
                 yield entry, scanner
 
@@ -279,9 +273,3 @@ def _parts(path: str) -> list[str]:
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
-
-
-def _chunks(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    yield first
-    while chunk := stream.read(CHUNK):
-        yield chunk

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from lading.debian.package import Package, parse_package
-from lading.errors import CorruptError, LadingError
-from lading.layer.scan import StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK, decompress, sniff
+from lading.errors import CorruptError, LadingError, LimitError
 from lading.oci.content import Content
+from lading.scan.tar import scan_stream
 from lading.store.image import Image
 
 __all__ = ["installed"]
 
 _STATUS = "var/lib/dpkg/status"
 _STATUS_D = "var/lib/dpkg/status.d/"
+#: Largest file of the database that is read, in bytes: 30 times that of a full desktop.
+_MAX_STATUS = 256 << 20
 #: Fields that an index has and an installed package does not.
 _ABSENT = f"\nFilename: installed\nSize: 0\nSHA256: {'0' * 64}\n"
 
@@ -22,28 +21,23 @@ _ABSENT = f"\nFilename: installed\nSize: 0\nSHA256: {'0' * 64}\n"
 def installed(content: Content, image: Image) -> dict[str, Package]:
     """The packages by name: those of dpkg's database, and those that lading's layers record.
 
-    Raises CorruptError for a layer that cannot be read.
+    Raises CorruptError for a layer that cannot be read, LimitError for a database far too large.
     """
     files: dict[str, bytes] = {}
     for layer in image.layers:
         with content.open(layer) as stream:
-            first = stream.read(CHUNK)
-
-            def chunks(start: bytes = first, read: object = stream.read) -> Iterator[bytes]:
-                yield start
-                assert callable(read)
-                while data := read(CHUNK):
-                    yield data
 
             def report(rule: str, at: str, fault: str, what: str = str(layer.digest)) -> None:
                 if rule.startswith(("tar-header", "tar-truncated", "compression")):
                     raise CorruptError(f"the layer {what} cannot be read at {at}: {fault}")
 
-            scanner = TarScanner(StreamSource(decompress(sniff(first), chunks())), report)
+            scanner = scan_stream(stream, report)
             for entry in scanner:
                 name = entry.name.decode("utf-8", "replace").removeprefix("./").lstrip("/")
                 wanted = name == _STATUS or name.startswith(_STATUS_D)
                 if wanted and entry.type == "0" and not name.endswith(".md5sums"):
+                    if entry.size > _MAX_STATUS:
+                        raise LimitError(f"/{name} has {entry.size} bytes")
                     files[name] = b"".join(bytes(piece) for piece in scanner.data())
     found: dict[str, Package] = {}
     for _, data in sorted(files.items()):

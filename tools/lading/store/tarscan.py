@@ -1,6 +1,6 @@
 """Where the files of an archive are. What two readers could read differently is refused.
 
-The rules are those for layers (lading.layer.scan): cut archives, contradicting sizes
+The rules are those for layers (lading.scan): cut archives, contradicting sizes
 (CVE-2025-62518), a missing end, something behind it. Duplicate names are refused here.
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from lading.errors import CorruptError, LimitError
-from lading.layer.scan import Entry, TarScanner
-from lading.layer.scan_codec import CHUNK, sniff
+from lading.scan.codec import sniff
+from lading.scan.source import FileSource
+from lading.scan.tar import Entry, TarScanner
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["FileSource", "TarFile", "scan", "window"]
+__all__ = ["TarFile", "scan", "window"]
 
 #: Most entries of an archive: an image has at most a few hundred.
 _MAX_ENTRIES = 20_000
@@ -57,7 +58,8 @@ def scan(number: int, *, what: str) -> dict[str, TarFile]:
             )
         raise CorruptError(f"{what} is corrupt at {at}: {fault} ({rule})")
 
-    for entry in TarScanner(FileSource(number), report):
+    source = FileSource(number, 0, os.fstat(number).st_size, what=what)
+    for entry in TarScanner(source, report):
         if entry.index >= _MAX_ENTRIES:
             raise LimitError(f"{what} has more than {_MAX_ENTRIES} entries")
         name = _name(entry.name, what)
@@ -72,29 +74,6 @@ def scan(number: int, *, what: str) -> dict[str, TarFile]:
         else:
             raise CorruptError(f"{what} is no image: {name!r:.200} is no file or directory")
     return {**files, **_followed(links, files, what)}
-
-
-class FileSource:
-    """An open file as the scanner's `Source`; what is skipped is not read."""
-
-    def __init__(self, number: int) -> None:
-        self._number, self._place = number, 0
-        self._size = os.fstat(number).st_size
-
-    def read(self, count: int) -> bytes:
-        data = os.pread(self._number, count, self._place)
-        self._place += len(data)
-        return data
-
-    def skip(self, count: int) -> int:
-        passed = max(0, min(count, self._size - self._place))
-        self._place += passed
-        return passed
-
-    def chunks(self, count: int) -> Iterator[bytes]:
-        while count > 0 and (data := self.read(min(count, CHUNK))):
-            count -= len(data)
-            yield data
 
 
 def _check_start(start: bytes, what: str) -> None:

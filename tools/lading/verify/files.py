@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from lading.errors import LadingError, NotFoundError, StorageError
-from lading.layer.scan import TarScanner
-from lading.layer.scan_codec import Fault
 from lading.oci import layout
 from lading.oci.descriptor import Descriptor
 from lading.oci.verify_rules import Findings
-from lading.store.tarscan import FileSource, TarFile, window
+from lading.scan.codec import Fault
+from lading.scan.source import FileSource
+from lading.scan.tar import TarScanner
+from lading.store.tarscan import TarFile, window
 
 __all__ = ["DirectoryFiles", "Files", "FilesContent", "TarFiles", "read"]
 
@@ -94,7 +95,9 @@ class TarFiles:
             found.add(rule, "archive", what, at=at)
 
         try:
-            for entry in TarScanner(FileSource(self._number), report):
+            size = os.fstat(self._number).st_size
+            source = FileSource(self._number, 0, size, what="the archive")
+            for entry in TarScanner(source, report):
                 name = posixpath.normpath(entry.name.decode("utf-8", "backslashreplace"))
                 if name.startswith("/"):
                     report("tar-name-absolute", name, "an archive's names are relative")

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from lading.errors import CorruptError, LadingError, LimitError, NotFoundError
-from lading.layer.audit import audit_blob, audit_layer
-from lading.layer.budget import Budget
-from lading.layer.scan_codec import Fault
 from lading.oci import document, media_types
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
@@ -22,6 +19,9 @@ from lading.oci.verify_descriptor import same_platform
 from lading.oci.verify_index import check_index
 from lading.oci.verify_manifest import LAYER_COMPRESSION, check_manifest
 from lading.oci.verify_rules import Findings, Limits
+from lading.scan.codec import Fault
+from lading.verify.audit import audit_blob, audit_layer
+from lading.verify.budget import Budget
 
 __all__ = ["Counts", "ImageVerifier"]
 

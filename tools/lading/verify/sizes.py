@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lading.errors import CorruptError
-from lading.layer.scan import StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK, Fault, decompress, sniff
 from lading.layer.view import FILE, View
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
+from lading.scan.codec import Fault
+from lading.scan.tar import scan_stream
 from lading.store.image import Image
 
 __all__ = ["Copies", "Files", "Layer", "measure", "wasted"]
@@ -112,14 +112,7 @@ def _files(content: Content, layer: Descriptor) -> Iterator[tuple[int, int, str,
 
     try:
         with content.open(layer) as stream:
-            first = stream.read(CHUNK)
-
-            def chunks() -> Iterator[bytes]:
-                yield first
-                while more := stream.read(CHUNK):
-                    yield more
-
-            scanner = TarScanner(StreamSource(decompress(sniff(first), chunks())), ignore)
+            scanner = scan_stream(stream, ignore)
             for entry in scanner:
                 hasher = hashlib.sha256()
                 if entry.type == FILE:

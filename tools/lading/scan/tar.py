@@ -7,13 +7,15 @@ POSIX.1-2017 pax (ustar and extended headers) and the GNU extensions are underst
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from itertools import chain
+from typing import BinaryIO, NamedTuple
 
-from lading.layer.scan_codec import CHUNK, Fault
-from lading.layer.scan_header import BLOCK, Header, parse_header
-from lading.layer.scan_pax import Report, number, parse_pax, seconds, sparse_name
+from lading.scan.codec import CHUNK, Fault, decompress, sniff
+from lading.scan.header import BLOCK, Header, parse_header
+from lading.scan.pax import Report, number, parse_pax, seconds, sparse_name
+from lading.scan.source import Source, StreamSource
 
-__all__ = ["Entry", "Report", "Source", "StreamSource", "TarScanner", "entry_at"]
+__all__ = ["Entry", "Report", "TarScanner", "entry_at", "scan_stream"]
 
 _ZERO_BLOCK = bytes(BLOCK)
 #: Largest extended header accepted, in bytes; Go's archive/tar has the same cap.
@@ -55,55 +57,6 @@ class Entry(NamedTuple):
     link: bytes
     device: tuple[int, int]
     pax: Mapping[bytes, bytes]
-
-
-class Source(Protocol):
-    """Bytes in order."""
-
-    def read(self, count: int) -> bytes:
-        """The next `count` bytes; fewer only at the end."""
-        ...
-
-    def skip(self, count: int) -> int:
-        """Passes over `count` bytes and returns how many there were; fewer only at the end."""
-        ...
-
-    def chunks(self, count: int) -> Iterator[bytes | memoryview]:
-        """The next `count` bytes in pieces; fewer only at the end."""
-        ...
-
-
-class StreamSource:
-    """Bytes that come in chunks, as a Source."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._chunk = b""
-        self._position = 0
-
-    def read(self, count: int) -> bytes:
-        end = self._position + count
-        if end <= len(self._chunk):
-            data = self._chunk[self._position : end]
-            self._position = end
-            return data
-        return b"".join(self.chunks(count))
-
-    def skip(self, count: int) -> int:
-        return sum(len(piece) for piece in self.chunks(count))
-
-    def chunks(self, count: int) -> Iterator[bytes | memoryview]:
-        while count > 0:
-            if self._position == len(self._chunk):
-                chunk = next(self._chunks, None)
-                if chunk is None:
-                    return
-                self._chunk, self._position = chunk, 0
-                continue
-            piece = memoryview(self._chunk)[self._position : self._position + count]
-            self._position += len(piece)
-            count -= len(piece)
-            yield piece
 
 
 def entry_at(index: int, name: bytes) -> str:
@@ -320,3 +273,10 @@ class TarScanner:
                     what = f"more than zeros after byte {self._offset}"
                     raise Fault("tar-trailing-data", what, at="the end")
                 self._offset += len(data)
+
+
+def scan_stream(stream: BinaryIO, report: Report) -> TarScanner:
+    """A scanner of the archive in `stream`, which is compressed as its first bytes say."""
+    first = stream.read(CHUNK)
+    chunks = chain((first,), iter(lambda: stream.read(CHUNK), b""))
+    return TarScanner(StreamSource(decompress(sniff(first), chunks)), report)

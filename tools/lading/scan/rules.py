@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.layer.scan import Entry, Report, entry_at
+from lading.scan.tar import Entry, Report, entry_at
 
 __all__ = ["LayerRules", "clean_name"]
 

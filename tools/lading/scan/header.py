@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lading.layer.scan_codec import Fault
+from lading.scan.codec import Fault
 
 __all__ = ["BLOCK", "Header", "parse_header"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lading.layer.scan_codec import Fault
+from lading.scan.codec import Fault
 
 __all__ = ["Report", "number", "parse_pax", "seconds", "sparse_name"]
 

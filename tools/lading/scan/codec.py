@@ -50,17 +50,17 @@ def sniff(prefix: bytes) -> str:
 def decompress(compression: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The uncompressed stream of `chunks`, which is gzip, zstd or none.
 
-    Raises Fault (`compression-corrupt`, `compression-trailing-data`) where the stream is damaged,
-    cut off, or followed by something else.
+    Reading raises Fault (`compression-corrupt`, `compression-trailing-data`) where the stream is
+    damaged, cut off, followed by something else, or compressed in another way.
     """
     if compression == "none":
-        return chunks
-    source = _Source(chunks)
-    if compression == "gzip":
-        return _gunzip(source)
-    if compression == "zstd":
-        return _unzstd(source)
-    raise ValueError(compression)
+        yield from chunks
+    elif compression == "gzip":
+        yield from _gunzip(_Source(chunks))
+    elif compression == "zstd":
+        yield from _unzstd(_Source(chunks))
+    else:
+        raise Fault("compression-corrupt", f"{compression} is no compression of layers")
 
 
 class _Source:

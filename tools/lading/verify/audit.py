@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
-from lading.layer.budget import Budget
-from lading.layer.hashing import hasher
-from lading.layer.scan import Entry, StreamSource, TarScanner
-from lading.layer.scan_codec import CHUNK, Fault, decompress, sniff
-from lading.layer.scan_rules import LayerRules
 from lading.oci.digest import Digest
 from lading.oci.verify_rules import Findings, Limits
+from lading.scan.codec import CHUNK, Fault, decompress, sniff
+from lading.scan.rules import LayerRules
+from lading.scan.source import StreamSource
+from lading.scan.tar import Entry, TarScanner
+from lading.verify.budget import Budget
+from lading.verify.hashing import hasher
 
 __all__ = ["AuditedBlob", "Visitor", "audit_blob", "audit_layer"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from lading.layer.scan_codec import Fault
+from lading.scan.codec import Fault
 
 __all__ = ["Budget"]
 

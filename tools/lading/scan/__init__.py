@@ -1,0 +1,1 @@
+"""Tar archives and their compression, read strictly: as streams, and without unpacking them."""
