@@ -32,7 +32,7 @@ from lading.oci import document, layout
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store.archive import Archive
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 from tests.integration.dockerfile.remote_buildkit import remote_buildkit
 from tests.integration.dockerfile.shell_base import shell_base
 from tests.integration.dockerfile.watching import Recorder, opened, sleepers, watch_commands

@@ -15,6 +15,7 @@ from pathlib import Path
 from lading.oci.content import walk
 from lading.store import archive, catalog_file, cleanup, collect, layouts, lease, places, prune
 from lading.store.access import opened
+from lading.store.layout_directory import Layout
 from lading.store.prune import Item, Policy
 from tests.unit.store.stores import an_image, save_image
 
@@ -137,7 +138,7 @@ def _check(root: Path, lines: list[str]) -> Iterator[str]:
             yield f"{name} is not what was saved last"
         if name in _SHARED and known and digest not in known:
             yield f"{name} is nobody's"
-    found_layout = layouts.Layout(_layout(root))
+    found_layout = Layout(_layout(root))
     tags = found_layout.index().tags()
     for name, digest in tagged.items():
         if name not in tags or str(tags[name].digest) != digest:

@@ -33,6 +33,7 @@ from lading.store import (
     writing,
 )
 from lading.store.access import Opened
+from lading.store.layout_directory import Layout
 from lading.store.match import Requirement
 from lading.store.prune import Policy
 from lading.store.recipe import Recipe
@@ -235,7 +236,7 @@ def _tag_is(text: str) -> Callable[[Path, bool], Iterator[str]]:
     """The layout's tag leads to a whole image: that one once it is acknowledged."""
 
     def check(root: Path, acknowledged: bool) -> Iterator[str]:
-        found = layouts.Layout(_layout(root))
+        found = Layout(_layout(root))
         root_of = found.index().find("latest")
         wanted, before = _digest(text), _digest("now")
         if str(root_of.digest) not in ({wanted} if acknowledged else {wanted, before}):

@@ -15,6 +15,7 @@ from lading.errors import LadingError
 from lading.oci.digest import Digest
 from lading.store import catalog_file, cleanup, collect, layouts, lease, places, prune
 from lading.store.entry import Entry
+from lading.store.layout_directory import Layout
 from lading.store.prune import Policy
 from tests.unit.store import tiny
 from tests.unit.store.stores import save_image
@@ -137,7 +138,7 @@ def test_blobs_that_no_tag_leads_to_are_collected(tmp_path: Path) -> None:
 
 def test_a_referrer_stays_with_its_subject(tmp_path: Path) -> None:
     directory, content, (_, new) = _layout(tmp_path)
-    subject = next(one for one in layouts.Layout(directory).index().manifests if one.digest == new)
+    subject = next(one for one in Layout(directory).index().manifests if one.digest == new)
     signature = tiny.image(content, [tiny.layer({"sig": b"s"})])
     value = json.loads(content.blobs[signature.digest])
     value["subject"] = subject.to_json()

@@ -19,7 +19,7 @@ from lading.oci.platform import Platform
 from lading.store import image as images
 from lading.store.archive import Archive
 from lading.store.image import Image
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = ["run"]
 

@@ -23,7 +23,7 @@ from lading.engine.docker import Docker
 from lading.engine.endpoint import Endpoint, docker_endpoint
 from lading.errors import EngineError, InputError, LadingError
 from lading.oci.platform import Platform
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = ["Buildkit", "DockerBuildkit"]
 

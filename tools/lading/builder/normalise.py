@@ -32,7 +32,7 @@ from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import image as images
 from lading.store.image import Image
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = ["Result", "image", "is_whiteout", "layer", "order", "whiteout"]
 

@@ -12,7 +12,7 @@ from lading.builder.request import NETWORKS, BuildRequest
 from lading.errors import InputError, NotFoundError, UsageError
 from lading.oci import document
 from lading.store import image as images
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = ["Admitted", "admit"]
 

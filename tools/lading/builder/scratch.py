@@ -16,7 +16,7 @@ from pathlib import Path
 from lading.builder.request import BuildRequest
 from lading.errors import CorruptError, StorageError
 from lading.oci.descriptor import Descriptor
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = [
     "base_links",

@@ -25,7 +25,7 @@ from lading.layer.view import View
 from lading.layer.writer import Blob
 from lading.store import image as images
 from lading.store.archive import Archive
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = ["INPUTS", "Step", "run"]
 

@@ -13,8 +13,8 @@ from lading.errors import ConflictError, InputError, NotFoundError
 from lading.oci import layout
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.store import layouts
 from lading.store.archive import Archive
+from lading.store.layout_directory import Layout
 
 if TYPE_CHECKING:
     from lading.registry.session import Repository, Session
@@ -53,7 +53,7 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
     path = here(name)
     if name.startswith("oci:") or path.is_dir():
         directory, _, tag = name.removeprefix("oci:").partition(":")
-        found = layouts.Layout(here(directory))
+        found = Layout(here(directory))
         yield Found(found, _root(found, directory, tag))
     elif path.exists() or name.endswith(".tar") or name.startswith(("/", ".")):
         with Archive(path) as archive:
@@ -77,7 +77,7 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
             yield Found(RegistryContent(repository), root, repository)
 
 
-def _root(found: layouts.Layout, directory: str, tag: str) -> Descriptor:
+def _root(found: Layout, directory: str, tag: str) -> Descriptor:
     roots = [
         one
         for one in found.index().manifests

@@ -28,7 +28,8 @@ from lading.registry import memory
 from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
-from lading.store import layouts, sizes
+from lading.store import sizes
+from lading.store.layout_directory import directory_of
 from lading.store.root import store_root
 
 __all__ = ["main"]
@@ -151,7 +152,7 @@ def _jobs(session: Session, operation: _Operation) -> list[Job]:
 def _write(operation: _Operation, values: flags.FlagValues) -> None:
     """Puts an image without a registry where the embedded default is."""
     image = operation.image
-    directory = layouts.directory_of(store_root(values.store), image.repository)
+    directory = directory_of(store_root(values.store), image.repository)
     details = layout.write(directory, image, operation.content, image.tags, dry_run=values.dry_run)
     operation.report = {
         "destination": f"oci:{directory}",

@@ -175,7 +175,7 @@ def _to_layout(
     image: deploy.Deploy, repository: str, tags: list[str], values: flags.FlagValues
 ) -> _Result:
     from lading.commands import layout
-    from lading.store.layouts import directory_of
+    from lading.store.layout_directory import directory_of
 
     directory = directory_of(store_root(values.store), repository)
     session = connection.connect(values) if image.sources else None

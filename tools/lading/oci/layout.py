@@ -138,12 +138,6 @@ class LayoutIndex:
             kept.append(_tagged(root, ""))
         return replace(self, manifests=_sorted(kept))
 
-    def without_tag(self, tag: str) -> LayoutIndex:
-        """This index without `tag`; raises NotFoundError when it has no such tag."""
-        self.find(tag)
-        kept = [item for item in self.manifests if item.annotations.get(REF_NAME) != tag]
-        return replace(self, manifests=tuple(kept))
-
 
 def _tagged(root: Descriptor, tag: str) -> Descriptor:
     annotations = {key: text for key, text in root.annotations.items() if key != REF_NAME}

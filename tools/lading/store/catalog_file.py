@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def read(root: Path) -> Catalog:
         with disk.guarded(path), disk.open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except NotFoundError:
-        if _any_archive(root):
+        if any(places.archives(root)):
             raise CorruptError(
                 f"{path} is gone, while there are archives in {places.images(root)}", fix=_REPAIR
             ) from None
@@ -111,13 +110,6 @@ def update(root: Path, change: Callable[[Catalog], Catalog]) -> Catalog:
         return prepared.catalog
 
 
-def _any_archive(root: Path) -> bool:
-    for directory, _, files in os.walk(places.images(root)):
-        if any(file.endswith(".tar") and not file.startswith(".") for file in files):
-            return bool(directory)
-    return False
-
-
 _FIELDS = (
     *("name", "file", "docker_tag", "os", "architecture", "compilers", "packages", "tools"),
     *("variants", "size_mb", "created", "last_used", "usage_count", "digest", "image_id", "extra"),
@@ -136,15 +128,8 @@ def _to_index(root: Path, digest: str, catalog: Catalog) -> None:
         "indent": catalog.indent,
         "problems": catalog.problems,
     }
-    path = places.index(root)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        with disk.draft(path) as draft:
-            # Not synchronised: what a power cut leaves of it does not read, or is of no catalog.
-            draft.file.write(json.dumps(value, separators=(",", ":")).encode())
-            draft.file.flush()
-            draft.path.replace(path)
-            draft.published = True
+    # What a power cut leaves of it does not read, or is of no catalog.
+    disk.keep(places.index(root), json.dumps(value, separators=(",", ":")).encode())
 
 
 def _from_index(root: Path, digest: str, text: str) -> Catalog | None:

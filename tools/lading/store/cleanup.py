@@ -131,7 +131,7 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
         for place, _, files in os.walk(places.images(root)):
             for path, size in disk.reap_drafts(Path(place), files, dry_run=dry_run):
                 yield Leftover(path, size, "a temporary file that nobody writes")
-            there.update(os.path.join(place, file) for file in files if _is_archive(file))
+            there.update(os.path.join(place, file) for file in files if places.is_archive(file))
         for archive in sorted(there - entries.keys()):
             path = Path(archive)
             status = path.lstat()
@@ -156,7 +156,3 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
                 return before
 
             catalog_file.update(root, without)
-
-
-def _is_archive(file: str) -> bool:
-    return file.endswith(".tar") and not file.startswith(".")

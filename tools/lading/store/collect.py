@@ -14,7 +14,7 @@ from lading.oci.content import read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.store import disk, layouts
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 
 __all__ = ["collect", "directories"]
 

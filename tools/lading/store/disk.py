@@ -24,6 +24,7 @@ __all__ = [
     "Draft",
     "draft",
     "guarded",
+    "keep",
     "make_directories",
     "open_regular",
     "reap_drafts",
@@ -116,6 +117,20 @@ def reap_drafts(
         finally:
             os.close(number)
     return reaped
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Writes a file that may as well be lost: that it cannot be written is no failure.
+
+    It is not synchronised. What a power cut leaves of it is for its readers to recognise.
+    """
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft(path) as made:
+            made.file.write(data)
+            made.file.flush()
+            made.path.replace(path)
+            made.published = True
 
 
 def remove(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""OCI image layout directories on disk: what a push without a registry writes.
+"""Writes OCI image layout directories: what a push without a registry does.
 
 A layout is written blobs first and `index.json` last, each file complete and on disk before its
 name appears, so that a reader finds the old image or the new one and never half of either.
@@ -20,103 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.errors import (
-    CorruptError,
-    DeniedError,
-    InputError,
-    LadingError,
-    NotFoundError,
-    StorageError,
-)
-from lading.oci import document, layout
+from lading.errors import CorruptError, NotFoundError
+from lading.oci import layout
 from lading.oci.content import Content, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.layout import LayoutIndex
-from lading.oci.reference import check_repository
 from lading.registry.progress import SILENT, Progress
+from lading.store import disk
+from lading.store.layout_directory import Layout
 
-__all__ = ["Layout", "Written", "directory_of", "rewrite_index", "untag", "write"]
+__all__ = ["Written", "rewrite_index", "write"]
 
 _CHUNK = 1024 * 1024
 _WORKERS = 4
 _OWN = ".lading"
-#: Repository components that would fall among the files of a layout one level up.
-_RESERVED = frozenset({"blobs", layout.INDEX_FILE, layout.MARKER_FILE})
-
-
-def directory_of(store: Path, repository: str) -> Path:
-    """The layout that stands for `repository` below `store`; raises InputError."""
-    check_repository(repository)
-    if reserved := _RESERVED.intersection(repository.split("/")[1:]):
-        raise InputError(
-            f"the repository {repository!r} cannot be a directory below the store",
-            fix=f"choose a name without the component {min(reserved)!r}, or give --registry",
-        )
-    return store / "layouts" / repository
-
-
-class Layout:
-    """A layout directory, read. It is a `Content`.
-
-    Args:
-        directory: the directory that holds `oci-layout`.
-        follow_links: read blobs through symbolic links, as layouts inside Bazel's output tree
-            need; never for a layout that somebody else may write to (CVE-2024-3727).
-
-    Raises:
-        NotFoundError: there is no layout.
-        CorruptError: `oci-layout` is not one.
-    """
-
-    def __init__(self, directory: Path, *, follow_links: bool = False) -> None:
-        self.directory = directory
-        self._flags = os.O_RDONLY | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
-        marker = directory / layout.MARKER_FILE
-        layout.check_marker(self._read(marker), what=str(marker))
-
-    def index(self) -> LayoutIndex:
-        """The layout's `index.json` as it is now; raises NotFoundError or CorruptError."""
-        path = self.directory / layout.INDEX_FILE
-        return LayoutIndex.parse(self._read(path), what=str(path))
-
-    def open(self, descriptor: Descriptor) -> BinaryIO:
-        """Opens a blob; raises NotFoundError, or CorruptError if it is no regular file."""
-        path = self.directory / layout.blob_name(descriptor.digest)
-        try:
-            stream = self._open(path)
-        except FileNotFoundError:
-            raise NotFoundError(f"{path} does not exist: the layout is incomplete") from None
-        return stream
-
-    def path(self, descriptor: Descriptor) -> Path | None:
-        """The blob's file, if it is a regular one and no link."""
-        path = self.directory / layout.blob_name(descriptor.digest)
-        try:
-            return path if stat.S_ISREG(path.lstat().st_mode) else None
-        except OSError:
-            return None
-
-    def _open(self, path: Path) -> BinaryIO:
-        try:
-            stream = os.fdopen(os.open(path, self._flags), "rb")
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise CorruptError(f"{path} cannot be read: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            stream.close()
-            raise CorruptError(f"{path} is not a regular file")
-        return stream
-
-    def _read(self, path: Path) -> bytes:
-        try:
-            with self._open(path) as stream:
-                return stream.read(document.MAX_DOCUMENT_BYTES + 1)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(
-                f"{self.directory} is not an OCI image layout: there is no {path.name}"
-            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +71,7 @@ def write(
         CorruptError: a part does not match its descriptor.
         StorageError, DeniedError: the disk is full, read-only or failing.
     """
-    with _storage(directory), _writing(directory) as temporary:
+    with disk.guarded(directory), _writing(directory) as temporary:
         parts = list(walk(content, root))
         writer = _Writer(directory, temporary, content, progress)
         blobs = [descriptor for descriptor, data in parts if data is None]
@@ -169,23 +87,16 @@ def write(
             sizes = [writer.blob(blob) for blob in blobs]
         sizes += [writer.document(item, data) for item, data in parts if data is not None]
         for algorithm in {item.digest.algorithm for item, _ in parts}:
-            _sync_directory(directory / "blobs" / algorithm)
+            disk.sync_directory(directory / "blobs" / algorithm)
         new = [size for size in sizes if size is not None]
         changed = _update(directory, temporary, lambda index: index.with_root(root, tags))
         return Written(len(new), sum(new), len(sizes) - len(new), changed)
 
 
-def untag(directory: Path, tag: str) -> None:
-    """Removes `tag` from a layout; its content stays. Raises NotFoundError."""
-    Layout(directory)
-    with _storage(directory), _writing(directory) as temporary:
-        _update(directory, temporary, lambda index: index.without_tag(tag))
-
-
 def rewrite_index(directory: Path, index: LayoutIndex) -> None:
     """Replaces `index.json`; the caller holds the lock that keeps writers out."""
     temporary = directory / _OWN / "tmp"
-    with _storage(directory):
+    with disk.guarded(directory):
         temporary.mkdir(parents=True, exist_ok=True)
         _replace(directory / layout.INDEX_FILE, temporary, index.dumps())
 
@@ -212,7 +123,7 @@ class _Writer:
     def blob(self, descriptor: Descriptor) -> int | None:
         """Streams a blob into its place; returns its size, or None if it was there."""
         target = self._directory / layout.blob_name(descriptor.digest)
-        with _storage(target):
+        with disk.guarded(target):
             self._progress.begin(descriptor)
             if _holds(target, descriptor):
                 self._progress.end(descriptor, "exists")
@@ -312,7 +223,7 @@ def _replace(target: Path, temporary: Path, data: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         file.write(data)
         _publish(file, path, target)
-        _sync_directory(target.parent)
+        disk.sync_directory(target.parent)
 
 
 def _publish(file: BinaryIO, path: Path, target: Path) -> None:
@@ -320,30 +231,3 @@ def _publish(file: BinaryIO, path: Path, target: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     path.replace(target)
-
-
-def _sync_directory(directory: Path) -> None:
-    number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-@contextlib.contextmanager
-def _storage(path: Path) -> Iterator[None]:
-    """Turns an OSError into the error a user reads."""
-    try:
-        yield
-    except LadingError:
-        raise
-    except PermissionError as error:
-        raise DeniedError(
-            f"{error.filename or path} cannot be written: {error.strerror}",
-            fix="choose another place with --store or LADING_STORE",
-        ) from None
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}",
-            fix="free some space, or choose another place with --store or LADING_STORE",
-        ) from None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from lading.errors import InputError
@@ -11,10 +13,12 @@ from lading.store.naming import Name
 
 __all__ = [
     "archive_file",
+    "archives",
     "catalog",
     "images",
     "index",
     "inside",
+    "is_archive",
     "layer",
     "layers",
     "leases",
@@ -33,6 +37,18 @@ def catalog(root: Path) -> Path:
 def images(root: Path) -> Path:
     """The directory of the archives, one directory for each project below it."""
     return root / "images"
+
+
+def archives(root: Path) -> Iterator[Path]:
+    """Every archive below `images`, sorted in each directory."""
+    for directory, directories, files in os.walk(images(root)):
+        directories.sort()
+        yield from (Path(directory, file) for file in sorted(files) if is_archive(file))
+
+
+def is_archive(file: str) -> bool:
+    """Whether a file of that name is an archive, and none that is being written."""
+    return file.endswith(".tar") and not file.startswith(".")
 
 
 def archive_file(name: Name) -> str:

@@ -102,7 +102,7 @@ def _unread(root: Path, seen: Mapping[Path, tuple[_Identity, Entry | LadingError
     known = {places.inside(root, item.file) for item in _readable(root).entries}
     return [
         path
-        for path in _archives(root)
+        for path in places.archives(root)
         if path not in known and (path not in seen or seen[path][0] != _identity(path))
     ]
 
@@ -129,7 +129,7 @@ def _agree(root: Path, seen: Mapping[Path, tuple[_Identity, Entry | LadingError]
     dropped = tuple(
         item.name for item in found.entries if not places.inside(root, item.file).exists()
     )
-    results = [(path, seen[path][1]) for path in _archives(root) if path not in known]
+    results = [(path, seen[path][1]) for path in places.archives(root) if path not in known]
     made = [one for _, one in results if isinstance(one, Entry)]
     refused = {str(path): one.what for path, one in results if isinstance(one, LadingError)}
 
@@ -162,7 +162,7 @@ def disagreements(root: Path, found: Catalog) -> Iterator[tuple[str, LadingError
     for problem in found.problems:
         yield "", CorruptError(f"{places.catalog(root)} has a bad entry: {problem}")
     known = {places.inside(root, item.file) for item in found.entries}
-    for path in _archives(root):
+    for path in places.archives(root):
         if path not in known:
             yield (
                 path.name.removesuffix(".tar"),
@@ -240,11 +240,3 @@ def _set_aside(root: Path) -> Path | None:
             path.rename(kept)
         return kept
     return None
-
-
-def _archives(root: Path) -> Iterator[Path]:
-    for directory, directories, files in os.walk(places.images(root)):
-        directories.sort()
-        for file in sorted(files):
-            if file.endswith(".tar") and not file.startswith("."):
-                yield Path(directory, file)

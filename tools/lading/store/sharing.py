@@ -69,14 +69,7 @@ def note(root: Path, file: str, layers: Iterable[tuple[Digest, int]]) -> None:
     for digest, at in layers:
         path = places.layer(root, digest)
         others = [(other, place) for other, place in _noted(path) if other != file]
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with disk.draft(path) as draft:
-                # Not synchronised: after a power cut it is what it was, or it does not read.
-                draft.file.write(json.dumps([(file, at), *others[: _MOST - 1]]).encode())
-                draft.file.flush()
-                draft.path.replace(path)
-                draft.published = True
+        disk.keep(path, json.dumps([(file, at), *others[: _MOST - 1]]).encode())
 
 
 def active(root: Path) -> bool:

@@ -21,14 +21,7 @@ __all__ = ["forget", "is_fresh", "make"]
 
 def make(root: Path, name: str, number: int, digest: Digest) -> None:
     """Notes that the open file holds exactly the image `digest`; failing to is no failure."""
-    path = places.stamp(root, name)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with disk.draft(path) as draft:
-            draft.file.write(json.dumps(_seen(number, digest)).encode())
-            draft.file.flush()
-            draft.path.replace(path)
-            draft.published = True
+    disk.keep(places.stamp(root, name), json.dumps(_seen(number, digest)).encode())
 
 
 def is_fresh(root: Path, name: str, number: int, digest: Digest) -> bool:
