@@ -13,7 +13,8 @@ import pytest
 from lading.errors import CorruptError, InputError, LadingError
 from lading.layer.build import LayerRequest, build_layer
 from lading.layer.compress import Compression
-from lading.layer.nar import NarReader, hash_object
+from lading.layer.nar import NarReader
+from lading.layer.objects import hash_object
 from lading.nix import export
 
 _EXPORT = Path(__file__).parent / "recorded/app.export"
