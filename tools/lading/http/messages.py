@@ -147,4 +147,6 @@ def reason(error: Exception) -> str:
         return str(error) if error.args and "slower" in str(error) else "timed out"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or type(error).__name__
+    text = str(error) or type(error).__name__
+    # A proxy's refusal carries words of its own choosing.
+    return text if text.isprintable() else ascii(text)

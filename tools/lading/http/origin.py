@@ -42,19 +42,21 @@ class Origin:
         Raises InputError for anything but http and https, for a URL with user information
         (it would smuggle credentials), and for characters that a request line cannot carry.
         """
+        # Messages leave out the query, which may hold signatures and tokens.
+        shown = url.partition("?")[0]
         if not _PRINTABLE.fullmatch(url):
-            raise InputError(f"{url!r:.200} is not a URL")
+            raise InputError(f"{shown!r:.200} is not a URL")
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise InputError(f"{url!r:.200} is not a URL") from None
+            raise InputError(f"{shown!r:.200} is not a URL") from None
         if parts.scheme not in _PORTS or not host:
-            raise InputError(f"{url!r:.200} is not an http or https URL")
+            raise InputError(f"{shown!r:.200} is not an http or https URL")
         if parts.username is not None or parts.password is not None:
             raise InputError(f"a URL for {host} carries a user name, which is never followed")
         if port == 0:
-            raise InputError(f"{url!r:.200} has the port 0")
+            raise InputError(f"{shown!r:.200} has the port 0")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return Origin(parts.scheme, host, port or _PORTS[parts.scheme]), target
 

@@ -9,7 +9,7 @@ from lading.errors import InputError, UnreachableError
 from lading.http.messages import Request, Response
 from lading.http.origin import Nearness, Origin
 
-__all__ = ["REDIRECTS", "follow", "same_origin"]
+__all__ = ["REDIRECTS", "follow", "not_followed", "same_origin"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What another host may see of a request: nothing about who asks.
@@ -23,10 +23,7 @@ def follow(request: Request, response: Response) -> Request:
     server that sent us there. Raises UnreachableError.
     """
     if request.method not in ("GET", "HEAD"):
-        raise UnreachableError(
-            f"{request.origin} redirects a {request.method}, which is not followed",
-            fix="address the registry by the name it answers under",
-        )
+        raise not_followed(request)
     origin, target = _resolve(request, response.header("Location"), "redirects to")
     if request.origin.scheme == "https" and origin.scheme != "https":
         raise UnreachableError(f"{request.origin} redirects to {origin}, which is not encrypted")
@@ -36,6 +33,14 @@ def follow(request: Request, response: Response) -> Request:
     inside = response.peer if response.peer is not None else Nearness.PUBLIC
     nearest = inside if request.nearest is None else min(inside, request.nearest)
     return Request(request.method, origin, target, headers, nearest=nearest)
+
+
+def not_followed(request: Request) -> UnreachableError:
+    """What to raise when a request that changes something is led elsewhere."""
+    return UnreachableError(
+        f"{request.origin} redirects a {request.method}, which is not followed",
+        fix="address the registry by the name it answers under",
+    )
 
 
 def same_origin(request: Request, location: str, what: str) -> str:
@@ -61,7 +66,7 @@ def _resolve(request: Request, location: str, verb: str) -> tuple[Origin, str]:
     try:
         # Before urljoin, which drops or repairs what Origin.split would refuse.
         if any(char <= " " or char > "~" or char == "\\" for char in location):
-            raise InputError(f"{location!r:.120} is not a URL")
+            raise InputError(f"{location.partition('?')[0]!r:.120} is not a URL")
         return Origin.split(urljoin(f"{request.origin}{request.target}", location))
     except (InputError, ValueError) as error:
         text = error.what if isinstance(error, InputError) else str(error)

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading.errors import DeniedError, InputError, UnreachableError
+from lading.http.answer import paced_answer
 from lading.http.bodies import FileBody, StreamBody
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError, reason
 from lading.http.origin import Nearness, Origin, nearness
-from lading.http.pace import Pace, PacedSocket
+from lading.http.pace import Pace
 from lading.http.proxy import Proxy, proxy_for
 from lading.http.sending import LOOPBACK_BUFFER, send_body
 
@@ -159,7 +160,7 @@ class Transport:
         if not isinstance(body, bytes) and size:
             connection.dirty = not self._send(conn.sock, body)
         pace = Pace(self._limits)
-        conn.response_class = functools.partial(_paced_response, pace)  # type: ignore[assignment]
+        conn.response_class = functools.partial(paced_answer, pace)  # type: ignore[assignment]
         answer = conn.getresponse()
         pace.body()
         return answer
@@ -256,12 +257,6 @@ class Transport:
         if self._trace is not None:
             took = f" in {(time.monotonic() - started) * 1000:.0f} ms" if started else ""
             self._trace(f"{request.method} {request.url}: {outcome}{took}")
-
-
-def _paced_response(
-    pace: Pace, sock: socket.socket, *, method: str | None = None
-) -> http.client.HTTPResponse:
-    return http.client.HTTPResponse(PacedSocket(sock, pace), method=method)  # type: ignore[arg-type]
 
 
 def _check_addresses(origin: Origin, bound: Nearness) -> None:

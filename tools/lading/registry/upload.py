@@ -164,6 +164,8 @@ class _Upload:
         """The error to raise when attempts run out; raised at once if none can help."""
         status = response.status
         trouble = self._repository.failure(response, self._doing)
+        if status in redirects.REDIRECTS:
+            raise redirects.not_followed(response.request)
         if status in RETRY_STATUSES or status == 416:
             return trouble
         if status == 404:

@@ -57,7 +57,7 @@ ANSWERS: dict[str, bytes] = {
     "header folded": _OK + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "100 and no more": b"HTTP/1.1 100 Continue\r\n\r\n",
     "101": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
-    "103, then 200": b"HTTP/1.1 103 Early Hints\r\n\r\n" + _sized(b"{}"),
+    "103 and no more": b"HTTP/1.1 103 Early Hints\r\n\r\n",
     "204 with a body": b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
     "206 unasked": b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/2\r\n"
     b"Content-Length: 2\r\n\r\n{}",
@@ -140,10 +140,12 @@ DEEDS: dict[str, Callable[[Repository], object]] = {
 
 
 @contextlib.contextmanager
-def _answering(answer: bytes, heads: list[bytes] | None = None) -> Iterator[str]:
+def _answering(
+    answer: bytes, heads: list[bytes] | None = None, *, late: bytes = b""
+) -> Iterator[str]:
     """A server that reads a request's head, answers with `answer` and waits for the client.
 
-    What it reads goes to `heads`.
+    What it reads goes to `heads`. What comes `late` comes a little later.
     """
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -159,6 +161,9 @@ def _answering(answer: bytes, heads: list[bytes] | None = None) -> Iterator[str]
             if heads is not None:
                 heads.append(head)
             connection.sendall(answer)
+            if late:
+                time.sleep(0.2)
+                connection.sendall(late)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
                 pass
@@ -213,3 +218,51 @@ def test_server_that_hangs_up_is_asked_once_whether_it_speaks_tls(
             manifests.head(repository, "v1")
     assert sum(head.startswith(b"\x16") for head in heads) == 1
     assert sum(head.startswith(b"HEAD /v2/app/manifests/v1 ") for head in heads) == 5
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+@pytest.mark.parametrize("times", [1, 50])
+def test_interim_answers_are_passed_over(
+    make_session: Callable[..., Session], status: int, times: int
+) -> None:
+    """RFC 9110, 15.2: any number of them; the final answer belongs to the same request."""
+    image = images.manifest(10)
+    interim = b"HTTP/1.1 %d Wait\r\nLink: </x>; rel=preload\r\n\r\n" % status
+    with _answering(interim * times, late=_sized(image.data)) as address:
+        repository = make_session().repository(address, "app")
+        assert manifests.get(repository, "v1")[1] == image.data
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://x.example/a?X-Amz-Signature=secret",
+        "https://x.example:99999/a?X-Amz-Signature=secret",
+        "https://x.example:0/a?X-Amz-Signature=secret",
+        "http://x.example/a b?X-Amz-Signature=secret",
+        "/\x80?X-Amz-Signature=secret",
+    ],
+)
+def test_query_of_a_place_that_is_none_is_not_repeated(
+    make_session: Callable[..., Session], location: str
+) -> None:
+    """A query may hold a signature; errors end up in logs."""
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    challenge = f'HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm="{location}"\r\n'
+    for answer in (head, challenge + "Content-Length: 0\r\n\r\n"):
+        with _answering(answer.encode("latin-1")) as address:
+            repository = make_session().repository(address, "app")
+            with pytest.raises(LadingError) as caught:
+                manifests.get(repository, "v1")
+        assert "secret" not in str(caught.value)
+
+
+def test_words_of_a_proxy_move_no_cursor(
+    make_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _answering(b"HTTP/1.1 502 \x1b]0;owned\x07No\r\nContent-Length: 0\r\n\r\n") as address:
+        monkeypatch.setenv("https_proxy", f"http://{address}")
+        repository = make_session().repository("registry.example.com", "app")
+        with pytest.raises(LadingError, match="502") as caught:
+            manifests.get(repository, "v1")
+    assert "\x1b" not in str(caught.value)
