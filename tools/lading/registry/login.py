@@ -46,7 +46,8 @@ def store(registry: str, credential: Credential) -> str:
         InputError, CorruptError: the file cannot be understood, or the helper fails.
         StorageError: the file cannot be written.
     """
-    path = next(iter(credentials.files(os.environ)))
+    # A configuration that is kept elsewhere and linked to stays there.
+    path = Path(os.path.realpath(next(iter(credentials.files(os.environ)))))
     config = credentials.read(path) or {}
     auths = credentials.section(config, "auths", path)
     helper = credentials.section(config, "credHelpers", path).get(registry)
