@@ -20,7 +20,21 @@ __all__ = [
     "StorageError",
     "UnreachableError",
     "UsageError",
+    "visible",
 ]
+
+
+def visible(text: str) -> str:
+    """`text` for a terminal: what moves the cursor, hides or cannot be encoded is escaped.
+
+    Names of files, tags and servers are chosen by others. Newlines and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 class LadingError(Exception):
@@ -29,14 +43,17 @@ class LadingError(Exception):
     Args:
         what: the thing that failed and why, one line, no trailing full stop needed.
         fix: what the user can do, one line; printed on a line of its own.
+
+    Both are made `visible`.
     """
 
     exit_code = 1
 
     def __init__(self, what: str, *, fix: str = "") -> None:
+        what = visible(what)
         super().__init__(what)
         self.what = what
-        self.fix = fix
+        self.fix = visible(fix)
 
     def __str__(self) -> str:
         return f"{self.what}\n  {self.fix}" if self.fix else self.what

@@ -19,6 +19,8 @@ from lading.errors import (
     UnreachableError,
     UsageError,
 )
+from lading.oci import media_types
+from lading.oci.digest import Digest
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
@@ -94,6 +96,32 @@ def test_inspect_shows_what_it_is(server: Server, capsys: pytest.CaptureFixture[
     value = json.loads(_output(capsys, "inspect", f"{server.address}/app:v1", "--json"))
     assert value["descriptor"]["digest"] == str(image.root.digest)
     assert value["document"]["layers"]
+
+
+def test_a_config_of_many_packets_is_read_whole(
+    server: Server, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    image = images.manifest(10, seed="x" * 600_000)
+    repository = Session().repository(server.address, "app")
+    Pusher().run([Job(image.root, image.content, repository, ("v1",))])
+    assert registry.main(["inspect", f"{server.address}/app:v1", "--config"]) == 0
+    assert b"x" * 600_000 in capsysbinary.readouterr().out
+
+
+def test_what_a_registry_says_moves_no_cursor(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = _push(server)
+    value = json.loads(image.data)
+    value["layers"][0]["mediaType"] = "application/\x1b]0;owned\x07"
+    data = json.dumps(value).encode()
+    place = server.registry.repositories["app"]
+    place.manifests[str(Digest.of(data))] = (media_types.MANIFEST, data)
+    out = _output(capsys, "inspect", f"{server.address}/app@{Digest.of(data)}")
+    assert r"application/\x1b]0;owned\x07" in out
+    place.tags["\x1b[2J"] = str(image.root.digest)
+    with pytest.raises(CorruptError, match=r"'\\x1b\[2J' is not a tag"):
+        registry.main(["tags", f"{server.address}/app"])
 
 
 def test_tags_are_listed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,6 +202,20 @@ def test_a_login_leaves_a_configuration_alone_that_it_does_not_understand(
     with serve() as server, pytest.raises((InputError, CorruptError), match=r"config\.json"):
         _login(monkeypatch, [server.address, "--username=me"], "secret")
     assert path.read_text() == text
+
+
+def test_a_login_follows_a_linked_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "dotfiles.json"
+    kept.write_text("{}")
+    path = tmp_path / "docker/config.json"
+    path.parent.mkdir()
+    path.symlink_to(kept)
+    with serve(Registry(basic=("me", "secret"))) as server:
+        _login(monkeypatch, [server.address, "--username=me"], "secret")
+        assert server.address in json.loads(kept.read_text())["auths"]
+    assert path.is_symlink()
 
 
 def test_a_login_goes_to_the_configured_helper(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from lading.commands import verify
 from lading.oci.verify_rules import Limits, exit_code
 from lading.oci.verify_table import RULES, Severity
 from lading.scan import rules as scan_rules
@@ -307,6 +308,24 @@ def test_paths_that_fill_memory_are_not_remembered(
         "limit-names"
     ]
     assert exit_code(report.findings) == 9
+
+
+def test_a_layout_of_odd_files_is_reported_in_plain_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Links to nothing and in a circle, pipes, names that are no text or move the cursor."""
+    directory = sound(tmp_path / "layout")
+    (directory / "nowhere").symlink_to("gone")
+    (directory / "blobs/circle").symlink_to("circle")
+    (directory / "blobs/up").symlink_to("..")
+    os.mkfifo(directory / "blobs/sha256/\x1b[2Jpipe")
+    (directory / "blobs/sha256" / os.fsdecode(b"\xff")).write_bytes(b"x")
+    for words in ([], ["--follow_links"]):
+        assert verify.main([f"oci:{directory}", *words]) != 0
+        out = capsys.readouterr().out
+        out.encode()
+        assert r"\x1b[2Jpipe" in out
+        assert "\x1b" not in out
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:

@@ -54,6 +54,19 @@ def test_layers_files_copies_and_what_is_hidden(
     assert value["wasted"] == 3500 + 400
 
 
+def test_names_of_files_move_no_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file may be called anything, an escape sequence of a terminal too, or no text at all."""
+    files = {"\x1b[2Jx": b"x" * 100, "\x1b[2Jy": b"x" * 100, "z\udcff\u202e": b"x" * 100}
+    old, new = _layout(tmp_path / "a", {}), _layout(tmp_path / "b", files)
+    assert inspect.main([new]) == 0
+    assert diff.main([old, new]) == 1
+    out = capsys.readouterr().out
+    assert r"/\x1b[2Jx" in out
+    assert r"/z\udcff\u202e" in out
+    assert "\x1b" not in out
+    out.encode()
+
+
 def test_people_see_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert inspect.main([_layout(tmp_path / "a", {"x": b"x" * 100})]) == 0
     out = capsys.readouterr().out

@@ -19,7 +19,7 @@ from absl import flags
 from lading.commands import contract, deploy, entry, structure, structure_config
 from lading.commands.structure import Result
 from lading.commands.structure_config import Command
-from lading.errors import EngineError, InputError, NotFoundError, UsageError
+from lading.errors import EngineError, InputError, NotFoundError, UsageError, visible
 from lading.layer.view import Opener, View
 from lading.oci import content as contents
 from lading.oci import media_types
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
         failed += bool(result.problem)
         print(f"{'FAIL' if result.problem else 'ok  '} {result.name}")
         if result.problem:
-            print(f"     {result.problem}")
+            print(f"     {visible(result.problem)}")
     if not total:
         raise InputError(f"{subject.label}: there is nothing to check", fix="add a check")
     print(f"{total - failed} of {total} checks hold")

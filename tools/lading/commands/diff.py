@@ -14,7 +14,7 @@ from typing import Any
 from absl import flags
 
 from lading.commands import anywhere, connection, entry
-from lading.errors import UsageError
+from lading.errors import UsageError, visible
 from lading.oci import document
 from lading.oci.platform import Platform
 from lading.store import image as images
@@ -88,10 +88,10 @@ def _print(
     kept: int,
 ) -> None:
     for at, first, second in configs:
-        print(f"config {at}: {_shown(first)} → {_shown(second)}")
+        print(visible(f"config {at}: {_shown(first)} → {_shown(second)}"))
     for one in files:
         more = f"  ({', '.join(one.what)})" if one.what else ""
-        print(f"{_SIGNS[one.kind]} {one.path}{more}")
+        print(visible(f"{_SIGNS[one.kind]} {one.path}{more}"))
     grown = new.size - old.size
     sign = "-" if grown < 0 else "+"
     print(

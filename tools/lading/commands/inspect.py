@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from lading.commands import anywhere, connection, entry
-from lading.errors import UsageError
+from lading.errors import UsageError, visible
 from lading.oci.platform import Platform
 from lading.store import image as images
 from lading.store import sizes
@@ -65,7 +65,7 @@ def _object(image: images.Image, files: Files, top: int) -> dict[str, object]:
 
 
 def _print(image: images.Image, files: Files, top: int) -> None:
-    print(f"{image.manifest.digest}  {image.platform}")
+    print(visible(f"{image.manifest.digest}  {image.platform}"))
     print(f"{'compressed':>12}{'files':>12}{'entries':>9}{'hidden':>12}  layer")
     for layer in files.layers:
         print(
@@ -82,12 +82,12 @@ def _print(image: images.Image, files: Files, top: int) -> None:
     if biggest := files.biggest(top):
         print("\nbiggest files")
         for size, path in biggest:
-            print(f"{sizes.human(size):>12}  {path}")
+            print(f"{sizes.human(size):>12}  {visible(path)}")
     if copies := files.copies():
         shown = copies[:top]
         print(f"\nstored more than once: {len(copies)} contents")
         for one in shown:
-            print(f"{sizes.human(one.size):>12}  {' '.join(one.paths)}")
+            print(f"{sizes.human(one.size):>12}  {visible(' '.join(one.paths))}")
     share = f" ({100 * wasted(files) / total:.1f} %)" if total else ""
     print(f"\nwasted: {sizes.human(wasted(files))}{share}, hidden or stored more than once")
 

@@ -23,8 +23,9 @@ from absl import flags
 from lading.commands import anywhere, connection, entry
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
-from lading.errors import NotFoundError, UsageError
-from lading.oci import document
+from lading.errors import NotFoundError, UsageError, visible
+from lading.oci import document, media_types
+from lading.oci.content import children, read_document
 from lading.oci.descriptor import Descriptor
 from lading.oci.reference import Reference
 from lading.registry import login, manifests, memory
@@ -122,8 +123,7 @@ def _inspect(argv: Sequence[str]) -> int:
             if "config" not in value:
                 raise NotFoundError(f"{text} is an index and has no config", fix="name a manifest")
             config = Descriptor.from_json(value["config"], what=f"{text}, config")
-            with RegistryContent(repository).open(config) as stream:
-                data = stream.read()
+            data = read_document(RegistryContent(repository), config)
     if values.raw or values.config:
         sys.stdout.buffer.write(data)
         return 0
@@ -131,12 +131,10 @@ def _inspect(argv: Sequence[str]) -> int:
         print(json.dumps({"descriptor": root.to_json(), "document": value}))
         return 0
     print(f"{root.digest}\n{root.media_type}")
-    for item in value.get("manifests", []):
-        found = Descriptor.from_json(item, what=text)
-        print(f"  {found.digest}  {found.platform or found.media_type}")
-    for item in value.get("layers", []):
-        found = Descriptor.from_json(item, what=text)
-        print(f"  {found.digest}  {sizes.human(found.size):>10}  {found.media_type}")
+    index = root.media_type in media_types.INDEX_TYPES
+    for found in children(root.media_type, data, what=text)[not index :]:
+        size = "" if index else f"{sizes.human(found.size):>10}  "
+        print(visible(f"  {found.digest}  {size}{found.platform or found.media_type}"))
     return 0
 
 

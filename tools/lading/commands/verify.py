@@ -21,7 +21,7 @@ from absl import flags
 
 from lading.commands import connection, deploy, entry
 from lading.commands.meter import Meter
-from lading.errors import NotFoundError, UsageError
+from lading.errors import NotFoundError, UsageError, visible
 from lading.oci.platform import Platform
 from lading.oci.reference import Reference
 from lading.oci.verify_rules import Findings, Limits, exit_code
@@ -138,7 +138,7 @@ def _print(name: str, report: Report, code: int, values: flags.FlagValues) -> No
         if values.quiet and finding.severity is Severity.NOTE:
             continue
         where = f"{finding.subject} {finding.at}".strip()
-        print(f"{finding.severity.value}: {where}: {finding.what} [{finding.rule}]")
+        print(visible(f"{finding.severity.value}: {where}: {finding.what} [{finding.rule}]"))
         if finding.severity is not Severity.NOTE:
             print(f"  {finding.fix}")
     if not values.quiet:

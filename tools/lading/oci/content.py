@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from lading.errors import CorruptError, NotFoundError
+from lading.errors import CorruptError, LimitError, NotFoundError
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -54,9 +55,18 @@ def read_document(content: Content, descriptor: Descriptor) -> bytes:
 
     Raises NotFoundError, CorruptError (wrong size or digest) or LimitError (over 4 MiB).
     """
+    limit = document.MAX_DOCUMENT_BYTES
+    if descriptor.size > limit:
+        raise LimitError(f"{descriptor.digest} is {descriptor.size} bytes, more than {limit}")
+    parts, left = [], descriptor.size + 1
     with content.open(descriptor) as stream:
-        data = stream.read(document.MAX_DOCUMENT_BYTES + 1)
-    if len(data) != descriptor.size or Digest.of(data) != descriptor.digest:
+        # A stream from a network gives what has arrived.
+        while left and (part := stream.read(left)):
+            parts.append(part)
+            left -= len(part)
+    data = b"".join(parts)
+    hasher = hashlib.new(descriptor.digest.algorithm, data)
+    if len(data) != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
         raise CorruptError(f"the content of {descriptor.digest} does not match its digest and size")
     return data
 
@@ -75,8 +85,6 @@ def copy_blob(
 
     Raises NotFoundError, CorruptError (wrong size or digest) or OSError.
     """
-    import hashlib
-
     hasher, size = hashlib.new(descriptor.digest.algorithm), 0
     with content.open(descriptor) as source, target.open("wb") as file:
         while chunk := source.read(_CHUNK):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from lading.errors import CorruptError, LimitError
+from lading.errors import CorruptError, InputError, LimitError
 from lading.http import redirects
 from lading.http.messages import Request, Response
 from lading.oci import document
+from lading.oci.reference import check_tag
 from lading.registry import answers
 from lading.registry.session import Repository
 
@@ -44,7 +45,10 @@ def list_tags(repository: Repository) -> list[str]:
         found = page.get("tags") or []
         if not isinstance(found, list) or not all(isinstance(tag, str) for tag in found):
             raise CorruptError(f"cannot {doing}: the answer has no list of tags")
-        tags += found
+        try:
+            tags += [check_tag(tag) for tag in found]
+        except InputError as error:
+            raise CorruptError(f"cannot {doing}: {error.what}") from None
         if len(tags) > _MAX_TAGS:
             raise LimitError(f"{repository} has more than {_MAX_TAGS} tags")
         target = next_page(response) if found else ""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lading.commands.store.shared import Verb, described, dump, selected, table
+from lading.errors import visible
 from lading.store import access, catalog_file, lease, sizes
 from lading.store.catalog import Catalog
 
@@ -60,7 +61,7 @@ def show_(argv: Sequence[str]) -> int:
         return 0
     for key, value in described(verb.root, item).items():
         text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-        print(f"{key + ':':<14}{text}".rstrip())
+        print(visible(f"{key + ':':<14}{text}").rstrip())
     for holder in holders:
         print(f"{'lease:':<14}{holder}")
     return 0
