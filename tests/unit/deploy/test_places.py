@@ -128,3 +128,10 @@ def test_output_of_another_build_does_not_count(tmp_path: Path, data: bytes | No
     assert outputs.path(BLOB) is None
     with pytest.raises(NotFoundError):
         outputs.open(BLOB)
+
+
+def test_a_place_that_fails_on_the_way_to_where_the_last_one_failed_is_closed() -> None:
+    trouble = UnreachableError("gone")
+    places = [Place(error=trouble, after=9000), Place(error=trouble, after=2000), Place()]
+    assert _read(_places(*places)) == DATA
+    assert [(place.opened, place.closed) for place in places] == [(1, 1)] * 3

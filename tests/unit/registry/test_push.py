@@ -10,8 +10,9 @@ import pytest
 
 from lading.errors import ConflictError, CorruptError, LadingError, NotFoundError
 from lading.oci import media_types
+from lading.oci.content import Layered
 from lading.oci.descriptor import Descriptor
-from lading.registry.content import Layered, RegistryContent
+from lading.registry.content import RegistryContent
 from lading.registry.policy import TagPolicy, content_tag
 from lading.registry.push import Job, Pushed, Pusher
 from lading.registry.session import Session

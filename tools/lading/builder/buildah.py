@@ -20,13 +20,10 @@ from lading.builder.process import run
 from lading.builder.progress import Event
 from lading.builder.request import BuildRequest, OnEvent
 from lading.errors import EngineError
-from lading.oci.platform import Platform
+from lading.oci.platform import MACHINES, Platform
 
 __all__ = ["Buildah", "Steps"]
 
-#: What Go calls machines that buildah runs on.
-_MACHINES = {"aarch64": "arm64", "ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
-             "x86_64": "amd64"}  # fmt: skip
 #: unshare(1): a namespace whose processes end with the first of them, which ends with unshare.
 _PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
 _STEP = re.compile(r"(?:\[([0-9]+)/[0-9]+\] )?STEP ([0-9]+)/[0-9]+: (.*)")
@@ -47,8 +44,9 @@ class Buildah:
 
     def platform(self) -> Platform | None:
         """That of this machine, where it has one name only."""
-        architecture = _MACHINES.get(os.uname().machine, "")
-        return Platform("linux", architecture) if architecture else None
+        architecture = MACHINES.get(os.uname().machine, "")
+        # Of arm there are several, told apart by the variant.
+        return Platform("linux", architecture) if architecture not in ("", "arm") else None
 
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
         """See `Builder.build`."""

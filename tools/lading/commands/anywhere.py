@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lading.commands.entry import here
 from lading.errors import ConflictError, InputError, NotFoundError
 from lading.oci import layout
 from lading.oci.content import Content
@@ -19,7 +18,7 @@ from lading.store.layout_directory import Layout
 if TYPE_CHECKING:
     from lading.registry.session import Repository, Session
 
-__all__ = ["Found", "here", "opened"]
+__all__ = ["Found", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,6 @@ class Found:
     content: Content
     root: Descriptor
     repository: Repository | None = None
-
-
-def here(path: str) -> Path:
-    """A path relative to where `bazel run` was typed."""
-    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
 
 
 @contextlib.contextmanager

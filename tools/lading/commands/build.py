@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError(
             "one context and --output are needed", fix="usage: build CONTEXT --output=DIRECTORY"
         )
-    here = Path(os.environ.get("BUILD_WORKING_DIRECTORY", os.getcwd()))
+    here = entry.here("").absolute()
     request = _request(values, here, here / words[0])
     tail = Tail(40, [secret.value(os.environ) for secret in request.secrets])
 

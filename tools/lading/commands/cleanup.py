@@ -25,7 +25,7 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import anywhere, entry
+from lading.commands import entry
 from lading.engine import engines
 from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError
 from lading.store import cleanup, collect, prune, sizes
@@ -128,7 +128,7 @@ def _flags() -> flags.FlagValues:
 
 
 def _policy(values: flags.FlagValues) -> tuple[Policy, bool]:
-    given = _file(anywhere.here(values.policy)) if values.policy else _of_the_workspace()
+    given = _file(entry.here(values.policy)) if values.policy else _of_the_workspace()
     for key in ("max_total_size", "max_age", "min_free"):
         if getattr(values, key):
             given[key] = getattr(values, key)

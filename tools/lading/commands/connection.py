@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING
 
 from absl import flags
 
-from lading.errors import UsageError
+from lading.errors import InputError, UsageError
+from lading.store import sizes
 
 if TYPE_CHECKING:
     from lading.registry.credentials import Credentials
     from lading.registry.session import Session
 
 __all__ = ["byte_count", "connect", "define"]
-
-_BYTES = re.compile(r"([0-9]{1,12})([kKmMgG]?)(?:i?[bB])?")
-_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
 
 
 def define(values: flags.FlagValues) -> None:
@@ -57,10 +54,12 @@ def connect(values: flags.FlagValues, *, find: Credentials | None = None) -> Ses
 
 def byte_count(text: str, *, flag: str) -> int:
     """Reads `4M`, `512KiB`, `1000000`; units are powers of 1024. Raises UsageError."""
-    match = _BYTES.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--{flag}={text} is not a size", fix="write 4M, 512K or bytes")
-    return int(match[1]) << _UNITS[match[2].lower()]
+    try:
+        return sizes.parse(text)
+    except InputError:
+        raise UsageError(
+            f"--{flag}={text:.40} is not a size", fix="write 4M, 512K or bytes"
+        ) from None
 
 
 def _trace(line: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from lading.commands import entry
 from lading.commands.deploy import Deploy
 from lading.errors import NotFoundError, UsageError
 from lading.registry.policy import ANY_TAG, TagPolicy
@@ -55,7 +56,7 @@ def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context |
     if name is None:
         name = os.environ.get("LADING_CONTEXT", setting.get("context", ""))
     if values.destinations:
-        path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / values.destinations
+        path = entry.here(values.destinations)
     elif "file" in setting:
         path = runfiles / setting["file"]
     elif name:

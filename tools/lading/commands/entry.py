@@ -11,7 +11,7 @@ from absl import flags
 
 from lading.errors import LadingError, StorageError, UsageError
 
-__all__ = ["check_file", "parse", "run", "write_file"]
+__all__ = ["check_file", "here", "parse", "run", "write_file"]
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
@@ -57,9 +57,14 @@ def run(main: Callable[[Sequence[str]], int]) -> None:
     os._exit(code)
 
 
+def here(path: str | Path) -> Path:
+    """A path relative to the directory in which `bazel run` was typed."""
+    return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+
+
 def check_file(path: Path) -> None:
     """Raises StorageError if `write_file` is going to fail: better before the work than after."""
-    path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+    path = here(path)
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise StorageError(
             f"{path} cannot be written", fix="name a file in a directory that is there"
@@ -67,27 +72,29 @@ def check_file(path: Path) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Writes a file that somebody asked for, complete or not at all; raises StorageError.
+    """Writes a file that somebody asked for, complete or not at all, with the mode that it had.
 
-    A relative path is relative to the directory in which `bazel run` was typed.
+    A relative path is relative to the directory in which `bazel run` was typed. Raises
+    StorageError.
     """
     import tempfile
 
-    path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
+    path = here(path)
+    temporary = ""
     try:
         number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(text)
-                os.fchmod(number, 0o644)
-                file.flush()
-                os.fsync(number)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(number, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            file.flush()
+            os.fsync(number)
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        raise
 
 
 def _with_underscores(word: str) -> str:

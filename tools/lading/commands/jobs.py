@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lading.commands.deploy import Deploy
 from lading.oci.content import Content
@@ -11,7 +12,7 @@ from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.push import Job, Pushed
 from lading.registry.session import Repository
 
-__all__ = ["jobs_of", "references", "total"]
+__all__ = ["counts", "jobs_of", "references", "total"]
 
 
 def jobs_of(
@@ -55,6 +56,17 @@ def references(jobs: Sequence[Job]) -> list[str]:
     found = [f"{job.repository}:{tag}@{job.root.digest}" for job in jobs for tag in job.tags]
     first = jobs[0]
     return found if first.tags else [f"{first.repository}@{first.root.digest}", *found]
+
+
+def counts(pushed: Pushed) -> dict[str, Any]:
+    """What became of a push, in the words of --json."""
+    return {
+        "sent": pushed.sent,
+        "sentBytes": pushed.sent_bytes,
+        "mounted": pushed.mounted,
+        "existing": pushed.existing,
+        "movedTags": list(pushed.moved),
+    }
 
 
 def total(results: Sequence[Pushed]) -> Pushed:

@@ -11,11 +11,10 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
-from lading.commands import connection, deploy, entry, remote
+from lading.commands import connection, deploy, entry, remote, target
 from lading.commands.meter import Meter
 from lading.engine import engines
 from lading.engine.engine import Loaded
@@ -29,8 +28,7 @@ __all__ = ["image_names", "load", "main"]
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    target.define(values)
     flags.DEFINE_enum("daemon", None, engines.ENGINES, "Engine.", flag_values=values)
     flags.DEFINE_string(
         "host", "", "Address of the engine: unix:///path or tcp://host:port.", flag_values=values
@@ -53,10 +51,9 @@ def main(argv: Sequence[str]) -> int:
     values = _flags()
     if rest := entry.parse(values, argv, usage=__doc__ or ""):
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="tags are set with --tag=NAME")
-    if not values.spec or not values.runfiles:
-        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:load")
+    spec, runfiles = target.files(values, "//…:load")
     platform = Platform.parse(values.platform) if values.platform else None
-    image = deploy.read(Path(values.spec), Path(values.runfiles))
+    image = deploy.read(spec, runfiles)
     session = connection.connect(values) if image.sources else None
     loaded = load(
         image,
@@ -125,19 +122,8 @@ def image_names(repository: str, tags: Sequence[str]) -> list[str]:
 
 def _report(label: str, loaded: Loaded, *, as_json: bool) -> None:
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "label": label,
-                    "engine": loaded.engine,
-                    "id": str(loaded.id),
-                    "platform": str(loaded.platform),
-                    "references": list(loaded.names),
-                    "sentLayers": loaded.layers_sent,
-                    "sentBytes": loaded.bytes_sent,
-                }
-            )
-        )
+        value = {"label": label, **loaded.to_json(), "platform": str(loaded.platform)}
+        print(json.dumps(value))
         return
     print(
         f"lading: {label} is in {loaded.engine} as {loaded.id}"

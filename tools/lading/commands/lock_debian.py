@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,7 +116,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if values.check:
         raise ConflictError(f"{values.lock} is not what {spec.suite} gives now", fix=_RELOCK)
-    _write(lock_path, text)
+    entry.write_file(lock_path, text)
     _say(f"wrote {values.lock}: {_summary(new)}")
     return 0
 
@@ -192,23 +191,6 @@ def _read(path: Path) -> str | None:
         raise InputError(f"{path} is not UTF-8 text") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    """Replaces the file at once or not at all, keeping its mode."""
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), path.stat().st_mode & 0o777 if path.exists() else 0o644)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

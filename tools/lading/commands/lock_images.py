@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 def _path(given: str, label: str) -> Path:
     """Where the lock file is: a flag's path, or a label's in the workspace."""
     if given:
-        return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / given
+        return entry.here(given)
     if not label:
         raise InputError(
             "the module names no lock file for images",

@@ -16,9 +16,9 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, context, deploy, entry, layout, remote
+from lading.commands import connection, context, deploy, entry, layout, remote, target
 from lading.commands.deploy import Deploy
-from lading.commands.jobs import jobs_of, references, total
+from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
@@ -48,8 +48,7 @@ class _Operation:
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    target.define(values)
     flags.DEFINE_enum(
         "only", None, ["push", "load"], "Do operations of this kind only.", flag_values=values
     )
@@ -84,13 +83,12 @@ def main(argv: Sequence[str]) -> int:
     values = _flags()
     if rest := entry.parse(values, argv, usage=__doc__ or ""):
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
-    if not values.spec or not values.runfiles:
-        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…")
+    spec, runfiles = target.files(values, "//…")
     if values.metadata_file:
         entry.check_file(Path(values.metadata_file))
     images = [
         (kind, image)
-        for kind, image in deploy.read_all(Path(values.spec), Path(values.runfiles))
+        for kind, image in deploy.read_all(spec, runfiles)
         if values.only in (None, kind)
     ]
     session = connection.connect(values)
@@ -102,12 +100,12 @@ def main(argv: Sequence[str]) -> int:
         if operation.image.extra.get("content_tag"):
             tags = (*operation.image.tags, content_tag(operation.image.root.digest))
             operation.image = replace(operation.image, tags=tags)
-        chosen = context.choose(values, operation.image, Path(values.runfiles))
-        target = context.place(operation.image, values.registry, chosen)
+        chosen = context.choose(values, operation.image, runfiles)
+        place = context.place(operation.image, values.registry, chosen)
         operation.image = replace(
-            operation.image, registry=target.registry, repository=target.repository
+            operation.image, registry=place.registry, repository=place.repository
         )
-        operation.policy = target.policy
+        operation.policy = place.policy
         check_repository(operation.image.repository)
     _push(session, [item for item in pushes if item.image.registry], values)
     for operation in pushes:
@@ -136,17 +134,13 @@ def _push(session: Session, operations: list[_Operation], values: flags.FlagValu
             "destination": str(jobs[0].repository),
             "references": references(jobs),
             "changed": pushed.changed,
-            "sent": pushed.sent,
-            "sentBytes": pushed.sent_bytes,
-            "mounted": pushed.mounted,
-            "existing": pushed.existing,
-            "movedTags": list(pushed.moved),
+            **counts(pushed),
         }
 
 
 def _jobs(session: Session, operation: _Operation) -> list[Job]:
-    target = session.repository(operation.image.registry, operation.image.repository)
-    return jobs_of(operation.image, operation.content, target, policy=operation.policy)
+    repository = session.repository(operation.image.registry, operation.image.repository)
+    return jobs_of(operation.image, operation.content, repository, policy=operation.policy)
 
 
 def _write(operation: _Operation, values: flags.FlagValues) -> None:
@@ -170,10 +164,7 @@ def _load(operations: list[_Operation], values: flags.FlagValues) -> None:
         loaded = load(operation.image, operation.content, host=values.host)
         operation.report = {
             "destination": loaded.engine,
-            "references": list(loaded.names),
-            "id": str(loaded.id),
-            "sentLayers": loaded.layers_sent,
-            "sentBytes": loaded.bytes_sent,
+            **{key: item for key, item in loaded.to_json().items() if key != "engine"},
         }
 
 

@@ -62,14 +62,16 @@ class _Reader(io.RawIOBase):
         while self._left:
             name, place = self._left.pop(0)
             self._asked.append(name)
+            stream: BinaryIO | None = None
             try:
                 stream = place.open(self._descriptor)
                 if _skip(stream, self._position):
                     self._stream = stream
                     return
-                stream.close()
             except _ELSEWHERE as error:
                 self._note(error)
+            if stream is not None:
+                stream.close()
         digest, size = self._descriptor.digest, self._descriptor.size
         what = f"{digest} ({sizes.human(size)}) is not in {', nor in '.join(self._asked)}"
         if self._trouble is None:

@@ -15,8 +15,8 @@ from typing import Any
 
 from absl import flags
 
-from lading.commands import connection, context, deploy, entry, remote
-from lading.commands.jobs import jobs_of, references, total
+from lading.commands import connection, context, deploy, entry, remote, target
+from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import UsageError
@@ -42,8 +42,7 @@ class _Result:
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    target.define(values)
     flags.DEFINE_string(
         "registry",
         None,
@@ -78,16 +77,15 @@ def main(argv: Sequence[str]) -> int:
     values = _flags()
     if rest := entry.parse(values, argv, usage=__doc__ or ""):
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="tags are set with --tag=NAME")
-    if not values.spec or not values.runfiles:
-        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:push")
+    spec, runfiles = target.files(values, "//…:push")
     if values.metadata_file:
         entry.check_file(Path(values.metadata_file))
-    image = deploy.read(Path(values.spec), Path(values.runfiles))
+    image = deploy.read(spec, runfiles)
     if values.repository is not None:
         image = replace(image, repository=values.repository)
-    chosen = context.choose(values, image, Path(values.runfiles))
-    target = context.place(image, values.registry, chosen)
-    repository = target.repository
+    chosen = context.choose(values, image, runfiles)
+    destination = context.place(image, values.registry, chosen)
+    repository = destination.repository
     if not image.repository:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
     check_repository(repository)
@@ -95,8 +93,8 @@ def main(argv: Sequence[str]) -> int:
     if values.content_tag or image.extra.get("content_tag"):
         tags.append(content_tag(image.root.digest))
     tags = list(dict.fromkeys(tags))
-    if target.registry:
-        result = _to_registry(image, target, tags, values)
+    if destination.registry:
+        result = _to_registry(image, destination, tags, values)
     else:
         result = _to_layout(image, repository, tags, values)
     report = {
@@ -130,11 +128,11 @@ def _to_registry(
     values: flags.FlagValues,
 ) -> _Result:
     session = connection.connect(values)
-    target = session.repository(destination.registry, destination.repository)
+    repository = session.repository(destination.registry, destination.repository)
     jobs = jobs_of(
         image,
         remote.Remote(values, image.remote).content(image, session),
-        target,
+        repository,
         tags=tags,
         mounts=values.mount,
         policy=destination.policy,
@@ -149,20 +147,16 @@ def _to_registry(
         pushed = total(pusher.run(jobs))
     session.close()
     details = {
-        "sent": pushed.sent,
-        "sentBytes": pushed.sent_bytes,
-        "mounted": pushed.mounted,
-        "existing": pushed.existing,
-        "movedTags": list(pushed.moved),
+        **counts(pushed),
         "changed": pushed.changed,
         "requests": session.transport.requests,
     }
     new = f"{pushed.sent} new, {sizes.human(pushed.sent_bytes)}; {pushed.mounted} mounted"
     return _Result(
         references(jobs),
-        str(target),
+        str(repository),
         details,
-        f"{target} ({new if pushed.sent or pushed.mounted else _tagged(pushed)})",
+        f"{repository} ({new if pushed.sent or pushed.mounted else _tagged(pushed)})",
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from absl import flags
 
 from lading.commands import anywhere, connection, entry
+from lading.commands.jobs import counts
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.errors import NotFoundError, UsageError, visible
@@ -71,9 +72,7 @@ def _copy(argv: Sequence[str]) -> int:
             tags = [*([tag] if tag else []), *values.tag]
             if not values.dry_run:
                 with Meter(f"{target}: written") as meter:
-                    layouts.write(
-                        anywhere.here(place), root, content, tags, progress=Transfer(meter)
-                    )
+                    layouts.write(entry.here(place), root, content, tags, progress=Transfer(meter))
             references = [f"oci:{place}:{tag}" for tag in tags] or [f"oci:{place}"]
             details: dict[str, Any] = {}
         else:
@@ -90,13 +89,7 @@ def _copy(argv: Sequence[str]) -> int:
                 [pushed] = pusher.run([job])
             references = [f"{repository}:{tag}@{root.digest}" for tag in tags]
             references = references or [f"{repository}@{root.digest}"]
-            details = {
-                "sent": pushed.sent,
-                "sentBytes": pushed.sent_bytes,
-                "mounted": pushed.mounted,
-                "existing": pushed.existing,
-                "movedTags": list(pushed.moved),
-            }
+            details = counts(pushed)
     if values.json:
         print(json.dumps({"digest": str(root.digest), "references": references, **details}))
     else:

@@ -6,11 +6,10 @@ No engine is needed, and saving what is there already writes nothing. Prints the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
-from lading.commands import connection, deploy, entry, remote
+from lading.commands import connection, deploy, entry, remote, target
 from lading.commands.meter import Meter
 from lading.commands.store.saving import define_facts, facts, report
 from lading.errors import UsageError
@@ -23,8 +22,7 @@ __all__ = ["main"]
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    target.define(values)
     flags.DEFINE_string("name", "", "<project>-<os>-<version>-<variant>.", flag_values=values)
     flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
     flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
@@ -39,9 +37,8 @@ def main(argv: Sequence[str]) -> int:
     values = _flags()
     if rest := entry.parse(values, argv, usage=__doc__ or ""):
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="the name is set with --name=NAME")
-    if not values.spec or not values.runfiles:
-        raise UsageError("--spec and --runfiles are missing", fix="run it with bazel run //…:save")
-    image = deploy.read(Path(values.spec), Path(values.runfiles))
+    spec, runfiles = target.files(values, "//…:save")
+    image = deploy.read(spec, runfiles)
     name = values.name or image.extra.get("name")
     if not name:
         raise UsageError(

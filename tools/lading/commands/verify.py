@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,7 +95,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(name: str, options: Options, values: flags.FlagValues, meter: Meter) -> Report:
-    path = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / name.removeprefix("oci:")
+    path = entry.here(name.removeprefix("oci:"))
     if path.is_dir():
         return place.verify_directory(path, options, meter)
     if path.exists():

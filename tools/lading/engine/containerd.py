@@ -22,7 +22,7 @@ from lading.oci import document, media_types
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
-from lading.oci.platform import Platform
+from lading.oci.platform import MACHINES, Platform
 from lading.store import tarball
 from lading.store.image import Image
 
@@ -33,7 +33,6 @@ _DEFAULT_SOCKET = "/run/containerd/containerd.sock"
 _IMPORT = "lading-import"
 #: Seconds for one small question.
 _ANSWER = 60.0
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
 
 class Containerd:
@@ -59,7 +58,7 @@ class Containerd:
     def platform(self) -> Platform:
         # containerd listens on a local socket only, so it runs on this machine.
         cpu = machine.machine()
-        return Platform("linux", _ARCHITECTURES.get(cpu, cpu))
+        return Platform("linux", MACHINES.get(cpu, cpu))
 
     def load(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
@@ -52,6 +52,16 @@ class Loaded:
     platform: Platform
     layers_sent: int
     bytes_sent: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The object printed by `--json`."""
+        return {
+            "engine": self.engine,
+            "id": str(self.id),
+            "references": list(self.names),
+            "sentLayers": self.layers_sent,
+            "sentBytes": self.bytes_sent,
+        }
 
 
 class Engine(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -13,7 +13,15 @@ from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 
-__all__ = ["Content", "FilesContent", "children", "copy_blob", "read_document", "walk"]
+__all__ = [
+    "Content",
+    "FilesContent",
+    "Layered",
+    "children",
+    "copy_blob",
+    "read_document",
+    "walk",
+]
 
 _CHUNK = 1 << 20
 
@@ -48,6 +56,25 @@ class FilesContent:
     def path(self, descriptor: Descriptor) -> Path | None:
         path = self._files.get(descriptor.digest)
         return path if path is not None and os.path.isfile(path) else None
+
+
+class Layered:
+    """Several places, asked in order: the first that has the content counts."""
+
+    def __init__(self, places: Sequence[Content]) -> None:
+        self._places = places
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        missing: NotFoundError | None = None
+        for place in self._places:
+            try:
+                return place.open(descriptor)
+            except NotFoundError as error:
+                missing = missing or error
+        raise missing or NotFoundError(f"the content of {descriptor.digest} is nowhere")
+
+    def path(self, descriptor: Descriptor) -> Path | None:
+        return next((path for place in self._places if (path := place.path(descriptor))), None)
 
 
 def read_document(content: Content, descriptor: Descriptor) -> bytes:

@@ -9,7 +9,19 @@ from typing import Any
 
 from lading.errors import CorruptError, InputError
 
-__all__ = ["Platform"]
+__all__ = ["MACHINES", "Platform"]
+
+#: GOARCH by what the kernel calls a machine (`uname -m`).
+MACHINES = {
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "i386": "386",
+    "i686": "386",
+    "ppc64le": "ppc64le",
+    "riscv64": "riscv64",
+    "s390x": "s390x",
+    "x86_64": "amd64",
+}
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from lading.debian.fetch import fetch
 from lading.debian.index import Index, meets
@@ -28,7 +27,7 @@ from lading.errors import ConflictError, CorruptError, NotFoundError
 from lading.layer.build import LayerRequest, build_layer
 from lading.layer.compress import Compression
 from lading.oci import config, document, manifest, media_types, parts
-from lading.oci.content import Content
+from lading.oci.content import Content, FilesContent, Layered
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.store.access import Opened
@@ -226,22 +225,7 @@ def _assembled(
         path = work / name
         path.write_bytes(data)
         files[Digest.of(data)] = path
-    return _Layered(files, base), root
-
-
-class _Layered:
-    """The content of the base, and files on top of it."""
-
-    def __init__(self, files: Mapping[Digest, Path], base: Opened | None) -> None:
-        self._files, self._base = files, base
-
-    def open(self, descriptor: Descriptor) -> BinaryIO:
-        path = self._files.get(descriptor.digest)
-        if path is not None:
-            return path.open("rb")
-        if self._base is None:
-            raise NotFoundError(f"the content of {descriptor.digest} is not there")
-        return self._base.archive.open(descriptor)
-
-    def path(self, descriptor: Descriptor) -> Path | None:
-        return self._files.get(descriptor.digest)
+    places: list[Content] = [FilesContent(files)]
+    if base is not None:
+        places.append(base.archive)
+    return Layered(places), root

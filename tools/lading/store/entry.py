@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lading.errors import InputError
+from lading.oci.platform import MACHINES
 from lading.store import naming
 from lading.store.naming import Name
 
@@ -17,7 +18,7 @@ _LISTS = ("compilers", "packages", "tools", "variants")
 _TEXTS = ("file", "docker_tag", "os", "architecture", "created", "last_used", "digest", "image_id")
 _OWN = {"name", "size_mb", "usage_count", *_LISTS, *_TEXTS}
 #: Architectures as other systems write them; the catalog has Go's names.
-_ARCHITECTURES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "i386": "386"}
+_ARCHITECTURES = {**MACHINES, "x64": "amd64"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,11 @@ from absl import flags
 
 from lading.commands.store.shared import Verb, dump
 from lading.errors import NotFoundError, UsageError
-from lading.oci.platform import Platform
+from lading.oci.platform import MACHINES, Platform
 from lading.store import catalog_file, match, places
 from lading.store.match import Requirement, Scored
 
 __all__ = ["define", "match_", "requirement"]
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def match_(argv: Sequence[str]) -> int:
@@ -98,7 +96,7 @@ def requirement(values: flags.FlagValues) -> Requirement:
     if not values.os:
         raise UsageError("--os is missing", fix="name the os with its version: --os=ubuntu-24.04")
     machine = platform.machine()
-    architecture = values.arch or _ARCHITECTURES.get(machine, machine)
+    architecture = values.arch or MACHINES.get(machine, machine)
     return Requirement(
         values.os,
         Platform.parse(f"linux/{architecture}").architecture,

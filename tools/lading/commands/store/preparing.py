@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from absl import flags
 
 from lading.builder import choose
-from lading.commands import anywhere
+from lading.commands import entry
 from lading.commands.meter import Meter
 from lading.commands.store.matching import define, requirement
 from lading.commands.store.shared import Verb, dump
-from lading.commands.store.using import described_load, into_engine
+from lading.commands.store.using import into_engine
 from lading.engine import engines
 from lading.errors import NotFoundError
 from lading.oci.platform import Platform
@@ -83,7 +83,7 @@ def prepare_(argv: Sequence[str]) -> int:
             "score": done.found.score,
             "built": done.built,
         }
-        dump(value | ({"loaded": described_load(loaded)} if loaded else {}))
+        dump(value | ({"loaded": loaded.to_json()} if loaded else {}))
     else:
         print("\n".join(loaded.names) if loaded else done.path)
     return 0
@@ -97,5 +97,5 @@ def _build(values: flags.FlagValues, wanted: Requirement, say: Callable[[str], N
         return debian_build.builder(say)
     from lading.builder.installing import Installer, installer
 
-    sources = anywhere.here(values.apt_sources) if values.apt_sources else None
+    sources = entry.here(values.apt_sources) if values.apt_sources else None
     return installer(Installer(name, address, sources=sources), say)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
@@ -21,7 +20,7 @@ from lading.oci.platform import Platform
 from lading.store import access, catalog_file, lease
 from lading.store.lock import locked
 
-__all__ = ["described_load", "into_engine", "lease_", "load_"]
+__all__ = ["into_engine", "lease_", "load_"]
 
 
 def load_(argv: Sequence[str]) -> int:
@@ -42,7 +41,7 @@ def load_(argv: Sequence[str]) -> int:
         verb.root, name, verb.flags.daemon, verb.flags.host, verb.flags.name, platform
     )
     if verb.json:
-        dump({"name": name, **described_load(loaded)})
+        dump({"name": name, **loaded.to_json()})
         return 0
     for reference in loaded.names:
         print(reference)
@@ -77,17 +76,6 @@ def into_engine(
     access.note_use(root, name)
     print(f"lading: {name} is in {loaded.engine} as {loaded.id}", file=sys.stderr)
     return loaded
-
-
-def described_load(loaded: Loaded) -> dict[str, Any]:
-    """What was loaded, for `--json`."""
-    return {
-        "engine": loaded.engine,
-        "id": str(loaded.id),
-        "references": list(loaded.names),
-        "sentLayers": loaded.layers_sent,
-        "sentBytes": loaded.bytes_sent,
-    }
 
 
 def lease_(argv: Sequence[str]) -> int:
