@@ -5,8 +5,10 @@ tools/lading/commands/deploy.py reads it. Nothing that a registry, store or engi
 happens before `bazel run`.
 """
 
+load("@bazel_skylib//lib:shell.bzl", "shell")
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo", "ImageIndexInfo", "ImageManifestInfo")
+load(":command.bzl", "command_line")
 load(":labels.bzl", "label_text")
 load(":paths.bzl", "runfiles_path")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "status_files")
@@ -18,7 +20,7 @@ LAUNCHER_ATTRS = {
     "_context": attr.label(default = "//rules/settings:context"),
     "_credential_helper": attr.label(default = "//rules/settings:credential_helper"),
     "_destinations": attr.label(default = "//rules/settings:destinations", allow_files = True),
-    "_launcher": attr.label(default = "//rules/private:launcher.py.tpl", allow_single_file = True),
+    "_launcher": attr.label(default = "//rules/private:launcher.sh.tpl", allow_single_file = True),
     "_load_strategy": attr.label(default = "//rules/settings:load_strategy"),
     "_push_strategy": attr.label(default = "//rules/settings:push_strategy"),
     "_remote_cache": attr.label(default = "//rules/settings:remote_cache"),
@@ -73,7 +75,7 @@ def deploy_providers(ctx, tool, kind, settings):
 
     Args:
         ctx: the rule's context.
-        tool: Target, the py_binary that does the work, in the target configuration.
+        tool: Target, the py_binary that does the work.
         kind: string, `push`, `load` or `save`.
         settings: dict of JSON values, added to the specification.
 
@@ -181,20 +183,21 @@ def launcher(ctx, tool, spec, files, inputs = []):
     """
     spec_file = ctx.actions.declare_file(ctx.label.name + ".deploy.json")
     ctx.actions.write(spec_file, json.encode_indent(spec, indent = "  ") + "\n")
+    command, needed = command_line(tool, ctx.workspace_name)
     executable = ctx.actions.declare_file(ctx.label.name)
     ctx.actions.expand_template(
         template = ctx.file._launcher,
         output = executable,
         is_executable = True,
         substitutions = {
-            "%{spec}": runfiles_path(spec_file, ctx.workspace_name),
-            "%{tool}": runfiles_path(tool[DefaultInfo].files_to_run.executable, ctx.workspace_name),
+            "@COMMAND@": command,
+            "@SPEC@": shell.quote(runfiles_path(spec_file, ctx.workspace_name)),
         },
     )
     runfiles = ctx.runfiles(
         files = [spec_file],
         symlinks = {_symlink(file): file for file in files},
-        transitive_files = depset(transitive = inputs),
+        transitive_files = depset(transitive = inputs + [needed]),
     ).merge(tool[DefaultInfo].default_runfiles)
     return DefaultInfo(executable = executable, files = depset([executable]), runfiles = runfiles)
 

@@ -15,15 +15,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags
-
 from lading.actions.flags import pairs
 from lading.builder import choose, normalise, scratch
 from lading.builder.build import build
 from lading.builder.failure import BuildError
 from lading.builder.progress import Event, Tail
 from lading.builder.request import NETWORKS, BuildRequest, Secret
-from lading.commands import entry
+from lading.commands import entry, flags
 from lading.errors import LadingError, UsageError
 from lading.oci import layout, media_types
 from lading.oci.content import FilesContent
@@ -79,23 +77,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("output", "", "Directory of the OCI layout.", flag_values=values)
-    flags.DEFINE_multi_string("tag", [], "Tag in the layout.", flag_values=values)
-    flags.DEFINE_string("file", "", "The Dockerfile; CONTEXT/Dockerfile.", flag_values=values)
-    flags.DEFINE_string("target", "", "Stage to build; the last one.", flag_values=values)
-    flags.DEFINE_multi_string("base", [], "NAME=LAYOUT, what FROM NAME is.", flag_values=values)
-    flags.DEFINE_multi_string("allow", [], "Image that may be pulled.", flag_values=values)
-    flags.DEFINE_multi_string("build_arg", [], "NAME=VALUE of an ARG.", flag_values=values)
-    flags.DEFINE_multi_string("label", [], "NAME=VALUE, of the image.", flag_values=values)
-    flags.DEFINE_multi_string("secret", [], "ID=FILE or ID=$VARIABLE.", flag_values=values)
-    flags.DEFINE_string("platform", "", "os/architecture; the builder's.", flag_values=values)
-    flags.DEFINE_enum("network", "none", NETWORKS, "What RUN may reach.", flag_values=values)
-    flags.DEFINE_bool("no_cache", False, "Run every instruction.", flag_values=values)
-    flags.DEFINE_float("timeout", 0, "Seconds; 0 for any time.", flag_values=values)
-    flags.DEFINE_enum("builder", "auto", choose.BUILDERS, "What builds.", flag_values=values)
-    flags.DEFINE_string("address", "", "Of the daemon or buildkitd.", flag_values=values)
-    flags.DEFINE_bool("json", False, "Print progress as JSON lines.", flag_values=values)
+    values = flags.FlagValues()
+    flags.define_string("output", "", "Directory of the OCI layout.", flag_values=values)
+    flags.define_multi_string("tag", [], "Tag in the layout.", flag_values=values)
+    flags.define_string("file", "", "The Dockerfile; CONTEXT/Dockerfile.", flag_values=values)
+    flags.define_string("target", "", "Stage to build; the last one.", flag_values=values)
+    flags.define_multi_string("base", [], "NAME=LAYOUT, what FROM NAME is.", flag_values=values)
+    flags.define_multi_string("allow", [], "Image that may be pulled.", flag_values=values)
+    flags.define_multi_string("build_arg", [], "NAME=VALUE of an ARG.", flag_values=values)
+    flags.define_multi_string("label", [], "NAME=VALUE, of the image.", flag_values=values)
+    flags.define_multi_string("secret", [], "ID=FILE or ID=$VARIABLE.", flag_values=values)
+    flags.define_string("platform", "", "os/architecture; the builder's.", flag_values=values)
+    flags.define_enum("network", "none", NETWORKS, "What RUN may reach.", flag_values=values)
+    flags.define_bool("no_cache", False, "Run every instruction.", flag_values=values)
+    flags.define_float("timeout", 0, "Seconds; 0 for any time.", flag_values=values)
+    flags.define_enum("builder", "auto", choose.BUILDERS, "What builds.", flag_values=values)
+    flags.define_string("address", "", "Of the daemon or buildkitd.", flag_values=values)
+    flags.define_bool("json", False, "Print progress as JSON lines.", flag_values=values)
     return values
 
 

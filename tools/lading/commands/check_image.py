@@ -14,9 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from absl import flags
-
-from lading.commands import contract, deploy, entry, structure, structure_config
+from lading.commands import contract, deploy, entry, flags, structure, structure_config
 from lading.commands.structure import Result
 from lading.commands.structure_config import Command
 from lading.errors import EngineError, InputError, NotFoundError, UsageError, visible
@@ -33,9 +31,9 @@ _SECONDS = 120.0
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("spec", "", "What to test (JSON).", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    values = flags.FlagValues()
+    flags.define_string("spec", "", "What to test (JSON).", flag_values=values)
+    flags.define_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
     return values
 
 

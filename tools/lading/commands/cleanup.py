@@ -23,9 +23,7 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
-from absl import flags
-
-from lading.commands import entry
+from lading.commands import entry, flags
 from lading.engine import engines
 from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError
 from lading.store import cleanup, collect, prune, sizes
@@ -109,21 +107,21 @@ def _collected(directory: Path, *, dry_run: bool) -> int:
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
-    flags.DEFINE_string("policy", "", "File with limits (YAML).", flag_values=values)
-    flags.DEFINE_string("max_total_size", "", "Most bytes of archives: 20G.", flag_values=values)
-    flags.DEFINE_string("max_age", "", "Longest time unused: 30d, 12h.", flag_values=values)
-    flags.DEFINE_string("min_free", "", "Least bytes left on the disk: 5G.", flag_values=values)
-    flags.DEFINE_multi_string(
+    values = flags.FlagValues()
+    flags.define_string("store", "", "Root of the store.", flag_values=values)
+    flags.define_string("policy", "", "File with limits (YAML).", flag_values=values)
+    flags.define_string("max_total_size", "", "Most bytes of archives: 20G.", flag_values=values)
+    flags.define_string("max_age", "", "Longest time unused: 30d, 12h.", flag_values=values)
+    flags.define_string("min_free", "", "Least bytes left on the disk: 5G.", flag_values=values)
+    flags.define_multi_string(
         "keep_last", [], "N, or PATTERN=N: the newest N of each project.", flag_values=values
     )
-    flags.DEFINE_bool("remove_loaded", None, "Also from the engines.", flag_values=values)
-    flags.DEFINE_multi_enum(
+    flags.define_bool("remove_loaded", None, "Also from the engines.", flag_values=values)
+    flags.define_multi_enum(
         "daemon", [], engines.ENGINES, "Engines to ask; those that are there.", flag_values=values
     )
-    flags.DEFINE_bool("dry_run", False, "Remove nothing, print the plan.", flag_values=values)
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_bool("dry_run", False, "Remove nothing, print the plan.", flag_values=values)
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
     return values
 
 

@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from absl import flags
-
+from lading.commands import flags
 from lading.errors import InputError, UsageError
 from lading.store import sizes
 
@@ -20,18 +19,18 @@ __all__ = ["byte_count", "connect", "define"]
 
 def define(values: flags.FlagValues) -> None:
     """Adds the flags to a command's."""
-    flags.DEFINE_bool("insecure", False, "Use plain HTTP for every host.", flag_values=values)
-    flags.DEFINE_multi_string(
+    flags.define_bool("insecure", False, "Use plain HTTP for every host.", flag_values=values)
+    flags.define_multi_string(
         "realm",
         [],
         "Token server, https://host[:port], that a registry other than itself may send us to;"
         " may be repeated. Also in LADING_REALMS, separated by spaces.",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "ca_file", "", "Certificates (PEM) to trust in addition.", flag_values=values
     )
-    flags.DEFINE_bool("verbose", False, "Show every request on stderr.", flag_values=values)
+    flags.define_bool("verbose", False, "Show every request on stderr.", flag_values=values)
 
 
 def connect(values: flags.FlagValues, *, find: Credentials | None = None) -> Session:

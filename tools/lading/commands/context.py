@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from absl import flags
-
-from lading.commands import entry
+from lading.commands import entry, flags
 from lading.commands.deploy import Deploy
 from lading.errors import NotFoundError, UsageError
 from lading.registry.policy import ANY_TAG, TagPolicy
@@ -36,10 +34,10 @@ class Destination:
 
 def define(values: flags.FlagValues) -> None:
     """Adds the flags to a command's."""
-    flags.DEFINE_string(
+    flags.define_string(
         "context", None, "Context: upstream, overlay, …; empty for none.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "destinations", "", "File that maps contexts to registries (YAML).", flag_values=values
     )
 

@@ -11,9 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
-from lading.commands import anywhere, connection, entry
+from lading.commands import anywhere, connection, entry, flags
 from lading.errors import UsageError, visible
 from lading.oci import document
 from lading.oci.platform import Platform
@@ -29,9 +27,9 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
-    flags.DEFINE_string("platform", "", "Of indexes, os/architecture.", flag_values=values)
+    values = flags.FlagValues()
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_string("platform", "", "Of indexes, os/architecture.", flag_values=values)
     connection.define(values)
     words = entry.parse(values, argv, usage=__doc__ or "")
     if len(words) != 2:

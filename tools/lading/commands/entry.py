@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
-from absl import flags
+from lading.commands import flags
+from lading.errors import LadingError, StorageError
 
-from lading.errors import LadingError, StorageError, UsageError
-
-__all__ = ["check_file", "here", "parse", "run", "write_file"]
+__all__ = ["check_file", "here", "parse", "run", "start", "write_file"]
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
@@ -27,20 +27,24 @@ def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[
     words = [_with_underscores(word) for word in argv]
     end = words.index("--") if "--" in words else len(words)
     if {"--help", "-h"}.intersection(words[:end]):
-        print(usage.strip(), values.get_help(), sep="\n")
+        print(usage.strip(), "", values.get_help(), sep="\n")
         raise SystemExit(0)
-    try:
-        return list(values(["lading", *words]))[1:]
-    except flags.Error as error:
-        text = str(error).replace("FATAL Flags parsing error:\n", "").strip()
-        raise UsageError(text.splitlines()[0], fix="--help lists the flags") from None
+    return values.parse(words)
 
 
-def run(main: Callable[[Sequence[str]], int]) -> None:
-    """Runs a command as a program: never returns, never shows a traceback for a user's error."""
+def start(module: str, argv: Sequence[str]) -> None:
+    """Runs the command that is the module of that name; see `run`."""
+    run(lambda words: import_module(module).main(words), argv)
+
+
+def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> None:
+    """Runs a command as a program: never returns, never shows a traceback for a user's error.
+
+    `argv` is without the program's name, and by default that of the process.
+    """
     try:
         try:
-            code = main(sys.argv[1:])
+            code = main(sys.argv[1:] if argv is None else argv)
         except LadingError as error:
             print(f"lading: {error}", file=sys.stderr)
             code = error.exit_code

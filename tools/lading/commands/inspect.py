@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from absl import flags
-
-from lading.commands import anywhere, connection, entry
+from lading.commands import anywhere, connection, entry, flags
 from lading.errors import UsageError, visible
 from lading.oci.platform import Platform
 from lading.store import image as images
@@ -22,10 +20,10 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
-    flags.DEFINE_integer("top", 10, "So many files and copies.", lower_bound=0, flag_values=values)
-    flags.DEFINE_string("platform", "", "Of an index, os/architecture.", flag_values=values)
+    values = flags.FlagValues()
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_integer("top", 10, "So many files and copies.", lower_bound=0, flag_values=values)
+    flags.define_string("platform", "", "Of an index, os/architecture.", flag_values=values)
     connection.define(values)
     words = entry.parse(values, argv, usage=__doc__ or "")
     if len(words) != 1:

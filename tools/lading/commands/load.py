@@ -12,9 +12,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from absl import flags
-
-from lading.commands import connection, deploy, entry, remote, target
+from lading.commands import connection, deploy, entry, flags, remote, target
 from lading.commands.meter import Meter
 from lading.engine import engines
 from lading.engine.engine import Loaded
@@ -27,20 +25,20 @@ __all__ = ["image_names", "load", "main"]
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    values = flags.FlagValues()
     target.define(values)
-    flags.DEFINE_enum("daemon", None, engines.ENGINES, "Engine.", flag_values=values)
-    flags.DEFINE_string(
+    flags.define_enum("daemon", None, engines.ENGINES, "Engine.", flag_values=values)
+    flags.define_string(
         "host", "", "Address of the engine: unix:///path or tcp://host:port.", flag_values=values
     )
-    flags.DEFINE_string("name", None, "Name without a tag: team/app.", flag_values=values)
-    flags.DEFINE_multi_string(
+    flags.define_string("name", None, "Name without a tag: team/app.", flag_values=values)
+    flags.define_multi_string(
         "tag", None, "Tag, or whole name (team/app:dev); may be repeated.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "platform", "", "Load the image for os/architecture[/variant].", flag_values=values
     )
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
     connection.define(values)
     remote.define(values)
     return values

@@ -14,9 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
-from lading.commands import entry
+from lading.commands import entry, flags
 from lading.debian.changes import Change, changed_layers, changes
 from lading.debian.index import Index
 from lading.debian.lock import Lock, dump, load
@@ -39,30 +37,30 @@ _RELOCK = "run: bazel run @lading//images:lock"
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string(
+    values = flags.FlagValues()
+    flags.define_string(
         "spec",
         "images/debian.yaml",
         "What to lock; below the workspace unless absolute.",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "lock",
         "images/debian.lock.json",
         "The lock to write; below the workspace unless absolute.",
         flag_values=values,
     )
-    flags.DEFINE_bool(
+    flags.define_bool(
         "check",
         False,
         "Write nothing; exit with 8 if the lock is not what the suite gives now.",
         flag_values=values,
     )
-    flags.DEFINE_bool(
+    flags.define_bool(
         "fresh", False, "Do not read the old lock, which may be damaged.", flag_values=values
     )
-    flags.DEFINE_bool("json", False, "Print what changes as one JSON object.", flag_values=values)
-    flags.DEFINE_bool(
+    flags.define_bool("json", False, "Print what changes as one JSON object.", flag_values=values)
+    flags.define_bool(
         "allow_expired",
         False,
         "Accept an expired index, as snapshots of the archive have.",

@@ -11,9 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from absl import flags
-
-from lading.commands import connection, entry
+from lading.commands import connection, entry, flags
 from lading.errors import CorruptError, InputError, UsageError
 from lading.oci import document
 from lading.oci.reference import Reference
@@ -26,12 +24,12 @@ _FORMAT = 1
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("requests", "", "What has to be pinned (JSON).", flag_values=values)
-    flags.DEFINE_string(
+    values = flags.FlagValues()
+    flags.define_string("requests", "", "What has to be pinned (JSON).", flag_values=values)
+    flags.define_string(
         "lock", "", "The lock file; by default that of images.settings.", flag_values=values
     )
-    flags.DEFINE_bool(
+    flags.define_bool(
         "check",
         False,
         "Write nothing; end with 1 if the lock file would change.",

@@ -14,11 +14,9 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from absl import flags
-
 from lading.builder import method
 from lading.builder.method import Verdict
-from lading.commands import entry
+from lading.commands import entry, flags
 from lading.errors import InputError, NotFoundError, UsageError
 
 __all__ = ["main"]
@@ -31,9 +29,9 @@ _DEPTH = 6
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_bool("json", False, "Print one JSON object a target.", flag_values=values)
-    flags.DEFINE_string(
+    values = flags.FlagValues()
+    flags.define_bool("json", False, "Print one JSON object a target.", flag_values=values)
+    flags.define_string(
         "bazel",
         "",
         "How Bazel is run, startup options included; by default $BAZEL, bazel or bazelisk on PATH,"

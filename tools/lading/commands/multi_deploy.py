@@ -14,9 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
-from lading.commands import connection, context, deploy, entry, layout, remote, target
+from lading.commands import connection, context, deploy, entry, flags, layout, remote, target
 from lading.commands.deploy import Deploy
 from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
@@ -47,29 +45,29 @@ class _Operation:
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    values = flags.FlagValues()
     target.define(values)
-    flags.DEFINE_enum(
+    flags.define_enum(
         "only", None, ["push", "load"], "Do operations of this kind only.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "registry",
         None,
         "Registry of every push; empty for the embedded default.",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "chunk", "0", "Send blobs in chunks of so many bytes (4M); 0: whole.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "host", "", "Address of the engine: unix:///path or tcp://host:port.", flag_values=values
     )
-    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
-    flags.DEFINE_string(
+    flags.define_string("store", "", "Root of the store.", flag_values=values)
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_string(
         "metadata_file", "", "Write the same JSON object to a file.", flag_values=values
     )
-    flags.DEFINE_bool(
+    flags.define_bool(
         "dry_run", False, "Send and load nothing, say what would be sent.", flag_values=values
     )
     connection.define(values)

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
-from lading.commands import connection, context, deploy, entry, remote, target
+from lading.commands import connection, context, deploy, entry, flags, remote, target
 from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
@@ -41,31 +39,31 @@ class _Result:
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    values = flags.FlagValues()
     target.define(values)
-    flags.DEFINE_string(
+    flags.define_string(
         "registry",
         None,
         "Registry, host or host:port; empty for the embedded default.",
         flag_values=values,
     )
-    flags.DEFINE_string("repository", None, "Repository: team/app.", flag_values=values)
-    flags.DEFINE_multi_string("tag", None, "Tag to set; may be repeated.", flag_values=values)
-    flags.DEFINE_bool(
+    flags.define_string("repository", None, "Repository: team/app.", flag_values=values)
+    flags.define_multi_string("tag", None, "Tag to set; may be repeated.", flag_values=values)
+    flags.define_bool(
         "content_tag", False, "Also set the tag sha256-<hex of the digest>.", flag_values=values
     )
-    flags.DEFINE_multi_string(
+    flags.define_multi_string(
         "mount", [], "Repository of the same registry that may have layers.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "chunk", "0", "Send blobs in chunks of so many bytes (4M); 0: whole.", flag_values=values
     )
-    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
-    flags.DEFINE_string(
+    flags.define_string("store", "", "Root of the store.", flag_values=values)
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_string(
         "metadata_file", "", "Write the same JSON object to a file.", flag_values=values
     )
-    flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
+    flags.define_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     connection.define(values)
     context.define(values)
     remote.define(values)

@@ -18,9 +18,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from absl import flags
-
-from lading.commands import anywhere, connection, entry
+from lading.commands import anywhere, connection, entry, flags
 from lading.commands.jobs import counts
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
@@ -59,8 +57,8 @@ def _copy(argv: Sequence[str]) -> int:
     downloaded: blobs are mounted.
     """
     values = _flags()
-    flags.DEFINE_multi_string("tag", [], "Tag to set as well.", flag_values=values)
-    flags.DEFINE_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
+    flags.define_multi_string("tag", [], "Tag to set as well.", flag_values=values)
+    flags.define_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     source, target = _words(values, argv, _copy, 2)
     with (
         contextlib.closing(connection.connect(values)) as session,
@@ -103,8 +101,8 @@ def _inspect(argv: Sequence[str]) -> int:
     The digest, media type, platforms and layers of what a reference names.
     """
     values = _flags()
-    flags.DEFINE_bool("raw", False, "Print the document itself.", flag_values=values)
-    flags.DEFINE_bool("config", False, "Print the image's config.", flag_values=values)
+    flags.define_bool("raw", False, "Print the document itself.", flag_values=values)
+    flags.define_bool("config", False, "Print the image's config.", flag_values=values)
     [text] = _words(values, argv, _inspect, 1)
     reference = Reference.parse(text)
     with contextlib.closing(connection.connect(values)) as session:
@@ -151,7 +149,7 @@ def _delete(argv: Sequence[str]) -> int:
     A tag, or with a digest the manifest and every tag that names it.
     """
     values = _flags()
-    flags.DEFINE_bool("dry_run", False, "Delete nothing, say what would be.", flag_values=values)
+    flags.define_bool("dry_run", False, "Delete nothing, say what would be.", flag_values=values)
     [text] = _words(values, argv, _delete, 1)
     reference = Reference.parse(text)
     named = reference.digest or reference.tag
@@ -178,7 +176,7 @@ def _login(argv: Sequence[str]) -> int:
     Tries the login, then keeps it where docker does. The password is read from standard input.
     """
     values = _flags()
-    flags.DEFINE_string("username", "", "User name.", flag_values=values)
+    flags.define_string("username", "", "User name.", flag_values=values)
     [registry] = _words(values, argv, _login, 1)
     Reference(registry, "x")
     if not values.username:
@@ -210,8 +208,8 @@ _VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_bool("json", False, "Print one JSON value.", flag_values=values)
+    values = flags.FlagValues()
+    flags.define_bool("json", False, "Print one JSON value.", flag_values=values)
     connection.define(values)
     return values
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from absl import flags
-
+from lading.commands import flags
 from lading.commands.places import Places
 from lading.oci.content import Content
 from lading.registry.content import RegistryContent
@@ -32,23 +31,23 @@ _VARIABLES = {
 
 def define(values: flags.FlagValues) -> None:
     """Adds the flags to a command's. Their names are those that Bazel uses."""
-    flags.DEFINE_string(
+    flags.define_string(
         "remote_cache",
         None,
         "Remote cache that content which is not on this machine is streamed from: grpc://host:port,"
         " grpcs://host, http://host:port, https://host. Also LADING_REMOTE_CACHE; empty for none.",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "remote_instance_name", None, "Instance name in the remote cache.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "credential_helper",
         None,
         "Program that knows the headers to send to the remote cache.",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "disk_cache", None, "Directory of Bazel's disk cache, read too.", flag_values=values
     )
 

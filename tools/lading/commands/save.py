@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from absl import flags
-
-from lading.commands import connection, deploy, entry, remote, target
+from lading.commands import connection, deploy, entry, flags, remote, target
 from lading.commands.meter import Meter
 from lading.commands.store.saving import define_facts, facts, report
 from lading.errors import UsageError
@@ -21,11 +19,11 @@ __all__ = ["main"]
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
+    values = flags.FlagValues()
     target.define(values)
-    flags.DEFINE_string("name", "", "<project>-<os>-<version>-<variant>.", flag_values=values)
-    flags.DEFINE_string("store", "", "Root of the store.", flag_values=values)
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_string("name", "", "<project>-<os>-<version>-<variant>.", flag_values=values)
+    flags.define_string("store", "", "Root of the store.", flag_values=values)
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
     define_facts(values)
     connection.define(values)
     remote.define(values)
@@ -46,9 +44,9 @@ def main(argv: Sequence[str]) -> int:
             fix="set image_name, or give --name=<project>-<os>-<version>-<variant>",
         )
     for flag in ("docker_tag", "platform"):
-        values[flag].value = getattr(values, flag) or image.extra.get(flag, "")
-    values["package"].value = [*values.package, *image.extra.get("packages", [])]
-    values["tool"].value = [*values.tool, *image.extra.get("tools", [])]
+        values.put(flag, getattr(values, flag) or image.extra.get(flag, ""))
+    values.put("package", [*values.package, *image.extra.get("packages", [])])
+    values.put("tool", [*values.tool, *image.extra.get("tools", [])])
     session = connection.connect(values) if image.sources else None
     content = remote.Remote(values, image.remote).content(image, session)
     root = store_root(values.store)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from absl import flags
-
+from lading.commands import flags
 from lading.errors import UsageError
 
 __all__ = ["define", "files"]
@@ -13,8 +12,8 @@ __all__ = ["define", "files"]
 
 def define(values: flags.FlagValues) -> None:
     """Adds the flags to a command's."""
-    flags.DEFINE_string("spec", "", "Deploy specification (JSON).", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    flags.define_string("spec", "", "Deploy specification (JSON).", flag_values=values)
+    flags.define_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
 
 
 def files(values: flags.FlagValues, example: str) -> tuple[Path, Path]:

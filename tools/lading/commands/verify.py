@@ -16,9 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags
-
-from lading.commands import connection, deploy, entry
+from lading.commands import connection, deploy, entry, flags
 from lading.commands.meter import Meter
 from lading.errors import NotFoundError, UsageError, visible
 from lading.oci.platform import Platform
@@ -37,21 +35,21 @@ _SPEC = "//"
 
 
 def _flags() -> flags.FlagValues:
-    values = flags.FlagValues()  # type: ignore[no-untyped-call]
-    flags.DEFINE_string("spec", "", "What an image_verify_test is about.", flag_values=values)
-    flags.DEFINE_string("runfiles", "", "Directory of its runfiles.", flag_values=values)
-    flags.DEFINE_bool("json", False, "Print one JSON object.", flag_values=values)
-    flags.DEFINE_bool("strict", False, "Warnings fail as well.", flag_values=values)
-    flags.DEFINE_bool("quiet", False, "Print findings only.", flag_values=values)
-    flags.DEFINE_bool("rules", False, "List all rules.", flag_values=values)
-    flags.DEFINE_bool("follow_links", False, "Accept links in a directory.", flag_values=values)
-    flags.DEFINE_string("tag", "", "Of a layout, the image of this tag only.", flag_values=values)
-    flags.DEFINE_string("platform", "", "What images have to be for.", flag_values=values)
+    values = flags.FlagValues()
+    flags.define_string("spec", "", "What an image_verify_test is about.", flag_values=values)
+    flags.define_string("runfiles", "", "Directory of its runfiles.", flag_values=values)
+    flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
+    flags.define_bool("strict", False, "Warnings fail as well.", flag_values=values)
+    flags.define_bool("quiet", False, "Print findings only.", flag_values=values)
+    flags.define_bool("rules", False, "List all rules.", flag_values=values)
+    flags.define_bool("follow_links", False, "Accept links in a directory.", flag_values=values)
+    flags.define_string("tag", "", "Of a layout, the image of this tag only.", flag_values=values)
+    flags.define_string("platform", "", "What images have to be for.", flag_values=values)
     caps = Limits()
-    flags.DEFINE_float("seconds", caps.seconds, "Longest time.", flag_values=values)
-    flags.DEFINE_integer("entries", caps.entries, "Most entries of a layer.", flag_values=values)
-    flags.DEFINE_string("size", "256G", "Most bytes, uncompressed.", flag_values=values)
-    flags.DEFINE_integer("ratio", caps.ratio, "Most bytes from one byte.", flag_values=values)
+    flags.define_float("seconds", caps.seconds, "Longest time.", flag_values=values)
+    flags.define_integer("entries", caps.entries, "Most entries of a layer.", flag_values=values)
+    flags.define_string("size", "256G", "Most bytes, uncompressed.", flag_values=values)
+    flags.define_integer("ratio", caps.ratio, "Most bytes from one byte.", flag_values=values)
     connection.define(values)
     return values
 

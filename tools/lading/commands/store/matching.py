@@ -6,8 +6,7 @@ import platform
 import sys
 from collections.abc import Sequence
 
-from absl import flags
-
+from lading.commands import flags
 from lading.commands.store.shared import Verb, dump
 from lading.errors import NotFoundError, UsageError
 from lading.oci.platform import MACHINES, Platform
@@ -25,7 +24,7 @@ def match_(argv: Sequence[str]) -> int:
     """
     verb = Verb(match_.__doc__ or "")
     define(verb.flags)
-    flags.DEFINE_bool(
+    flags.define_bool(
         "explain", False, "Every image with its score and why.", flag_values=verb.flags
     )
     verb.parse(argv, most=0)
@@ -75,18 +74,18 @@ def match_(argv: Sequence[str]) -> int:
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags of a requirement."""
-    flags.DEFINE_string("project", "", "Only images of this project.", flag_values=values)
-    flags.DEFINE_string("os", "", "Name and version: ubuntu-24.04.", flag_values=values)
-    flags.DEFINE_string(
+    flags.define_string("project", "", "Only images of this project.", flag_values=values)
+    flags.define_string("os", "", "Name and version: ubuntu-24.04.", flag_values=values)
+    flags.define_string(
         "arch", "", "Architecture: amd64, arm64; by default this machine's.", flag_values=values
     )
-    flags.DEFINE_string("compiler", "", "gcc14; gcc for any; * for any.", flag_values=values)
-    flags.DEFINE_multi_string("package", [], "A package it has to have.", flag_values=values)
-    flags.DEFINE_multi_string("tool", [], "A tool it has to have.", flag_values=values)
-    flags.DEFINE_multi_string(
+    flags.define_string("compiler", "", "gcc14; gcc for any; * for any.", flag_values=values)
+    flags.define_multi_string("package", [], "A package it has to have.", flag_values=values)
+    flags.define_multi_string("tool", [], "A tool it has to have.", flag_values=values)
+    flags.define_multi_string(
         "variant", [], "A variant: asan, cov; matched exactly.", flag_values=values
     )
-    flags.DEFINE_bool(
+    flags.define_bool(
         "allow_missing", False, "Packages and tools may be missing.", flag_values=values
     )
 

@@ -6,10 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from absl import flags
-
 from lading.builder import choose
-from lading.commands import entry
+from lading.commands import entry, flags
 from lading.commands.meter import Meter
 from lading.commands.store.matching import define, requirement
 from lading.commands.store.shared import Verb, dump
@@ -35,18 +33,18 @@ def prepare_(argv: Sequence[str]) -> int:
     """
     verb = Verb(prepare_.__doc__ or "")
     define(verb.flags)
-    flags.DEFINE_bool("load", False, "Load it into an engine too.", flag_values=verb.flags)
-    flags.DEFINE_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
-    flags.DEFINE_string("host", "", "Address of the engine.", flag_values=verb.flags)
-    flags.DEFINE_enum(
+    flags.define_bool("load", False, "Load it into an engine too.", flag_values=verb.flags)
+    flags.define_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
+    flags.define_string("host", "", "Address of the engine.", flag_values=verb.flags)
+    flags.define_enum(
         "builder",
         "auto",
         ["auto", "packages", *choose.BUILDERS[1:]],
         "What installs: Debian packages without an engine, or a builder of this machine.",
         flag_values=verb.flags,
     )
-    flags.DEFINE_string("builder_address", "", "Where the builder is.", flag_values=verb.flags)
-    flags.DEFINE_string(
+    flags.define_string("builder_address", "", "Where the builder is.", flag_values=verb.flags)
+    flags.define_string(
         "apt_sources", "", "Install from this file's sources, in a builder.", flag_values=verb.flags
     )
     verb.parse(argv, most=0)

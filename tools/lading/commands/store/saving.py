@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from absl import flags
-
-from lading.commands import anywhere, connection
+from lading.commands import anywhere, connection, flags
 from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, described, dump, selected
 from lading.errors import LadingError
@@ -61,7 +59,7 @@ def verify_(argv: Sequence[str]) -> int:
     first thing that is wrong.
     """
     verb = Verb(verify_.__doc__ or "")
-    flags.DEFINE_bool("deep", False, "Unpack layers and compare diff_ids.", flag_values=verb.flags)
+    flags.define_bool("deep", False, "Unpack layers and compare diff_ids.", flag_values=verb.flags)
     names = verb.parse(argv)
     root = verb.root
     found_catalog, entries = selected(root, names)
@@ -96,13 +94,13 @@ def verify_(argv: Sequence[str]) -> int:
 
 def define_facts(values: flags.FlagValues) -> None:
     """Defines the flags for what an image's bytes do not say."""
-    flags.DEFINE_string("docker_tag", "", "Name to load under; NAME:latest.", flag_values=values)
-    flags.DEFINE_multi_string("package", [], "A package that is in it.", flag_values=values)
-    flags.DEFINE_multi_string("tool", [], "A tool that is in it.", flag_values=values)
-    flags.DEFINE_bool(
+    flags.define_string("docker_tag", "", "Name to load under; NAME:latest.", flag_values=values)
+    flags.define_multi_string("package", [], "A package that is in it.", flag_values=values)
+    flags.define_multi_string("tool", [], "A tool that is in it.", flag_values=values)
+    flags.define_bool(
         "normalize", False, "Take the nearest valid name in place of NAME.", flag_values=values
     )
-    flags.DEFINE_string(
+    flags.define_string(
         "platform", "", "Of an index, the image for os/architecture.", flag_values=values
     )
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
 from lading.commands import entry as commands
+from lading.commands import flags
 from lading.errors import NotFoundError, UsageError
 from lading.store import access, catalog_file, places
 from lading.store.catalog import Catalog
@@ -25,9 +24,9 @@ class Verb:
 
     def __init__(self, usage: str) -> None:
         self._usage = usage
-        self.flags = flags.FlagValues()  # type: ignore[no-untyped-call]
-        flags.DEFINE_string("store", "", "Root of the store.", flag_values=self.flags)
-        flags.DEFINE_bool("json", False, "Print one JSON value.", flag_values=self.flags)
+        self.flags = flags.FlagValues()
+        flags.define_string("store", "", "Root of the store.", flag_values=self.flags)
+        flags.define_bool("json", False, "Print one JSON value.", flag_values=self.flags)
 
     def parse(self, argv: Sequence[str], *, least: int = 0, most: int | None = None) -> list[str]:
         """The words that are no flags, at least and at most so many; raises UsageError."""

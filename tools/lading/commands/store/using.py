@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags
-
+from lading.commands import flags
 from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, dump
 from lading.engine import engines
@@ -31,10 +30,10 @@ def load_(argv: Sequence[str]) -> int:
     for another platform than the engine's, unless --platform says it is wanted.
     """
     verb = Verb(load_.__doc__ or "")
-    flags.DEFINE_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
-    flags.DEFINE_string("host", "", "Address of the engine.", flag_values=verb.flags)
-    flags.DEFINE_string("name", "", "Load under this name instead.", flag_values=verb.flags)
-    flags.DEFINE_string("platform", "", "Platform to load for.", flag_values=verb.flags)
+    flags.define_enum("daemon", "docker", engines.ENGINES, "Engine.", flag_values=verb.flags)
+    flags.define_string("host", "", "Address of the engine.", flag_values=verb.flags)
+    flags.define_string("name", "", "Load under this name instead.", flag_values=verb.flags)
+    flags.define_string("platform", "", "Platform to load for.", flag_values=verb.flags)
     [name] = verb.parse(argv, least=1, most=1)
     platform = Platform.parse(verb.flags.platform) if verb.flags.platform else None
     loaded = into_engine(
