@@ -6,7 +6,7 @@ _DOC = "The certificates of a ca-certificates package, one after the other in on
 
 _ATTRS = {
     "deb": attr.label(mandatory = True, allow_single_file = [".deb"], doc = "The package, `@debian//ca-certificates`."),
-    "_tool": attr.label(default = "//tools/lading/actions:ca_bundle", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:ca_bundle_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

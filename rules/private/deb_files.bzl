@@ -10,7 +10,7 @@ For a package of which an image needs data but not the programs. Scanners do not
 _ATTRS = {
     "deb": attr.label(mandatory = True, allow_single_file = [".deb"], doc = "The package."),
     "paths": attr.string_list(mandatory = True, allow_empty = False, doc = "Absolute paths; each stands for itself and what is below it."),
-    "_tool": attr.label(default = "//tools/lading/actions:deb_files", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:deb_files_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

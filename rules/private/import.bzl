@@ -21,7 +21,7 @@ loaded or saved.
 _ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | {
     "ref": attr.string(doc = "Tag of the image, where the layout holds several."),
     "src": attr.label(allow_files = True, mandatory = True, doc = "The layout or the archive."),
-    "_tool": attr.label(default = "//tools/lading/actions:import_image", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:import_image_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

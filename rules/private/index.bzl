@@ -42,7 +42,7 @@ _ATTRS = LAYOUT_ATTRS | SPEC_ATTRS | STAMP_ATTRS | {
     ),
     "platforms": attr.label_list(providers = [platform_common.PlatformInfo], doc = "Platforms to build every image of `manifests` for."),
     "subject": attr.label(providers = [[ImageManifestInfo], [ImageIndexInfo]], doc = "Image that this one refers to."),
-    "_tool": attr.label(default = "//tools/lading/actions:index", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:index_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

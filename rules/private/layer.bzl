@@ -65,7 +65,7 @@ the flag `--@lading//rules/settings:layer_tree_artifact_handling`, which is `ful
     "_layer_cache": attr.label(default = "//rules/settings:layer_cache"),
     "_profile": attr.label(default = "//rules/settings:profile"),
     "_soci": attr.label(default = "//rules/settings:soci"),
-    "_tool": attr.label(default = "//tools/lading/actions:layer", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:layer_program", cfg = "exec", executable = True),
 }
 
 _ATTRS = LAYER_ATTRS | {

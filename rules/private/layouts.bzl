@@ -3,7 +3,7 @@
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 LAYOUT_ATTRS = {
-    "_layout_tool": attr.label(default = "//tools/lading/actions:layout", cfg = "exec", executable = True),
+    "_layout_tool": attr.label(default = "//tools/lading/actions:layout_program", cfg = "exec", executable = True),
 }
 
 def layout_output_groups(ctx, descriptor, documents, manifests):

@@ -19,7 +19,7 @@ _ATTRS = TAR_LAYER_ATTRS | {
         mandatory = True,
         doc = "All layers of the image that have libraries or files of /etc/ld.so.conf.d, lowest first.",
     ),
-    "_ld_cache": attr.label(default = "//tools/lading/actions:ld_cache", cfg = "exec", executable = True),
+    "_ld_cache": attr.label(default = "//tools/lading/actions:ld_cache_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

@@ -84,7 +84,7 @@ its base's included, has a zTOC (`soci` of `image_layer`); `enabled` fails if no
     "volumes": attr.string_list(doc = "Directories that hold data of their own."),
     "workdir": attr.string(default = INHERIT_FROM_BASE, doc = "The same as `working_dir`."),
     "working_dir": attr.string(default = INHERIT_FROM_BASE, doc = "Absolute directory that the program starts in."),
-    "_tool": attr.label(default = "//tools/lading/actions:manifest", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:manifest_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

@@ -31,7 +31,7 @@ _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_me
 one file of, it gets all that any of `binaries` needs. A file belongs to one group at most.""",
     ),
     "sizes": SIZES_ATTR,
-    "_sizes": attr.label(default = "//tools/lading/actions:repository_sizes", cfg = "exec", executable = True),
+    "_sizes": attr.label(default = "//tools/lading/actions:repository_sizes_program", cfg = "exec", executable = True),
 }
 
 # What a program has beside shared layers: one for dependencies that are its alone, one for its code.

@@ -15,7 +15,7 @@ _ATTRS = {
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "The images, such as all of a repository.",
     ),
-    "_tool": attr.label(default = "//tools/lading/actions:sharing_report", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:sharing_report_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

@@ -15,7 +15,7 @@ _SUFFIXES = {
 }
 
 TAR_LAYER_ATTRS = {
-    "_describe": attr.label(default = "//tools/lading/actions:describe", cfg = "exec", executable = True),
+    "_describe": attr.label(default = "//tools/lading/actions:describe_program", cfg = "exec", executable = True),
 }
 
 def layers_of(ctx, targets):

@@ -46,7 +46,7 @@ class Request:
 
 
 def main(run: Callable[[Request], None]) -> None:
-    """Runs an action as the command line says; does not return when it fails.
+    """Runs an action as the command line says, and ends the program.
 
     Args:
         run: does the action; raises LadingError for a failure that a user can cause.
@@ -72,6 +72,10 @@ def main(run: Callable[[Request], None]) -> None:
         sys.exit(failure.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    # What is done needs no taking apart, which takes Python a tenth of a tiny layer's time.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes]) -> None:

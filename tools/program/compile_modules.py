@@ -1,0 +1,30 @@
+"""Copies modules into a directory, with their compiled form where Python looks for it.
+
+Usage: python3 compile_modules.py @PARAMETERS, a file of lines: the directory, then for each module
+its path and its path in the directory. An interpreter of another version ignores the compiled form.
+"""
+
+import pathlib
+import py_compile
+import shutil
+import sys
+
+
+def main() -> None:
+    lines = pathlib.Path(sys.argv[1].removeprefix("@")).read_text("utf-8").splitlines()
+    directory = pathlib.Path(lines[0])
+    for source, name in zip(lines[1::2], lines[2::2], strict=True):
+        target = directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        # Bazel keeps neither times nor changes, so nothing has to be compared with the source.
+        py_compile.compile(
+            str(target),
+            dfile=name,
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+
+
+if __name__ == "__main__":
+    main()
