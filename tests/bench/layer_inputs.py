@@ -1,13 +1,13 @@
-"""Trees for the benchmark of layers: the same on every run of one machine, by a seed.
+"""Trees for the benchmark of layers, of real packages where they can be had.
 
-Content is cut from files of the machine, because what made-up data compresses to says little: text
-from sources and documents, binaries from programs and shared objects, dense data from archives.
-Each stream goes through all files of its kind in a random order before it comes back to one, so
-that nothing repeats within a compressor's window.
+Made of wheels that are pinned by hash, a tree is the same on every machine. Without them it is
+generated from the machine's own files: the same on every run there, by a seed, and not comparable
+with any other machine's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import sys
@@ -16,17 +16,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CASES", "Tree", "existing_tree", "make_tree"]
+from tests.bench import layer_packages
+from tests.bench.layer_corpus import Stream, of_machine, text_of_wheels
 
-_TEXT = (".c", ".h", ".html", ".js", ".json", ".md", ".pl", ".pm", ".py", ".rst", ".ts", ".txt")
-_DENSE = (".gz", ".jar", ".png", ".whl", ".woff2", ".xz", ".zip", ".zst")
-_PLACES = ("/usr/bin", "/usr/lib", "/usr/libexec", "/usr/share", os.path.dirname(os.__file__))
+__all__ = ["CASES", "Tree", "Wheels", "existing_tree", "make_tree"]
+
 _MIB = 1 << 20
+_GIB = 1 << 30
 
 #: What can be measured, and what it stands for.
 CASES = {
-    "a": "20,000 files as in Python packages, about 550 MB",
-    "b": "1 GiB in few files: 55 % binaries, 20 % archives, 15 % text, 10 % random",
+    "a": "Python packages, about 22,000 files in 550 MB",
+    "b": "1 GiB in few files: 55 % shared objects, 20 % archives, 15 % text, 10 % random",
     "c": "three tiny files",
     "d": "100,000 small files",
     "e": "one sparse file of 8 GiB",
@@ -41,109 +42,41 @@ class Tree:
     files: list[str]
     bytes: int
 
-
-class _Stream:
-    """An endless stream of what the files of one kind hold."""
-
-    def __init__(self, files: list[str], rng: random.Random) -> None:
-        if not files:
-            sys.exit("this machine has no files to make the benchmark's input of")
-        self._files = files
-        self._rng = rng
-        self._pieces = self._read()
-        self._rest = memoryview(b"")
-
-    def _read(self) -> Iterator[bytes]:
-        while True:
-            self._rng.shuffle(self._files)
-            for path in self._files:
-                with open(path, "rb") as stream:
-                    while data := stream.read(4 * _MIB):
-                        yield data
-
-    def take(self, size: int) -> Iterator[bytes | memoryview]:
-        """The next `size` bytes, in pieces."""
-        while size:
-            if not self._rest:
-                self._rest = memoryview(next(self._pieces))
-            piece = self._rest[:size]
-            self._rest = self._rest[size:]
-            size -= len(piece)
-            yield piece
+    def fingerprint(self) -> str:
+        """The begin of a sha256 of names and contents: two machines can tell that they agree."""
+        total = hashlib.sha256()
+        for name in self.files:
+            with (self.root / name).open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256")
+            total.update(f"{digest.hexdigest()}  {name}\n".encode())
+        return total.hexdigest()[:12]
 
 
-def _corpus() -> tuple[list[str], list[str], list[str]]:
-    """Files of the machine that are (text, binaries, dense), each sorted."""
-    kinds: tuple[set[str], set[str], set[str]] = (set(), set(), set())
-    for place in _PLACES:
-        for directory, _, names in os.walk(place):
-            for name in names:
-                path = os.path.join(directory, name)
-                if os.path.islink(path) or not os.access(path, os.R_OK):
-                    continue
-                end = os.path.splitext(name)[1]
-                if end in _TEXT:
-                    kinds[0].add(path)
-                elif end in _DENSE:
-                    kinds[2].add(path)
-                elif ".so" in name or place.endswith(("bin", "libexec")):
-                    with open(path, "rb") as stream:
-                        if stream.read(4) == b"\x7fELF":
-                            kinds[1].add(path)
-    return sorted(kinds[0]), sorted(kinds[1]), sorted(kinds[2])
+@dataclass(frozen=True)
+class Wheels:
+    """Wheels that trees are made of: Python packages, and some with large shared objects."""
+
+    packages: list[Path]
+    objects: list[Path]
 
 
-def _packages(rng: random.Random, count: int) -> Iterator[tuple[str, str, int]]:
-    """(path, kind, size) as pip installs them: much small source, some large shared objects."""
-    for number in range(count):
-        package = f"package_{number // 97:03}/part_{number // 13 % 9}"
-        if number % 10 == 9:
-            size = min(int(rng.lognormvariate(11.1, 1.3)), 24 * _MIB)
-            yield f"{package}/module_{number:05}.so", "binary", size
-        else:
-            size = min(int(rng.lognormvariate(8.6, 1.3)), 4 * _MIB)
-            yield f"{package}/module_{number:05}.py", "text", size
-
-
-def _few(rng: random.Random) -> Iterator[tuple[str, str, int]]:
-    shares = {"binary": 55, "dense": 20, "text": 15, "random": 10}
-    for kind, share in shares.items():
-        left = (1 << 30) * share // 100
-        number = 0
-        while left:
-            size = min(left, rng.randrange(_MIB, 120 * _MIB))
-            yield f"{kind}/{number:03}.bin", kind, size
-            left -= size
-            number += 1
-
-
-def _many(rng: random.Random) -> Iterator[tuple[str, str, int]]:
-    for number in range(100_000):
-        yield f"d{number // 250:03}/f{number:06}", "text", rng.randrange(1, 2400)
-
-
-def _plan(case: str, rng: random.Random) -> Iterator[tuple[str, str, int]]:
-    if case == "a":
-        return _packages(rng, 20_000)
-    if case == "b":
-        return _few(rng)
-    if case == "c":
-        return iter([(f"file_{number}", "text", 300 * number) for number in (1, 2, 3)])
-    if case == "d":
-        return _many(rng)
-    return iter([("sparse", "sparse", 8 << 30)])
-
-
-def make_tree(case: str, root: Path, *, seed: int = 1) -> Tree:
+def make_tree(case: str, root: Path, wheels: Wheels | None, *, seed: int = 1) -> Tree:
     """Writes the tree of one of CASES below `root`, a directory that is made.
 
     A process of its own does it: the memory of whoever starts a program counts as that program's,
     in what the kernel reports as its peak.
+
+    Args:
+        case: which.
+        root: where.
+        wheels: what it is made of, or None for the machine's files.
+        seed: of what is random.
     """
     child = os.fork()
     if not child:
         try:
-            _write(case, root, seed)
+            root.mkdir(parents=True)
+            _write(case, root, wheels, seed)
         except BaseException:  # noqa: BLE001  # the parent says that it failed
             traceback.print_exc()
             os._exit(1)
@@ -159,22 +92,94 @@ def existing_tree(root: Path) -> Tree:
     return Tree(root, files, sum((root / path).stat().st_size for path in files))
 
 
-def _write(case: str, root: Path, seed: int) -> None:
-    rng = random.Random(f"{case} {seed}")
-    text, binary, dense = _corpus()
-    streams = {
-        "text": _Stream(text, random.Random(seed)),
-        "binary": _Stream(binary, random.Random(seed)),
-    }
+def _write(case: str, root: Path, wheels: Wheels | None, seed: int) -> None:
+    if case == "e":
+        with (root / "sparse").open("wb") as stream:
+            stream.truncate(8 * _GIB)
+    elif wheels and case == "a":
+        for wheel in wheels.packages:
+            layer_packages.unpack(wheel, root)
+    elif wheels and case == "b":
+        _few_of_wheels(root, wheels, seed)
+    else:
+        streams = {"text": text_of_wheels(wheels.packages)} if wheels else of_machine(seed)
+        _write_plan(root, _plan(case, random.Random(f"{case} {seed}")), streams, seed)
+
+
+def _few_of_wheels(root: Path, wheels: Wheels, seed: int) -> None:
+    """Shared objects as they are in wheels, wheels as archives, their sources in large files."""
+    everything = [*wheels.objects, *wheels.packages]
+    left = _GIB * 55 // 100
+    for wheel in everything:
+        if left:
+            binary = root / "binary"
+            left -= layer_packages.unpack(
+                wheel, binary, matching=lambda name: ".so" in name, most=left
+            )
+    left = _GIB * 20 // 100
+    (root / "dense").mkdir()
+    for wheel in everything:
+        with wheel.open("rb") as source:
+            data = source.read(left)
+        if data:
+            left -= (root / "dense" / wheel.name).write_bytes(data)
+    plan = [
+        (f"{kind}/{number:02}.bin", kind, _GIB * share // 100 // 8)
+        for kind, share in (("text", 15), ("random", 10))
+        for number in range(8)
+    ]
+    _write_plan(root, iter(plan), {"text": text_of_wheels(wheels.packages)}, seed)
+
+
+def _plan(case: str, rng: random.Random) -> Iterator[tuple[str, str, int]]:
+    """(path, kind, size) of the files of a tree that is cut from streams."""
+    if case == "a":
+        return _packages(rng, 20_000)
     if case == "b":
-        streams["dense"] = _Stream(dense, random.Random(seed))
-    for path, kind, size in _plan(case, rng):
+        return _few(rng)
+    if case == "c":
+        return iter([(f"file_{number}", "text", 300 * number) for number in (1, 2, 3)])
+    return _many(rng)
+
+
+def _packages(rng: random.Random, count: int) -> Iterator[tuple[str, str, int]]:
+    """As pip installs them: much small source, some large shared objects."""
+    for number in range(count):
+        package = f"package_{number // 97:03}/part_{number // 13 % 9}"
+        if number % 10 == 9:
+            size = min(int(rng.lognormvariate(11.1, 1.3)), 24 * _MIB)
+            yield f"{package}/module_{number:05}.so", "binary", size
+        else:
+            size = min(int(rng.lognormvariate(8.6, 1.3)), 4 * _MIB)
+            yield f"{package}/module_{number:05}.py", "text", size
+
+
+def _few(rng: random.Random) -> Iterator[tuple[str, str, int]]:
+    shares = {"binary": 55, "dense": 20, "text": 15, "random": 10}
+    for kind, share in shares.items():
+        left = _GIB * share // 100
+        number = 0
+        while left:
+            size = min(left, rng.randrange(_MIB, 120 * _MIB))
+            yield f"{kind}/{number:03}.bin", kind, size
+            left -= size
+            number += 1
+
+
+def _many(rng: random.Random) -> Iterator[tuple[str, str, int]]:
+    for number in range(100_000):
+        yield f"d{number // 250:03}/f{number:06}", "text", rng.randrange(1, 2400)
+
+
+def _write_plan(
+    root: Path, plan: Iterator[tuple[str, str, int]], streams: dict[str, Stream], seed: int
+) -> None:
+    rng = random.Random(seed)
+    for path, kind, size in plan:
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as stream:
-            if kind == "sparse":
-                stream.truncate(size)
-            elif kind == "random":
+            if kind == "random":
                 stream.write(rng.randbytes(size))
             else:
                 stream.writelines(streams[kind].take(size))

@@ -9,15 +9,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.layer_inputs import Tree
-from tests.bench.layer_tools import environment, sources
+from tests.bench.layer_tools import PROGRAM, environment, sources
 
-__all__ = ["SCENARIOS", "Spent", "Worker", "scenarios"]
+__all__ = ["SCENARIOS", "Spent", "Worker", "digests", "scenarios"]
 
 #: What is measured in a worker, in this order.
 SCENARIOS = ("cold", "nothing", "last", "middle", "first", "inserted")
@@ -35,19 +35,23 @@ def _digest(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
-    return base64.b64encode(digest.hexdigest().encode()).decode()
+def digests(tree: Tree) -> dict[str, str]:
+    """What Bazel tells a worker of the files of `tree`, by their paths."""
+    found = {}
+    for name in tree.files:
+        with (tree.root / name).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        found[f"{tree.root}/{name}"] = base64.b64encode(digest.encode()).decode()
+    return found
 
 
 class Worker:
-    """A worker process, and what Bazel knows of its inputs."""
+    """A worker process that `program` is the command of."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, program: Sequence[str] = PROGRAM) -> None:
         self._scratch = scratch
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "lading.actions.layer", "--persistent_worker"],
+            [*program, "--persistent_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment(),
@@ -116,7 +120,7 @@ def scenarios(
     Every change is made to the same layer, which is built as it was before in between.
     """
     lines = sources(tree)
-    inputs = {f"{tree.root}/{name}": _file_digest(tree.root / name) for name in tree.files}
+    inputs = digests(tree)
     spent: dict[str, list[Spent]] = {name: [] for name in SCENARIOS}
     worker = Worker(scratch)
     tiny = scratch / "tiny"
