@@ -279,9 +279,11 @@ def test_docker_shows_each_attribute(locked: NestedBazel) -> None:
         nested = NestedBazel(locked.directory, locked.output_base, env)
         done = nested.run("run", "//:load")
         assert done.returncode == 0, done.stderr
-        shown = programs.run(["docker", "image", "inspect", "example/app:1.2"], env=env)
-        programs.run(["docker", "image", "rm", "example/app:1.2"], env=env)
-    [image] = json.loads(shown)
+        names = ["example/app:1.2", "registry.example.com/team/app:1.2"]
+        shown = programs.run(["docker", "image", "inspect", *names], env=env)
+        programs.run(["docker", "image", "rm", *names], env=env)
+    [image, same] = json.loads(shown)
+    assert same["Id"] == image["Id"]
     assert (image["Os"], image["Architecture"]) == ("linux", "amd64")
     config = image["Config"]
     assert config["User"] == "1000:1000"

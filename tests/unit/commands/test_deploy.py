@@ -98,3 +98,25 @@ def test_layers_of_an_imported_base_are_read_where_they_are(runfiles: Path) -> N
         path = found.content.path(descriptor)
         assert path is not None
         assert path.is_relative_to(runfiles / "layers")
+
+
+@pytest.mark.parametrize("repository", ["", "team/app"])
+def test_an_image_is_loaded_under_whole_names_too(runfiles: Path, repository: str) -> None:
+    (runfiles / "tags").write_text("registry.example.com/team/app:{{.stage}}\n")
+    found = _parse(
+        runfiles, kind="load", repository=repository, tags=["app:dev"], tag_files=["tags"]
+    )
+    assert found.tags == ("app:dev", "registry.example.com/team/app:prod")
+
+
+@pytest.mark.parametrize("tag", ["app:dev:x", "App:dev", "app:"])
+def test_a_name_that_no_engine_takes_is_refused_before_anything_is_done(
+    runfiles: Path, tag: str
+) -> None:
+    with pytest.raises(InputError, match=r"is not a|empty tag"):
+        _parse(runfiles, kind="load", tags=[tag])
+
+
+def test_a_whole_name_is_no_tag_to_push(runfiles: Path) -> None:
+    with pytest.raises(InputError, match="is not a tag"):
+        _parse(runfiles, kind="push", tags=["app:dev"])

@@ -24,6 +24,7 @@ from shutil import disk_usage
 from typing import Any
 
 from lading.commands import entry, flags
+from lading.commands.usage import count
 from lading.engine import engines
 from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError
 from lading.store import cleanup, collect, prune, sizes
@@ -275,7 +276,7 @@ def _print(
         print(f"lading: {name} stays: somebody began to use it", file=sys.stderr)
     print(
         f"lading: {verb} {len(plan.removals)} of"
-        f" {len(plan.removals) + len(plan.kept)} images,"
+        f" {count(len(plan.removals) + len(plan.kept), 'image')},"
         f" {sizes.human(plan.before)} before, {sizes.human(plan.after)} after",
         file=sys.stderr,
     )

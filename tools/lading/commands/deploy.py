@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,15 +128,17 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     registry, repository = value.get("registry", ""), value.get("repository", "")
     if "destination_file" in value:
         registry, repository = _destination(runfiles / value["destination_file"])
+    registry, repository = expand(registry, "registry"), expand(repository, "repository")
+    _check_tags(expanded, repository, is_load=value.get("kind") == "load")
     companions = [Companion(_descriptor(runfiles / item["descriptor"])) for item in referrers]
     recipes = dict(_recipes(images, runfiles))
     return Deploy(
         label=value["label"],
         root=_descriptor(runfiles / image["descriptor"]),
         content=FilesContent(dict(_files(images, runfiles))),
-        registry=expand(registry, "registry"),
-        repository=expand(repository, "repository"),
-        tags=tuple(check_tag(tag) for tag in expanded),
+        registry=registry,
+        repository=repository,
+        tags=tuple(expanded),
         fresh=frozenset(tag for tag, text in expanded.items() if stamped and tag not in text),
         recipes=Recipes(recipes, _execution_root(next(iter(recipes.values()), runfiles))),
         outputs=Outputs(dict(_outputs(images, runfiles))),
@@ -146,6 +148,18 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
         remote=value.get("remote", {}),
         extra={key: item for key, item in value.items() if key not in _KNOWN},
     )
+
+
+def _check_tags(tags: Iterable[str], repository: str, *, is_load: bool) -> None:
+    """Raises InputError unless each is a tag or, of an image to load, a whole name."""
+    for tag in tags:
+        if is_load:
+            # Only here: pushes start without what is for engines.
+            from lading.engine.name import image_name, is_whole
+
+            image_name(tag if is_whole(tag, repository) else f"{repository}:{tag}")
+        else:
+            check_tag(tag)
 
 
 def _load(spec: Path) -> dict[str, Any]:

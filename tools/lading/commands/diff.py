@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lading.commands import anywhere, connection, entry, flags
+from lading.commands.usage import count
 from lading.errors import UsageError, visible
 from lading.oci import document
 from lading.oci.platform import Platform
@@ -33,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     connection.define(values)
     words = entry.parse(values, argv, usage=__doc__ or "")
     if len(words) != 2:
-        raise UsageError(f"{len(words)} images are named", fix="usage: diff OLD NEW")
+        raise UsageError(f"{count(len(words), 'image')} named", fix="usage: diff OLD NEW")
     (old, old_files), (new, new_files) = (_read(word, values) for word in words)
     files = list(file_changes(old_files, new_files))
     configs = list(config_changes(_config(old), _config(new)))
@@ -93,7 +94,7 @@ def _print(
     grown = new.size - old.size
     sign = "-" if grown < 0 else "+"
     print(
-        f"{len(files)} files, {len(configs)} values of the config differ;"
+        f"{count(len(files), 'file')}, {count(len(configs), 'value')} of the config differ;"
         f" {kept} of {len(new.layers)} layers are shared;"
         f" {sign}{sizes.human(abs(grown))} compressed"
     )

@@ -2,7 +2,7 @@
 
 To import absl takes longer than to push an image that is unchanged. So definitions are kept, and
 words of the forms `--name=value` and `--name` that leave no doubt are read here. All else is
-absl's: numbers, choices, abbreviations, help, and whatever is wrong.
+absl's: numbers, choices, abbreviations, and whatever is wrong.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ class FlagValues:
         return self._by_absl(words) if rest is None else rest
 
     def get_help(self) -> str:
-        """Every flag with its description."""
-        text: str = self._absl().get_help()
-        return text.strip()
+        """The flags that people set, with their descriptions."""
+        from lading.commands.usage import flags_help
+
+        return flags_help(self._defined)
 
     def _plain(self, words: Sequence[str]) -> list[str] | None:
         """Reads plain flags, and returns what is none; None if absl has to read."""

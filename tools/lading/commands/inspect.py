@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 
 from lading.commands import anywhere, connection, entry, flags
+from lading.commands.usage import count
 from lading.errors import UsageError, visible
 from lading.oci.platform import Platform
 from lading.store import image as images
@@ -27,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     connection.define(values)
     words = entry.parse(values, argv, usage=__doc__ or "")
     if len(words) != 1:
-        raise UsageError(f"{len(words)} images are named", fix="usage: inspect IMAGE")
+        raise UsageError(f"{count(len(words), 'image')} named", fix="usage: inspect IMAGE")
     platform = Platform.parse(values.platform) if values.platform else None
     with anywhere.opened(words[0], lambda: connection.connect(values)) as found:
         image = images.read(found.content, found.root, platform)

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 
 from lading.commands import connection, deploy, entry, flags, remote, target
 from lading.commands.meter import Meter
+from lading.commands.usage import count
 from lading.engine import engines
 from lading.engine.engine import Loaded
-from lading.engine.name import image_name
+from lading.engine.name import image_name, is_whole
 from lading.errors import UsageError
 from lading.oci.content import Content
 from lading.oci.platform import Platform
+from lading.store import sizes
 
 __all__ = ["image_names", "load", "main"]
 
@@ -107,10 +109,7 @@ def image_names(repository: str, tags: Sequence[str]) -> list[str]:
 
     Without a repository, every tag is a whole name.
     """
-    whole = [not repository or "/" in tag or ":" in tag for tag in tags]
-    names = [
-        tag if alone else f"{repository}:{tag}" for tag, alone in zip(tags, whole, strict=True)
-    ]
+    names = [tag if is_whole(tag, repository) else f"{repository}:{tag}" for tag in tags]
     if not names:
         names = [repository]
     if any(name.startswith(":") or not name for name in names):
@@ -125,7 +124,7 @@ def _report(label: str, loaded: Loaded, *, as_json: bool) -> None:
         return
     print(
         f"lading: {label} is in {loaded.engine} as {loaded.id}"
-        f" ({loaded.layers_sent} layers sent, {loaded.bytes_sent} bytes)",
+        f" ({count(loaded.layers_sent, 'layer')} sent, {sizes.human(loaded.bytes_sent)})",
         file=sys.stderr,
     )
     for name in loaded.names:

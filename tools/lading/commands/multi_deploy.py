@@ -19,6 +19,7 @@ from lading.commands.deploy import Deploy
 from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
+from lading.commands.usage import count
 from lading.errors import UsageError
 from lading.oci.content import Content
 from lading.oci.reference import check_repository
@@ -191,8 +192,8 @@ def _report(operations: list[_Operation], session: Session, values: flags.FlagVa
     mounted = sum(operation.report.get("mounted", 0) for operation in pushes)
     would = "would be " if values.dry_run else ""
     print(
-        f"lading: {len(pushes)} images {would}pushed, {changed} of them new or changed"
-        f" ({sizes.human(sent)} sent, {mounted} blobs mounted);"
+        f"lading: {count(len(pushes), 'image')} {would}pushed, {changed} of them new or changed"
+        f" ({sizes.human(sent)} sent, {count(mounted, 'blob')} mounted);"
         f" {len(operations) - len(pushes)} {would}loaded",
         file=sys.stderr,
     )

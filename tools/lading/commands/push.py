@@ -111,8 +111,8 @@ def main(argv: Sequence[str]) -> int:
     if values.json:
         print(json.dumps(report))
         return 0
-    would = "would go" if values.dry_run else "is"
-    print(f"lading: {image.label} {would} in {result.summary}", file=sys.stderr)
+    would = "would go to" if values.dry_run else "is in"
+    print(f"lading: {image.label} {would} {result.summary}", file=sys.stderr)
     print(image.root.digest)
     for reference in result.references:
         print(reference)

@@ -22,6 +22,7 @@ from lading.commands import anywhere, connection, entry, flags
 from lading.commands.jobs import counts
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
+from lading.commands.usage import count
 from lading.errors import NotFoundError, UsageError, visible
 from lading.oci import document, media_types
 from lading.oci.content import children, read_document
@@ -215,12 +216,12 @@ def _flags() -> flags.FlagValues:
 
 
 def _words(
-    values: flags.FlagValues, argv: Sequence[str], verb: Callable[..., int], count: int
+    values: flags.FlagValues, argv: Sequence[str], verb: Callable[..., int], wanted: int
 ) -> list[str]:
     words = entry.parse(values, argv, usage=verb.__doc__ or "")
-    if len(words) != count:
+    if len(words) != wanted:
         usage = (verb.__doc__ or "").strip().splitlines()[0]
-        raise UsageError(f"{len(words)} arguments are given", fix=f"usage: {usage}")
+        raise UsageError(f"{count(len(words), 'argument')} given", fix=f"usage: {usage}")
     return words
 
 

@@ -1,6 +1,6 @@
 """Verifies an image: every document, every byte of every layer, and the tar inside.
 
-    verify DIRECTORY        an OCI image layout
+    verify DIRECTORY        an OCI image layout; also oci:DIRECTORY[:TAG]
     verify FILE.tar         an archive of docker save, skopeo, podman or lading
     verify REFERENCE        an image in a registry: localhost:5000/app:v1
 
@@ -14,10 +14,12 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lading.commands import connection, deploy, entry, flags
 from lading.commands.meter import Meter
+from lading.commands.usage import count
 from lading.errors import NotFoundError, UsageError, visible
 from lading.oci.platform import Platform
 from lading.oci.reference import Reference
@@ -64,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     if values.spec:
         words = [_SPEC]
     if len(words) != 1:
-        raise UsageError(f"{len(words)} images are named", fix="usage: verify PATH|REFERENCE")
+        raise UsageError(f"{count(len(words), 'image')} named", fix="usage: verify PATH|REFERENCE")
     [name] = words
     size = sizes.parse(values.size)
     options = Options(
@@ -93,12 +95,19 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(name: str, options: Options, values: flags.FlagValues, meter: Meter) -> Report:
-    path = entry.here(name.removeprefix("oci:"))
+    if name.startswith("oci:"):
+        directory, _, tag = name.removeprefix("oci:").partition(":")
+        if tag and options.tag not in ("", tag):
+            raise UsageError(f"{name} and --tag={options.tag} are two images", fix="name one")
+        return place.verify_directory(
+            entry.here(directory), replace(options, tag=tag or options.tag), meter
+        )
+    path = entry.here(name)
     if path.is_dir():
         return place.verify_directory(path, options, meter)
     if path.exists():
         return place.verify_archive(path, options, meter)
-    if name.startswith(("/", ".", "oci:")) or name.endswith(".tar") or "/" not in name:
+    if name.startswith(("/", ".")) or name.endswith(".tar") or "/" not in name:
         raise NotFoundError(f"there is no {name}", fix="name a directory, an archive or an image")
     reference = Reference.parse(name)
     with contextlib.closing(connection.connect(values)) as session:
@@ -141,8 +150,9 @@ def _print(name: str, report: Report, code: int, values: flags.FlagValues) -> No
     if not values.quiet:
         size = sizes.human(sum(counts.blobs.values()))
         print(
-            f"lading: {name} {'is sound' if code == 0 else 'is not sound'}: {counts.images} images,"
-            f" {counts.layers} layers, {counts.entries} entries, {size}",
+            f"lading: {name} {'is sound' if code == 0 else 'is not sound'}:"
+            f" {count(counts.images, 'image')}, {count(counts.layers, 'layer')},"
+            f" {counts.entries} entries, {size}",
             file=sys.stderr,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lading.errors import InputError
 from lading.oci.reference import Reference, check_repository, check_tag
 
-__all__ = ["image_name", "split"]
+__all__ = ["image_name", "is_whole", "split"]
 
 
 def image_name(text: str) -> str:
@@ -35,3 +35,8 @@ def split(text: str) -> tuple[str, str]:
     else:
         check_repository(repository)
     return repository, tag
+
+
+def is_whole(tag: str, repository: str) -> bool:
+    """Whether a tag of an image to load is a name by itself, and no tag of `repository`."""
+    return not repository or "/" in tag or ":" in tag

@@ -97,7 +97,8 @@ def _check_sum(block: bytes, at: str) -> None:
     # Some old writers summed signed bytes; readers accept both.
     high = sum(byte > 127 for byte in block) - sum(byte > 127 for byte in block[148:156])
     if stated != total - 256 * high:
-        raise Fault("tar-header", f"the checksum is {block[148:156]!a}, not {total:o}", at=at)
+        said = "no number" if stated < 0 else f"{stated:o}"
+        raise Fault("tar-header", f"the checksum of this header is {said}, not {total:o}", at=at)
 
 
 def _text(field: bytes) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lading.errors import LadingError, NotFoundError
+from lading.errors import InputError, LadingError, NotFoundError
+from lading.layer.scan_codec import sniff
 from lading.oci import document, layout, media_types
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
@@ -23,6 +25,8 @@ from lading.verify.image import Counts, ImageVerifier, Progress
 
 __all__ = ["Options", "Report", "verify_archive", "verify_directory", "verify_reference"]
 
+_PARTS = (layout.MARKER_FILE, layout.INDEX_FILE, "blobs")
+_MAGIC_BYTES = 6
 _LIMIT = document.MAX_DOCUMENT_BYTES + 1
 _REPO_TAG = re.compile(r"[a-z0-9][a-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
@@ -58,6 +62,11 @@ def verify_directory(
     """Verifies a layout directory; raises NotFoundError if there is none."""
     if not directory.is_dir():
         raise NotFoundError(f"there is no {directory}")
+    if not any(os.path.lexists(directory / name) for name in _PARTS):
+        raise NotFoundError(
+            f"{directory} is no image layout: it has neither {' nor '.join(_PARTS)}",
+            fix="name the directory that holds index.json",
+        )
     found = Findings(options.limits)
     files = DirectoryFiles(directory, found, follow_links=options.follow_links)
     counts = _layout(files, found, options, progress)
@@ -67,10 +76,12 @@ def verify_directory(
 def verify_archive(
     path: Path, options: Options, progress: Progress = lambda done, total: None
 ) -> Report:
-    """Verifies an archive of a layout or of `docker save`; raises NotFoundError, CorruptError."""
+    """Verifies an archive of a layout or of `docker save`; raises NotFoundError, InputError."""
     found = Findings(options.limits)
     counts = Counts()
     with disk.open_regular(path) as file:
+        if (kind := sniff(file.read(_MAGIC_BYTES).ljust(_MAGIC_BYTES, b"\0"))) != "none":
+            raise InputError(f"{path} is an archive in {kind}", fix="decompress it first")
         files = TarFiles(file, found)
         if not files.whole:
             return Report(tuple(found.items()), counts)
@@ -82,7 +93,7 @@ def verify_archive(
             counts = _layout(files, found, options, progress)
         elif is_docker:
             counts = _docker_only(path, found, options, progress)
-        else:
+        elif files.names or not found.items():
             found.add("layout-index", "archive", "it is a tar without an image")
     return Report(tuple(found.items()), counts)
 

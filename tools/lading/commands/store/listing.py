@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from lading.commands import usage
 from lading.commands.store.shared import Verb, described, dump, selected, table
 from lading.errors import visible
 from lading.store import access, catalog_file, lease, sizes
@@ -99,11 +100,13 @@ def stats_(argv: Sequence[str]) -> int:
     )
     less = f" ({sizes.human(together)} on the disk)" if together != sum(size.values()) else ""
     print(
-        f"{sum(count.values())} images, {sizes.human(sum(size.values()))}{less}; "
+        f"{usage.count(sum(count.values()), 'image')}, {sizes.human(sum(size.values()))}{less}; "
         f"{sizes.human(free)} free in {root}"
     )
     if missing:
-        print(f"lading: {missing} archives are missing; verify names them", file=sys.stderr)
+        print(
+            f"lading: {usage.count(missing, 'archive')} missing; verify names them", file=sys.stderr
+        )
     return 0
 
 

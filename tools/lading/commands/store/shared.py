@@ -10,6 +10,7 @@ from typing import Any
 
 from lading.commands import entry as commands
 from lading.commands import flags
+from lading.commands.usage import count
 from lading.errors import NotFoundError, UsageError
 from lading.store import access, catalog_file, places
 from lading.store.catalog import Catalog
@@ -33,7 +34,7 @@ class Verb:
         words = commands.parse(self.flags, argv, usage=self._usage)
         if len(words) < least or (most is not None and len(words) > most):
             usage = self._usage.strip().splitlines()[0]
-            raise UsageError(f"{len(words)} arguments are given", fix=f"usage: {usage}")
+            raise UsageError(f"{count(len(words), 'argument')} given", fix=f"usage: {usage}")
         return words
 
     @property
