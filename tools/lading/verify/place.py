@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lading.errors import InputError, LadingError, NotFoundError
-from lading.layer.scan_codec import sniff
 from lading.oci import document, layout, media_types
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
@@ -18,6 +17,7 @@ from lading.oci.verify_rules import Finding, Findings, Limits
 from lading.registry import manifests
 from lading.registry.content import RegistryContent
 from lading.registry.session import Repository
+from lading.scan.codec import sniff
 from lading.store import disk, tarball
 from lading.store.archive import Archive
 from lading.verify.files import DirectoryFiles, Files, FilesContent, TarFiles, read
