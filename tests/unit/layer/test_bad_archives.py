@@ -72,11 +72,8 @@ def _changed(data: bytes, at: int, new: bytes) -> bytes:
     return bytes(block) + data[512:]
 
 
-def _global_headers(count: int, value: str) -> bytes:
-    return b"".join(
-        tarfile.TarInfo.create_pax_global_header({f"comment.{number}": value})
-        for number in range(count)
-    )
+def _global_header(records: dict[str, str]) -> bytes:
+    return tarfile.TarInfo.create_pax_global_header(records)
 
 
 FILE = _member("a", data=b"content")
@@ -129,10 +126,23 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
     "time far below zero": (_changed(GOOD, 136, b"\x80" + b"\xff" * 11), CorruptError),
     "file with a directory's name": (_changed(_tar(_member("a")), 1, b"/"), CorruptError),
     "a sparse name and no sparse file": (_pax({"GNU.sparse.name": "b"}, b""), CorruptError),
-    "global headers without end": (
-        _global_headers(3, "x" * 900_000) + GOOD,
+    "owner for every entry": (_global_header({"uid": "0"}) + GOOD, CorruptError),
+    "attribute for every entry": (
+        _global_header({"SCHILY.xattr.security.capability": "x"}) + GOOD,
         CorruptError,
     ),
+    "global header between an entry and its own": (
+        _pax({"path": "b"}, b"")[:1024] + _global_header({"comment": "x"}) + GOOD,
+        CorruptError,
+    ),
+    "extended header of Solaris": (_changed(_pax({"path": "b"}, b""), 156, b"X"), CorruptError),
+    "size of nothing": (_pax({"size": ""}, b"x"), CorruptError),
+    "number behind a NUL": (_changed(GOOD, 124, b"\x0000000000007"), CorruptError),
+    "prefix of a name that is none": (
+        _changed(_changed(GOOD, 345, b"../.."), 257, b"ustar  \0"),
+        CorruptError,
+    ),
+    "directory by its long name alone": (_pax({"path": "a/"}, b""), CorruptError),
     "second archive behind the end": (GOOD + _tar(_member("b", data=b"x")), CorruptError),
     "data behind the end": (GOOD[:2048] + LOST, CorruptError),
     "no archive": (b"#!/bin/sh\necho hello\n" * 50, CorruptError),

@@ -63,10 +63,12 @@ def parse_header(block: bytes, *, at: str) -> Header:
         )
     elif magic.rstrip(b"\0"):
         faults.append(f"the magic is {magic!a}")
+    typeflag = chr(block[156])
     if posix:
         prefix = _text(block[345:500])
         name = prefix + b"/" + name if prefix else name
-    typeflag = chr(block[156])
+    elif typeflag != "S" and block[345:500].strip(b"\0"):
+        faults.append("there is a prefix of the name, and no ustar to say so: some readers take it")
     return Header(
         name,
         "0" if typeflag == "\0" else typeflag,
@@ -107,11 +109,12 @@ def _text(field: bytes) -> bytes:
 
 def _number(field: bytes) -> int:
     """Octal digits, or GNU's base 256; an empty field is 0. Raises ValueError."""
-    if field[0] & 0x80:
-        value = int.from_bytes(field, "big", signed=True)
-        # The first bit marks the form, the second is the sign.
-        return value + (1 << (8 * len(field) - 1)) if field[0] == 0x80 else value
-    text = field.strip(b" \0")
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    if field[0] == 0xFF:
+        return int.from_bytes(field, "big", signed=True)
+    # After a NUL some readers stop, before digits too.
+    text = field.lstrip(b" ").rstrip(b" \0")
     if not text:
         return 0
     if text.strip(b"01234567"):

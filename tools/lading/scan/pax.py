@@ -15,6 +15,12 @@ Report = Callable[[str, str, str], None]
 _REPEATED = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
 
 
+#: An empty value takes back what a header says for some readers, and is the value for others.
+_NEVER_EMPTY = frozenset(
+    {b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime"}
+)
+
+
 def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
     """The records `length key=value` in `data`; an empty value removes its key.
 
@@ -37,6 +43,8 @@ def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
         if key in seen and key not in _REPEATED:
             raise Fault("tar-pax", f"{key[:40]!a} occurs twice", at=at)
         seen.add(key)
+        if not value and (key in _NEVER_EMPTY or key.startswith(b"GNU.sparse.")):
+            raise Fault("tar-pax", f"{key.decode()} has no value", at=at)
         if b"\0" in value and key in (b"path", b"linkpath", b"size", b"uname", b"gname"):
             raise Fault("tar-pax", f"{key.decode()} holds a NUL", at=at)
         if value:
@@ -65,7 +73,9 @@ def seconds(pax: Mapping[bytes, bytes], default: int, report: Report, at: str) -
     if not whole.isdigit() or len(text) > 40 or (fraction and not fraction.isdigit()):
         report("tar-pax", at, f"mtime is {text[:40]!a}")
         return default
-    return float(text)
+    # Digits that a float has no room for would round a time up to the next second.
+    value = int(whole) + (float(b"0." + fraction[:6]) if fraction and len(whole) < 11 else 0.0)
+    return -value if text.startswith(b"-") else value
 
 
 def sparse_name(value: bytes, plain: bytes, *, at: str) -> bytes:

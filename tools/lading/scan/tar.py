@@ -25,8 +25,13 @@ _MAX_NAME = 4096
 #: Largest id: -1, or what is -1 in 32 bits, tells chown to leave the owner as it is.
 _MAX_ID = 2**32 - 2
 _MAX_MTIME = 2**63 - 1
-#: Keys that every sparse file has one of, by the version of the format.
+#: Keys of extended headers that change what an entry is.
+_OF_ENTRIES = frozenset(
+    {b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime", b"hdrcharset"}
+)
+#: One of these tells a reader that an entry is sparse, by the version of the format.
 _SPARSE = frozenset({b"GNU.sparse.numblocks", b"GNU.sparse.map", b"GNU.sparse.major"})
+_PREFIXES = (b"SCHILY.xattr.", b"LIBARCHIVE.xattr.", b"GNU.sparse.")
 #: Largest size a ustar header can state, in bytes: eleven octal digits.
 _MAX_USTAR_SIZE = 0o77777777777
 
@@ -79,7 +84,6 @@ class TarScanner:
         self._index = 0
         self._left = 0  # bytes of the current entry's data not taken yet
         self._padding = 0
-        self._global: dict[bytes, bytes] = {}
 
     def __iter__(self) -> Iterator[Entry]:
         at = "the start"
@@ -137,14 +141,18 @@ class TarScanner:
                 self._report("tar-header", entry_at(self._index, header.name), what)
             if header.type not in "xgLKX":
                 break
+            if header.type == "X":
+                raise Fault("tar-pax", "an extended header of Solaris: few readers know it", at=at)
             if header.type in extensions and header.type != "g":
                 raise Fault("tar-pax", "two extended headers for one entry", at=at)
+            if header.type == "g" and extensions - {"g"}:
+                raise Fault("tar-pax", "a global header parts an entry from its own", at=at)
             extensions.add(header.type)
             data = self._extension(header, at)
             if header.type in "LK":
                 gnu["name" if header.type == "L" else "link"] = data.rstrip(b"\0")
             elif header.type == "g":
-                self._add_global(data, at)
+                _check_global(parse_pax(data, at=at), at)
             else:
                 extended |= parse_pax(data, at=at)
         return self._entry(header, extended, gnu)
@@ -159,32 +167,25 @@ class TarScanner:
             raise Fault("tar-truncated", "an extended header is cut off", at=at)
         return data[: header.size]
 
-    def _add_global(self, data: bytes, at: str) -> None:
-        records = parse_pax(data, at=at)
-        misplaced = {b"path", b"linkpath", b"size"} & records.keys()
-        if misplaced:
-            names = ", ".join(sorted(key.decode() for key in misplaced))
-            raise Fault("tar-pax", f"a global header sets {names} for every entry", at=at)
-        self._global |= records
-        if sum(map(len, self._global.values())) > _MAX_EXTENSION:
-            raise Fault("tar-pax", f"global headers of more than {_MAX_EXTENSION} bytes", at=at)
-
-    def _entry(self, header: Header, extended: dict[bytes, bytes], gnu: dict[str, bytes]) -> Entry:
-        pax = {**self._global, **extended} if self._global else extended
+    def _entry(self, header: Header, pax: dict[bytes, bytes], gnu: dict[str, bytes]) -> Entry:
         at = entry_at(self._index, pax.get(b"path", gnu.get("name", header.name)))
         name = self._one_of(header.name, pax, b"path", gnu.get("name"), at)
         link = self._one_of(header.link, pax, b"linkpath", gnu.get("link"), at)
-        sparse = header.type == "S" or not _SPARSE.isdisjoint(pax)
+        sparse = header.type == "S" or any(key.startswith(b"GNU.sparse.") for key in pax)
         if b"GNU.sparse.name" in pax:
-            name = sparse_name(pax[b"GNU.sparse.name"], name if sparse else b"", at=at)
+            known = not _SPARSE.isdisjoint(pax)
+            name = sparse_name(pax[b"GNU.sparse.name"], name if known else b"", at=at)
         if len(name) > _MAX_NAME or len(link) > _MAX_NAME:
             raise Fault("limit-name", f"a name of {max(len(name), len(link))} bytes", at=at)
         size = self._size(header, pax, at)
         kind = header.type
-        if kind == "0" and name.endswith(b"/"):
-            if header.plain:
+        if kind == "0":
+            slash = name.endswith(b"/")
+            # The mark of a directory before there was a type for it: not every reader looks for it
+            # where the type says file, nor in extended headers.
+            if slash if header.plain else slash != header.name.endswith(b"/"):
                 self._report("tar-field", at, "a file's name ends in a slash, a directory's mark")
-            kind = "5"
+            kind = "5" if slash else kind
         if sparse:
             self._report("tar-sparse", at, "a sparse file")
             self._pass_sparse_map(header, at)
@@ -280,3 +281,11 @@ def scan_stream(stream: BinaryIO, report: Report) -> TarScanner:
     first = stream.read(CHUNK)
     chunks = chain((first,), iter(lambda: stream.read(CHUNK), b""))
     return TarScanner(StreamSource(decompress(sniff(first), chunks)), report)
+
+
+def _check_global(records: Mapping[bytes, bytes], at: str) -> None:
+    """Raises Fault for what would hold for every entry that follows: Go's reader ignores it."""
+    keys = sorted(key for key in records if key in _OF_ENTRIES or key.startswith(_PREFIXES))
+    if keys:
+        names = ", ".join(key.decode("utf-8", "backslashreplace") for key in keys)
+        raise Fault("tar-pax", f"a global header sets {names:.100} for every entry", at=at)
