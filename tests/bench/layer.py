@@ -154,7 +154,8 @@ def _short(seconds: float) -> str:
 
 def _case(case: str, tree: Tree, made_of: str, options: argparse.Namespace) -> None:
     what = CASES.get(case, str(tree.root))
-    print(f"\n({case}) {what}: {len(tree.files)} files, {tree.bytes / 1e6:.0f} MB; {made_of}\n")
+    size = f"{len(tree.files)} files, {tree.bytes / 1e6:.0f} MB"
+    print(f"\n({case}) {what}: {size}; {made_of}\n", flush=True)
     if not options.only_worker:
         tools = [lading(tree, *choice) for choice in _OURS]
         if case != "e":

@@ -16,7 +16,7 @@ _MAIN = """\
 import sys
 
 root = __file__.removesuffix({main})
-sys.path[:0] = [root + path for path in {paths}]
+sys.path += [root + path for path in {paths}]
 
 from runpy import run_module
 
@@ -42,6 +42,11 @@ def _impl(ctx):
     for path in info.imports.to_list():
         if path.partition("/")[0] != (repository or ctx.workspace_name):
             paths[path] = None
+    for file in others:
+        # With `venvs_site_packages`, rules_python gives packages no import path of their own.
+        head, is_package, _ = _runfiles_path(ctx, file).partition("/site-packages/")
+        if is_package:
+            paths[head + "/site-packages"] = None
 
     main = ctx.actions.declare_file(ctx.label.name + ".py")
     main_path = _runfiles_path(ctx, main)
