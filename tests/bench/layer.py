@@ -14,16 +14,15 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.layer_check import check
 from tests.bench.layer_inputs import CASES, Tree, Wheels, existing_tree, make_tree
 from tests.bench.layer_limit import STAGES, Limit, limit
+from tests.bench.layer_measure import measure
 from tests.bench.layer_packages import OBJECTS, PACKAGES, UnavailableError, fetch
 from tests.bench.layer_peers import PEERS, peers
 from tests.bench.layer_tiny import tiny
@@ -60,18 +59,14 @@ def _run(tool: Tool, tree: Tree, runs: _Runs, directory: str | None, *, counted:
     with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=directory) as name:
         scratch = Path(name)
         tool.prepare(scratch)
-        started = time.perf_counter()
-        with subprocess.Popen(tool.command(scratch), env=environment()) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            _refuse(tool, runs, f"ended with {process.returncode}")
+        spent = measure(tool.command(scratch), environment())
+        if spent.code:
+            _refuse(tool, runs, f"ended with {spent.code}")
         elif counted:
-            runs.seconds.append(seconds)
-            runs.cpu.append(usage.ru_utime + usage.ru_stime)
+            runs.seconds.append(spent.seconds)
+            runs.cpu.append(spent.cpu)
             runs.size = tool.blob(scratch).stat().st_size
-            runs.peak = max(runs.peak, usage.ru_maxrss << 10)
+            runs.peak = max(runs.peak, spent.peak)
         elif tree.bytes < _CHECKED and not check(tree, tool.blob(scratch), tool.prefix):
             _refuse(tool, runs, "made a layer of other files")
 

@@ -8,7 +8,6 @@ with a clock around each run.
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from lading.actions import layer, worker
 from tests.bench.layer_inputs import Tree
+from tests.bench.layer_measure import measure
 from tests.bench.layer_tools import environment, lading, sources
 from tests.bench.layer_worker import Worker, digests
 
@@ -69,15 +69,11 @@ def _in_worker(tree: Tree, kind: str, scratch: Path) -> tuple[list[float], list[
 
 def _one_shot(tree: Tree, kind: str, directory: str | None) -> list[float]:
     tool = lading(tree, kind, "fast")
-    found = []
     with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=directory) as name:
         tool.prepare(Path(name))
         command = tool.command(Path(name))
-        for _ in range(_RUNS + 2):
-            started = time.perf_counter()
-            subprocess.run(command, env=environment(), check=True)
-            found.append(time.perf_counter() - started)
-    return found[2:]
+        runs = [measure(command, environment()).seconds for _ in range(_RUNS + 2)]
+    return runs[2:]
 
 
 def _main() -> None:

@@ -17,6 +17,7 @@ from tests.bench.layer_check import check
 from tests.bench.layer_corpus import Stream
 from tests.bench.layer_inputs import Tree, Wheels, existing_tree, make_tree
 from tests.bench.layer_limit import STAGES, limit
+from tests.bench.layer_measure import measure
 
 
 @pytest.fixture
@@ -138,3 +139,13 @@ def test_the_limit_is_a_sum_of_all_stages(tree: Tree, tmp_path: Path, kind: str)
     assert list(found.seconds) == list(STAGES)
     assert found.cpu == sum(found.seconds.values()) >= found.least > 0
     assert found.size == (tmp_path / "blob").stat().st_size > 0
+
+
+def test_what_a_command_takes_is_its_own(tmp_path: Path) -> None:
+    ballast = bytearray(b"x") * (200 << 20)
+    quiet = measure(["/bin/sh", "-c", "exit 3"], {})
+    assert quiet.code == 3
+    assert quiet.peak < 50 << 20 < len(ballast)
+    slow = measure(["/bin/sh", "-c", "sleep 0.2"], {"PATH": "/usr/bin:/bin"})
+    assert slow.code == 0
+    assert slow.seconds >= 0.2 > slow.cpu
