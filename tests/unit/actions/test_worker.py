@@ -230,6 +230,28 @@ def test_no_room_for_the_output(worker: _Worker) -> None:
 
 
 @pytest.mark.parametrize(
+    "parts",
+    [
+        '"inputs": null',
+        '"inputs": ["a"]',
+        '"inputs": [{"digest": "x"}]',
+        '"inputs": [{"path": []}]',
+        '"arguments": null',
+        '"arguments": [1]',
+        '"arguments": [["a"]]',
+        '"arguments": ["--output=\\u0000"]',
+        '"arguments": ["@/no/such/file"]',
+    ],
+)
+def test_a_bad_request_with_an_id_is_answered(worker: _Worker, parts: str) -> None:
+    """Bazel waits for it."""
+    worker.send(f'{{"requestId": 7, {parts}}}')
+    answer = worker.response()
+    assert answer["requestId"] == 7
+    assert answer["exitCode"] != 0
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "",
@@ -237,8 +259,9 @@ def test_no_room_for_the_output(worker: _Worker) -> None:
         "[]",
         "null",
         '{"requestId": "x"}',
-        '{"requestId": 5, "inputs": [{}]}',
-        '{"requestId": 5, "inputs": 7}',
+        '{"requestId": NaN}',
+        '{"requestId": 1e999}',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_request(worker: _Worker, line: str) -> None:

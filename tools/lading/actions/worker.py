@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from lading.errors import LadingError
+from lading.errors import LadingError, LimitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 __all__ = ["Cancelled", "Request", "main", "serve"]
+
+
+_EXHAUSTED = "there is not enough memory for this layer beside what else runs; use fewer --jobs"
 
 
 class Cancelled(BaseException):
@@ -115,6 +118,7 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
             reply(number, 0, "", cancelled=True)
 
     for line in requests:
+        number = None
         try:
             message = loads(line)
             number = int(message.get("requestId", 0))
@@ -127,13 +131,22 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
                 message.get("arguments", []),
                 {item["path"]: item.get("digest", "") for item in message.get("inputs", [])},
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError,
+        ) as error:  # fmt: skip
             sys.stderr.write(f"lading: not a WorkRequest: {error}: {line[:200]!r}\n")
+            if number is not None:
+                # Bazel would wait for an answer for ever.
+                reply(number, 1, f"not a WorkRequest: {error}\n")
             continue
         with lock:
             running[number] = request
         thread = threading.Thread(target=work, args=(number, request), daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except (MemoryError, RuntimeError) as error:
+            reply(number, LimitError.exit_code, f"{_EXHAUSTED}: {error}\n")
+            continue
         if not number:
             alone = thread
     # Without an id there is one request at a time, and whoever sent the last may still listen.
@@ -149,7 +162,11 @@ def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:
         run(request)
     except LadingError as failure:
         return failure.exit_code, f"{failure}\n"
-    except Exception:  # noqa: BLE001  # a defect fails its own request and no other
+    except Cancelled:
+        raise
+    except MemoryError:
+        return LimitError.exit_code, f"{_EXHAUSTED}\n"
+    except BaseException:  # noqa: BLE001  # a defect, or an exit, fails its own request and no other
         import traceback
 
         return 1, traceback.format_exc()
