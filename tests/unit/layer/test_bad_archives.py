@@ -122,6 +122,7 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
     ),
     "owner below zero": (_changed(GOOD, 108, b"\xff" * 8), CorruptError),
     "owner that chown takes for none": (_pax({"uid": "4294967295"}, b""), CorruptError),
+    "time of access that is none": (_pax({"atime": "yesterday"}, b""), CorruptError),
     "time beyond every clock": (_pax({"mtime": "9" * 39}, b""), CorruptError),
     "time far below zero": (_changed(GOOD, 136, b"\x80" + b"\xff" * 11), CorruptError),
     "file with a directory's name": (_changed(_tar(_member("a")), 1, b"/"), CorruptError),

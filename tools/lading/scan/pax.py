@@ -64,14 +64,14 @@ def number(pax: Mapping[bytes, bytes], key: bytes, default: int, report: Report,
     return int(text)
 
 
-def seconds(pax: Mapping[bytes, bytes], default: int, report: Report, at: str) -> float:
-    """The `mtime`; `default` if there is none, or one that is malformed."""
-    text = pax.get(b"mtime")
+def seconds(pax: Mapping[bytes, bytes], key: bytes, default: int, report: Report, at: str) -> float:
+    """The time under `key`; `default` if there is none, or one that is malformed."""
+    text = pax.get(key)
     if text is None:
         return default
     whole, _, fraction = text.removeprefix(b"-").partition(b".")
     if not whole.isdigit() or len(text) > 40 or (fraction and not fraction.isdigit()):
-        report("tar-pax", at, f"mtime is {text[:40]!a}")
+        report("tar-pax", at, f"{key.decode()} is {text[:40]!a}")
         return default
     # Digits that a float has no room for would round a time up to the next second.
     value = int(whole) + (float(b"0." + fraction[:6]) if fraction and len(whole) < 11 else 0.0)

@@ -197,7 +197,11 @@ class TarScanner:
         gid = number(pax, b"gid", header.gid, self._report, at)
         if not (0 <= uid <= _MAX_ID and 0 <= gid <= _MAX_ID):
             self._report("tar-field", at, f"the owner is {uid}:{gid}")
-        mtime = seconds(pax, header.mtime, self._report, at)
+        mtime = seconds(pax, b"mtime", header.mtime, self._report, at)
+        if pax:
+            # Not kept, but Go's reader refuses an archive in which they are malformed.
+            seconds(pax, b"atime", 0, self._report, at)
+            seconds(pax, b"ctime", 0, self._report, at)
         if not -_MAX_MTIME <= mtime <= _MAX_MTIME:
             self._report("tar-field", at, f"mtime is {mtime:.0f}")
         self._left = size
