@@ -11,6 +11,7 @@ import struct
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,8 @@ from lading.errors import (
     StorageError,
 )
 from lading.layer import build as building
-from lading.layer.reading import open_file
+from lading.layer.collect import collect
+from lading.layer.entries import Entry
 from tests.unit.layer.bench import build, put
 
 
@@ -103,11 +105,12 @@ def test_a_file_that_vanishes(
 ) -> None:
     put(tmp_path, {"tree/file": "x"})
 
-    def remove_and_open(name: str) -> tuple[int, int]:
+    def collect_and_remove(*arguments: Any, **options: Any) -> list[Entry]:
+        entries = collect(*arguments, **options)
         (tmp_path / "tree/file").unlink(missing_ok=True)
-        return open_file(name)
+        return entries
 
-    monkeypatch.setattr("lading.layer.page.open_file", remove_and_open)
+    monkeypatch.setattr(building, "collect", collect_and_remove)
     with pytest.raises(NotFoundError, match="tree/file is not there"):
         build(out, [line.format(tmp_path)], estargz=estargz)
 

@@ -42,12 +42,19 @@ def test_a_file_that_changes_its_size(
     path = tmp_path / "growing"
     path.write_bytes(b"x" * size)
 
-    def open_and_change(name: str) -> tuple[int, int]:
-        result = open_file(name)
-        os.truncate(path, max(size + change, 0))
-        return result
+    def then_change(size_of: Callable[..., Any]) -> Callable[..., Any]:
+        def changing(*arguments: Any) -> Any:
+            result = size_of(*arguments)
+            os.truncate(path, max(size + change, 0))
+            return result
 
-    monkeypatch.setattr("lading.layer.page.open_file", open_and_change)
+        return changing
+
+    # Small files and others are asked for their size in two ways.
+    if size < 1000 and not estargz:
+        monkeypatch.setattr(os, "lseek", then_change(os.lseek))
+    else:
+        monkeypatch.setattr("lading.layer.page.open_file", then_change(open_file))
     with pytest.raises(InputError, match="growing changed while it was read"):
         build(out, [f"F\t/x\t{path}"], estargz=estargz)
 

@@ -16,10 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.errors import NotFoundError, StorageError
-from lading.layer import page
 from lading.layer.compress import Compression
 from lading.layer.kept import FrameCache
-from lading.layer.reading import open_file
 from tests.unit.layer.bench import Built, build
 
 #: Frames of this size on average make a layer of a few files a layer of many frames.
@@ -97,13 +95,34 @@ class _Tree:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read."""
     names: list[str] = []
+    system = os.open
 
-    def recorded(path: str) -> tuple[int, int]:
-        names.append(os.path.basename(path))
-        return open_file(path)
+    def recorded(path: str, *arguments: Any, **options: Any) -> int:
+        if "/src/" in path:
+            names.append(os.path.basename(path))
+        return system(path, *arguments, **options)
 
-    monkeypatch.setattr(page, "open_file", recorded)
+    monkeypatch.setattr(os, "open", recorded)
     return names
+
+
+@pytest.fixture
+def compressed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the frames that are compressed."""
+    sizes: list[int] = []
+    compressor = Compression.compressor
+
+    def recorded(self: Compression) -> Callable[[memoryview], Any]:
+        compress = compressor(self)
+
+        def recording(frame: memoryview) -> Any:
+            sizes.append(len(frame))
+            return compress(frame)
+
+        return recording
+
+    monkeypatch.setattr(Compression, "compressor", recorded)
+    return sizes
 
 
 _names = st.sampled_from([f"{a}/{b}{c}" for a in "abc" for b in "xyz" for c in range(6)])
@@ -188,16 +207,19 @@ def _many(tmp_path: Path, kind: str = "gzip", **options: Any) -> _Tree:
 
 @pytest.mark.parametrize("kind", _KINDS)
 @pytest.mark.parametrize("name", ["f000", "f100", "f100b", "f199"])
-def test_a_change_reads_what_is_near_it(
-    tmp_path: Path, opened: list[str], kind: str, name: str
+def test_a_change_compresses_what_is_near_it(
+    tmp_path: Path, opened: list[str], compressed: list[int], kind: str, name: str
 ) -> None:
     tree = _many(tmp_path, kind)
     tree.check()
     tree.put(name, _content(1234, len(tree.files[name])))
     opened.clear()
+    compressed.clear()
     tree.warm()
     assert name in opened
-    assert len(set(opened)) < 40
+    names = sorted(tree.files)
+    assert not set(opened) & set(names[: max(0, names.index(name) - 20)])
+    assert sum(compressed) < len(tree.files[name]) + 4 * _TARGET
     tree.check()
 
 
@@ -230,16 +252,18 @@ def test_a_change_of_metadata_alone(tmp_path: Path, opened: list[str]) -> None:
     assert (members["f050"].mode, members["f100b"].uid) == (0o600, 7)
 
 
-def test_an_insertion_and_a_removal_read_what_is_near_them(
-    tmp_path: Path, opened: list[str]
+def test_an_insertion_and_a_removal_compress_what_is_near_them(
+    tmp_path: Path, opened: list[str], compressed: list[int]
 ) -> None:
     tree = _many(tmp_path)
     tree.check()
     for change in (lambda: tree.put("f050x", b"new"), lambda: tree.files.pop("f050x")):
         change()
         opened.clear()
+        compressed.clear()
         tree.warm()
-        assert len(set(opened)) < 40
+        assert "f020" not in opened
+        assert sum(compressed) < 4 * _TARGET
         tree.check()
 
 
@@ -309,6 +333,37 @@ def test_files_that_were_equal_when_bazel_looked_are_laid_as_they_are(
     tree.put("f012", _content(3, size))
     warm = tree.warm(inputs=stated)
     cold = build(tmp_path / "cold", tree.lines(), compression=_compression(tree.kind))
+    assert warm.blob == cold.blob
+    tree.check()
+
+
+@pytest.mark.parametrize("name", ["f150", "f100b"])
+@pytest.mark.parametrize("change", ["byte", "longer", "much longer", "shorter", "gone"])
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_file_behind_a_change_that_is_not_what_bazel_says(
+    tmp_path: Path, name: str, change: str, kind: str
+) -> None:
+    # Its frame is kept, and read again for what follows the change.
+    tree = _many(tmp_path, kind)
+    tree.check()
+    tree.put("f000", b"changed")
+    stated = tree.inputs()
+    before = tree.files[name]
+    after = {
+        "byte": b"#" + before[1:],
+        "longer": before + b"#",
+        "much longer": before + bytes(400_000),
+        "shorter": before[:-1],
+    }
+    tree.put(name, after.get(change, b""))
+    if change == "gone":
+        (tmp_path / "src" / name).unlink()
+        with pytest.raises(NotFoundError, match=f"{name} is not there"):
+            tree.warm(inputs=stated)
+        assert list((tmp_path / "out").iterdir()) == []
+        return
+    warm = tree.warm(inputs=stated)
+    cold = build(tmp_path / "cold", tree.lines(), compression=_compression(kind))
     assert warm.blob == cold.blob
     tree.check()
 

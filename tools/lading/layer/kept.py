@@ -39,16 +39,17 @@ class StaleError(Exception):
 class Mark:
     """A frame's measures, and the sha256 states of archive and blob behind it.
 
-    `raw` and `packed` are sizes in bytes before and after compression, `crc` is the CRC-32 of the
-    packed bytes.
+    `raw` and `packed` are sizes in bytes before and after compression, `raw_crc` and `packed_crc`
+    the CRC-32 of these bytes.
     """
 
-    __slots__ = ("blob", "crc", "packed", "raw", "tar")
+    __slots__ = ("blob", "packed", "packed_crc", "raw", "raw_crc", "tar")
 
     def __init__(self) -> None:
         self.raw = 0
+        self.raw_crc = 0
         self.packed = 0
-        self.crc = 0
+        self.packed_crc = 0
         self.tar: _Hash | None = None
         self.blob: _Hash | None = None
 
@@ -135,7 +136,7 @@ class Kept:
             data = os.pread(self.fd, frame.mark.packed, frame.begin)
         except OSError:
             raise StaleError from None
-        if len(data) != frame.mark.packed or crc32(data) != frame.mark.crc:
+        if len(data) != frame.mark.packed or crc32(data) != frame.mark.packed_crc:
             raise StaleError
         return data
 

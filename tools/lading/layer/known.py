@@ -99,6 +99,11 @@ class Known:
         """Digests of the large files in the layer."""
         return frozenset(self._large.intersection(token[2] for token in self._tokens))
 
+    @property
+    def only_kept(self) -> bool:
+        """Whether all frames so far are the first ones of the layer as it was."""
+        return self._reused == len(self.frames)
+
     def find(self, index: int, offset: int) -> KeptFrame | None:
         """A kept frame for what begins at `offset` of the content of entry `index`."""
         previous = self._previous

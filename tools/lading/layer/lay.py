@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lading.layer.entries import FILE, Entry
 from lading.layer.frames import Cutter
+from lading.layer.kept import StaleError
 from lading.layer.links import Links
 from lading.layer.page import Opened, Page
 from lading.layer.tar import END, Headers
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lading.layer.kept import KeptFrame
     from lading.layer.known import Known
+    from lading.layer.writer import Frame
 
 __all__ = ["ARCHIVE_END", "BEFORE_LARGE", "CUT", "lay"]
 
@@ -26,8 +28,8 @@ def lay(
     cutter: Cutter,
     take: Callable[[], bytearray],
     known: Known | None = None,
-) -> Iterator[tuple[bytearray, int] | KeptFrame]:
-    """Yields the frames of the archive: a buffer and how many bytes of it count, or a kept frame.
+) -> Iterator[Frame]:
+    """Yields the frames of the archive, as `write_blob` takes them.
 
     Args:
         entries: in the order of the archive.
@@ -48,7 +50,12 @@ def lay(
         if known is not None and not page.used:
             frame = known.find(index, offset)
             if frame is not None:
-                yield frame
+                if known.only_kept:
+                    yield frame
+                else:
+                    _lay_again(page, entries, index, offset, frame, known, header)
+                    yield page.buffer, page.used, frame
+                    page = Page(take())
                 if frame.end == ARCHIVE_END:
                     return
                 cutter.begin()
@@ -58,28 +65,28 @@ def lay(
             break
         entry = entries[index]
         before = page.used
+        data = None
         if entry.kind != FILE:
             page.put(header(entry, 0))
         elif known is not None and (link := known.link(index)):
             page.put(header(entry, 0, link))
+        elif not offset and (
+            type(entry.source) is str and (size := page.load(entry.source, large)) >= 0
+        ):
+            data = page.accept(header(entry, size), size)
         else:
             with Opened(entry.source) as content:
                 size = content.size
                 if size < large and not offset:
                     page.put(header(entry, size))
                     data = page.fill(content, 0, size)
-                    if known is not None:
-                        known.read_small(index, entry, data)
-                    elif size and (link := links.small(entry, data)):
-                        page.used = before
-                        page.put(header(entry, 0, link))
                 elif known is None and (link := links.large(entry, size)):
                     page.put(header(entry, 0, link))
                 else:
                     if before:
                         if known is not None:
                             known.laid(index, 0, BEFORE_LARGE)
-                        yield page.buffer, before
+                        yield page.buffer, before, None
                         page = Page(take())
                         if known is not None:
                             continue
@@ -92,22 +99,74 @@ def lay(
                             elif at > offset:
                                 if known is not None and digest is not None:
                                     known.laid(index, at, CUT, digest.copy())
-                                yield page.buffer, page.used
+                                yield page.buffer, page.used, None
                                 page = Page(take())
-                            data = page.fill(content, at, length)
+                            piece = page.fill(content, at, length)
                             if digest is not None:
-                                digest.update(data)
+                                digest.update(piece)
                         at += length
                     if known is not None and digest is not None:
                         known.end_large(index, entry, digest, resumed=offset > 0)
                     before = offset = 0
+        if data is not None:
+            if known is not None:
+                known.read_small(index, entry, data)
+            elif data and (link := links.small(entry, data)):
+                page.used = before
+                page.put(header(entry, 0, link))
         index += 1
         if cutter.ends(entry.path, page.used - before):
             if known is not None:
                 known.laid(index, 0, CUT)
-            yield page.buffer, page.used
+            yield page.buffer, page.used, None
             page = Page(take())
     page.put(END)
     if known is not None:
         known.laid(index, 0, ARCHIVE_END)
-    yield page.buffer, page.used
+    yield page.buffer, page.used, None
+
+
+def _lay_again(
+    page: Page,
+    entries: Sequence[Entry],
+    index: int,
+    offset: int,
+    frame: KeptFrame,
+    known: Known,
+    header: Callable[..., bytes],
+) -> None:
+    """Lays what is in a kept frame, from `offset` of the content of entry `index`.
+
+    Reading the files takes less time than uncompressing the frame. Whether they are still what the
+    frame was made of is for who has the checksum.
+
+    Raises:
+        StaleError: a file is larger than it was.
+        LadingError: content cannot be read.
+    """
+    last = index + len(frame.tokens) - 1
+    for number in range(index, last + 1):
+        entry = entries[number]
+        source = entry.source
+        if entry.kind != FILE:
+            page.put(header(entry, 0))
+            continue
+        if link := known.link(number):
+            page.put(header(entry, 0, link))
+            continue
+        start = offset if number == index else 0
+        stop = frame.stop if number == last else 0
+        if not start and not stop and type(source) is str:
+            size = page.load(source, page.room)
+            if size >= 0:
+                page.accept(header(entry, size), size)
+                continue
+        with Opened(source) as content:
+            if not start:
+                page.put(header(entry, content.size))
+            length = (stop or content.size) - start
+            if not 0 <= length <= page.room:
+                raise StaleError
+            page.fill(content, start, length)
+    if frame.end == ARCHIVE_END:
+        page.put(END)

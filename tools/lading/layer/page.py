@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from lading.layer.entries import Content, Slice
-from lading.layer.reading import changed, open_file, read_error, state
-from lading.layer.tar import padding
+from lading.layer.reading import FLAGS, changed, open_file, read_error, state
+from lading.layer.tar import BLOCK, MAX_HEADER, padding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Opened", "Page"]
 
-_ZEROS = memoryview(bytes(512))
+_ZEROS = memoryview(bytes(BLOCK))
 
 
 class Opened:
@@ -102,6 +103,11 @@ class Page:
         self.view = memoryview(buffer)
         self.used = 0
 
+    @property
+    def room(self) -> int:
+        """Bytes of content that fit, with a header of any size and padding."""
+        return len(self.view) - self.used - 2 * MAX_HEADER
+
     def put(self, data: bytes) -> None:
         """Appends a header, which is a number of whole blocks."""
         end = self.used + len(data)
@@ -115,6 +121,52 @@ class Page:
         view = self.view
         content.read_into(view[start:], offset, length)
         gap = padding(length)
+        if gap:
+            view[end : end + gap] = _ZEROS[:gap]
+        self.used = end + gap
+        return view[start:end]
+
+    def load(self, path: str, limit: int) -> int:
+        """Reads a small file behind room for a header of one block; `accept` makes it part.
+
+        Thousands of files go this way, so it asks the system for as little as can be.
+
+        Returns:
+            The bytes of the file, or -1 when it has none or `limit` and more, or is not a regular
+            file: `Opened` tells which.
+
+        Raises:
+            LadingError: it cannot be read, or changed while it was.
+        """
+        try:
+            fd = os.open(path, FLAGS)
+            try:
+                size = os.lseek(fd, 0, os.SEEK_END)
+                if not 0 < size < limit:
+                    return -1
+                start = self.used + BLOCK
+                # One byte more than there should be makes sure of the end.
+                count = os.preadv(fd, [self.view[start : start + size + 1]], 0)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno in (errno.EISDIR, errno.ESPIPE):
+                return -1
+            raise read_error(path, error) from None
+        if count != size:
+            raise changed(path)
+        return size
+
+    def accept(self, header: bytes, size: int) -> memoryview:
+        """Appends what `load` has read, behind its header; returns it."""
+        view = self.view
+        there = self.used + BLOCK
+        start = self.used + len(header)
+        end = start + size
+        if start != there:
+            view[start:end] = view[there : there + size]
+        view[self.used : start] = header
+        gap = padding(size)
         if gap:
             view[end : end + gap] = _ZEROS[:gap]
         self.used = end + gap

@@ -3,8 +3,8 @@
     reader (the caller) ─┬─▶ sha256 of the archive
                          └─▶ compressors ─▶ sha256 of the blob, file
 
-Buffers come from a pool of fixed size, which bounds memory and holds the reader back. Frames that
-are kept take the same way, except that they are uncompressed, for the sha256 of the archive.
+Buffers come from a pool of fixed size, which bounds memory and holds the reader back. A frame that
+is kept takes the same way, except that its compressed bytes are there already.
 """
 
 from __future__ import annotations
@@ -12,37 +12,22 @@ from __future__ import annotations
 import threading
 from queue import SimpleQueue
 
-from lading.errors import LadingError
-from lading.layer.kept import StaleError
+from lading.errors import LadingError, LimitError
 from lading.layer.outputs import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lading.layer.compress import Compression
-    from lading.layer.kept import Kept, KeptFrame, Mark
+    from lading.layer.compress import Compress, Compression
+    from lading.layer.job import Job
+    from lading.layer.kept import Kept
     from lading.layer.writer import Pool, Progress
 
 __all__ = ["Pipeline"]
 
-Bytes = bytes | bytearray | memoryview
 
-
-class _Job:
-    """A frame on its way: raw until hashed and compressed, then packed until written."""
-
-    __slots__ = ("buffer", "frame", "mark", "packed", "raw", "ready", "stored", "users")
-
-    def __init__(self, buffer: bytearray, mark: Mark | None) -> None:
-        self.buffer = buffer
-        self.frame: KeptFrame | None = None
-        self.raw: Bytes = b""
-        self.packed: Bytes = b""
-        self.ready = threading.Event()
-        self.users = 2
-        self.stored = False
-        self.mark = mark
+_NO_THREAD = "allow more processes (ulimit -u), or build with fewer at a time (--jobs)"
 
 
 class Pipeline:
@@ -68,42 +53,37 @@ class Pipeline:
     ) -> None:
         self._fd = fd
         self._pool = pool
-        self._compression = compression
         self._progress = progress
         self._kept = kept
         self._lock = threading.Lock()
         # Packed frames wait for their turn; without a bound one slow frame would pile them up.
-        self._room = threading.Semaphore(threads + 2)
-        self._to_hash: SimpleQueue[_Job | None] = SimpleQueue()
-        self._to_pack: SimpleQueue[_Job | None] = SimpleQueue()
-        self._to_write: SimpleQueue[_Job | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        for _ in range(pool.count):
+            self._room.put(None)
+        self._to_hash: SimpleQueue[Job | None] = SimpleQueue()
+        self._to_pack: SimpleQueue[Job | None] = SimpleQueue()
+        self._to_write: SimpleQueue[Job | None] = SimpleQueue()
         self._error: BaseException | None = None
+        packers = [(self._pack, compression.compressor()) for _ in range(threads)]
         self._count = threads
-        stages = [self._hash, self._write, *[self._pack] * threads]
-        self._threads = [threading.Thread(target=self._guard, args=(stage,)) for stage in stages]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        try:
+            for stage in ((self._hash,), (self._write,), *packers):
+                thread = threading.Thread(target=self._guard, args=stage)
+                thread.start()
+                self._threads.append(thread)
+        except RuntimeError as error:
+            self.close(abandon=True)
+            raise LimitError(f"no thread could be started: {error}", fix=_NO_THREAD) from None
 
-    def put(self, buffer: bytearray, size: int, mark: Mark | None) -> None:
+    def put(self, job: Job) -> None:
         """Hands a frame over; raises what went wrong with an earlier one."""
-        self._make_room()
-        job = _Job(buffer, mark)
-        job.raw = memoryview(buffer)[:size]
-        self._start(job)
-
-    def put_kept(self, frame: KeptFrame, mark: Mark | None) -> None:
-        """Hands a kept frame over; raises what went wrong with an earlier one."""
-        self._make_room()
-        job = _Job(self._pool.take(), mark)
-        job.frame = frame
-        self._start(job)
-
-    def _make_room(self) -> None:
-        self._room.acquire()
+        self._room.get()
         if self._error is not None:
             raise self._error
-
-    def _start(self, job: _Job) -> None:
+        # A lock, because it is C all through, where an Event is Python.
+        job.writable = threading.Lock()
+        job.writable.acquire()
         self._to_pack.put(job)
         self._to_hash.put(job)
         self._to_write.put(job)
@@ -121,9 +101,9 @@ class Pipeline:
         if not abandon and self._error is not None:
             raise self._error
 
-    def _guard(self, stage: Callable[[], None]) -> None:
+    def _guard(self, stage: Callable[..., None], *arguments: Compress) -> None:
         try:
-            stage()
+            stage(*arguments)
         except BaseException as error:  # noqa: BLE001  # handed to the thread that can report it
             self._fail(error)
 
@@ -131,57 +111,45 @@ class Pipeline:
         if self._error is None:
             self._error = error
 
-    def _release(self, job: _Job) -> None:
+    def _release(self, job: Job) -> None:
         with self._lock:
             job.users -= 1
             last = job.users == 0
         if last:
-            raw, job.raw = job.raw, b""
-            if isinstance(raw, memoryview):
-                raw.release()
+            job.raw.release()
             self._pool.give(job.buffer)
 
     def _hash(self) -> None:
-        progress = self._progress
         while (job := self._to_hash.get()) is not None:
-            if job.frame is not None:
-                job.ready.wait()
             if self._error is None:
-                progress.add_raw(job.raw, job.mark)
+                try:
+                    self._progress.add_raw(job)
+                except BaseException as error:  # noqa: BLE001  # the stage must go on draining
+                    self._fail(error)
             self._release(job)
 
-    def _pack(self) -> None:
-        compress = self._compression.compressor()
-        uncompress = self._compression.uncompressor()
+    def _pack(self, compress: Compress) -> None:
         while (job := self._to_pack.get()) is not None:
             if self._error is None:
                 try:
-                    if job.frame is None:
-                        job.packed = compress(job.raw)
-                    else:
-                        assert self._kept is not None
-                        job.packed = self._kept.packed(job.frame)
-                        job.raw = uncompress(job.packed, job.buffer)
-                        if len(job.raw) != job.frame.mark.raw:
-                            raise StaleError
+                    job.pack(compress, self._kept)
                 except BaseException as error:  # noqa: BLE001  # the stage must go on draining
                     self._fail(error)
-            job.stored = stored = job.packed is job.raw
-            job.ready.set()
+            stored = job.stored
+            job.writable.release()
             if not stored:
                 self._release(job)
 
     def _write(self) -> None:
-        progress = self._progress
         while (job := self._to_write.get()) is not None:
-            job.ready.wait()
+            job.writable.acquire()
             if self._error is None:
                 try:
                     write_all(self._fd, job.packed, what="the layer")
-                    progress.add_packed(job.packed, job.mark)
+                    self._progress.add_packed(job)
                 except BaseException as error:  # noqa: BLE001  # the stage must go on draining
                     self._fail(error)
+            job.packed = b""
             if job.stored:
                 self._release(job)
-            job.packed = b""
-            self._room.release()
+            self._room.put(None)

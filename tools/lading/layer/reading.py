@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
-    "DirectoryError", "Reader", "changed", "open_file", "read_error", "same_content", "state",
+    "FLAGS", "DirectoryError", "Reader", "changed", "open_file", "read_error", "same_content",
+    "state",
 ]  # fmt: skip
 
 _CHUNK = 1 << 20
-# Non-blocking, so that opening a named pipe by mistake is an error and not a wait.
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+#: Non-blocking, so that opening a named pipe by mistake is an error and not a wait.
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class DirectoryError(InputError):
@@ -33,7 +34,7 @@ def open_file(path: str) -> tuple[int, int]:
         InputError: it is not a regular file.
     """
     try:
-        fd = os.open(path, _FLAGS)
+        fd = os.open(path, FLAGS)
     except OSError as error:
         raise read_error(path, error) from None
     status = os.fstat(fd)

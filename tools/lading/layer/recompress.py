@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lading.layer.compress import Compression
     from lading.layer.spool import Spool
+    from lading.layer.writer import Frame
 
 __all__ = ["recompress"]
 
@@ -50,14 +51,14 @@ def recompress(
     tar = _checked(path, spool)
     cutter = Cutter(compression.target)
 
-    def frames(take: Callable[[], bytearray]) -> Iterator[tuple[bytearray, int]]:
+    def frames(take: Callable[[], bytearray]) -> Iterator[Frame]:
         with Opened(tar) as content:
             offset = 0
             for length in cutter.pieces(tar.size):
                 page = Page(take())
                 content.read_into(page.view, offset, length)
                 offset += length
-                yield page.buffer, length
+                yield page.buffer, length, None
 
     return write_blob(
         fd, frames, compression, cutter.capacity, threads=threads, checkpoint=checkpoint

@@ -10,6 +10,7 @@ import hashlib
 import os
 
 from lading.layer.compress import Compression
+from lading.layer.job import Job
 from lading.layer.outputs import write_all
 
 TYPE_CHECKING = False
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
     from lading.layer.kept import Kept, KeptFrame, Mark
     from lading.layer.pipeline import Pipeline
 
-    Bytes = bytes | bytearray | memoryview
-    Frame = tuple[bytearray, int] | KeptFrame
+    #: A buffer, how many bytes of it count and the kept frame that they are, if they are one; or a
+    #: kept frame at the beginning of the archive, which need not be read.
+    Frame = tuple[bytearray, int, KeptFrame | None] | KeptFrame
 
 __all__ = ["Blob", "Pool", "Progress", "processors", "write_blob"]
+
+
+#: Bytes of buffers beside those that are being compressed: filled, hashed, written. Fewer than two
+#: let processors wait for one another, more than four gain nothing.
+_WAITING = 10 << 20
 
 
 class Blob:
@@ -53,13 +60,13 @@ def processors() -> int:
 class Pool:
     """Hands out at most `count` buffers and waits for one to come back when all are in use."""
 
-    __slots__ = ("_capacity", "_free", "_left")
+    __slots__ = ("_capacity", "_free", "_left", "count")
 
     def __init__(self, capacity: int, count: int) -> None:
         from queue import SimpleQueue
 
         self._capacity = capacity
-        self._left = count
+        self._left = self.count = count
         self._free: SimpleQueue[bytearray] = SimpleQueue()
 
     def take(self) -> bytearray:
@@ -83,23 +90,39 @@ class Progress:
         self._sha_tar = hashlib.sha256()
         self._sha_blob = hashlib.sha256()
 
-    def add_raw(self, data: Bytes, mark: Mark | None) -> None:
-        """A frame of the archive goes by."""
-        self._sha_tar.update(data)
-        self._raw += len(data)
-        if mark is not None:
-            mark.raw = len(data)
-            mark.tar = self._sha_tar.copy()
+    def add_raw(self, job: Job) -> None:
+        """The bytes of a frame of the archive go by.
 
-    def add_packed(self, data: Bytes, mark: Mark | None) -> None:
-        """The same frame, compressed."""
-        self._sha_blob.update(data)
-        self._packed += len(data)
+        Raises:
+            StaleError: they are not those of the kept frame that they should be. Bazel has found
+                the files unchanged, so a checksum is enough for those that change behind its back.
+        """
+        self._sha_tar.update(job.raw)
+        self._raw += len(job.raw)
+        mark = job.mark
         if mark is not None:
             from deflate import crc32
 
-            mark.packed = len(data)
-            mark.crc = crc32(data)
+            from lading.layer.kept import StaleError
+
+            mark.raw = len(job.raw)
+            mark.raw_crc = crc32(job.raw)
+            mark.tar = self._sha_tar.copy()
+            if job.frame is not None:
+                there = job.frame.mark
+                if (mark.raw, mark.raw_crc) != (there.raw, there.raw_crc):
+                    raise StaleError
+
+    def add_packed(self, job: Job) -> None:
+        """The same frame goes by, compressed."""
+        self._sha_blob.update(job.packed)
+        self._packed += len(job.packed)
+        mark = job.mark
+        if mark is not None:
+            from deflate import crc32
+
+            mark.packed = len(job.packed)
+            mark.packed_crc = crc32(job.packed)
             mark.blob = self._sha_blob.copy()
 
     def skip(self, mark: Mark) -> None:
@@ -155,44 +178,33 @@ def write_blob(
         LadingError: what `frames` or `checkpoint` raise.
     """
     threads = threads or processors()
-    pool = Pool(capacity, threads + 2)
+    pool = Pool(capacity, threads + max(2, min(4, _WAITING // capacity)))
     progress = Progress()
     stages: Pipeline | None = None
-    held: tuple[tuple[bytearray, int], Mark | None] | None = None
-    skipped = 0
+    held: Job | None = None
     try:
         for frame in frames(pool.take):
             checkpoint()
-            if (
-                not isinstance(frame, tuple)
-                and held is None
-                and stages is None
-                and frame.number == skipped
-            ):
+            if not isinstance(frame, tuple):
                 assert kept is not None
                 if kept.fd >= 0:
                     write_all(fd, kept.packed(frame), what="the layer")
                 progress.skip(frame.mark)
-                skipped += 1
                 if marks is not None:
                     marks.append(frame.mark)
                 continue
-            mark = _mark(marks)
+            job = Job(*frame, _mark(marks))
             if held is None and stages is None:
                 progress.detach()
-                if isinstance(frame, tuple):
-                    held = frame, mark
-                    continue
+                held = job
+                continue
             if stages is None:
                 from lading.layer.pipeline import Pipeline
 
                 stages = Pipeline(fd, compression, threads, pool, progress, kept)
-                if held is not None:
-                    stages.put(*held[0], held[1])
-            if isinstance(frame, tuple):
-                stages.put(*frame, mark)
-            else:
-                stages.put_kept(frame, mark)
+                assert held is not None
+                stages.put(held)
+            stages.put(job)
     except BaseException:
         if stages is not None:
             stages.close(abandon=True)
@@ -200,12 +212,10 @@ def write_blob(
     if stages is not None:
         stages.close(abandon=False)
     elif held is not None:
-        (buffer, size), mark = held
-        raw = memoryview(buffer)[:size]
-        packed = compression.compressor()(raw)
-        progress.add_raw(raw, mark)
-        write_all(fd, packed, what="the layer")
-        progress.add_packed(packed, mark)
+        held.pack(compression.compressor(), kept)
+        progress.add_raw(held)
+        write_all(fd, held.packed, what="the layer")
+        progress.add_packed(held)
     return progress.blob()
 
 

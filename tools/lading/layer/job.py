@@ -1,0 +1,51 @@
+"""A frame on its way into a blob."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from threading import Lock
+
+    from lading.layer.compress import Bytes, Compress
+    from lading.layer.kept import Kept, KeptFrame, Mark
+
+__all__ = ["Job"]
+
+
+class Job:
+    """A frame: raw until it is hashed and compressed, then packed until it is written.
+
+    Args:
+        buffer: holds the raw bytes.
+        size: how many bytes of `buffer` they are.
+        frame: the kept frame that they are to be, if they are one.
+        mark: gets the frame's measures.
+    """
+
+    __slots__ = ("buffer", "frame", "mark", "packed", "raw", "stored", "users", "writable")
+
+    writable: Lock
+
+    def __init__(
+        self, buffer: bytearray, size: int, frame: KeptFrame | None, mark: Mark | None
+    ) -> None:
+        self.buffer = buffer
+        self.raw = memoryview(buffer)[:size]
+        self.frame = frame
+        self.mark = mark
+        self.packed: Bytes = b""
+        self.users = 2
+        self.stored = False
+
+    def pack(self, compress: Compress, kept: Kept | None) -> None:
+        """Compresses the bytes, or fetches what they were compressed to.
+
+        Raises:
+            StaleError: that cannot be had.
+        """
+        if self.frame is None:
+            self.packed = compress(self.raw)
+        else:
+            assert kept is not None
+            self.packed = kept.packed(self.frame)
+        self.stored = self.packed is self.raw
