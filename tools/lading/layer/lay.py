@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from lading.layer.entries import FILE, Entry
 from lading.layer.frames import Cutter
-from lading.layer.kept import StaleError
 from lading.layer.links import Links
 from lading.layer.page import Opened, Page
-from lading.layer.tar import END, Headers
+from lading.layer.tar import END, MAX_HEADER, Headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +156,7 @@ def _lay_again(
         start = offset if number == index else 0
         stop = frame.stop if number == last else 0
         if not start and not stop and type(source) is str:
-            size = page.load(source, page.room)
+            size = page.load(source, page.room - MAX_HEADER)
             if size >= 0:
                 page.accept(header(entry, size), size)
                 continue
@@ -166,6 +165,8 @@ def _lay_again(
                 page.put(header(entry, content.size))
             length = (stop or content.size) - start
             if not 0 <= length <= page.room:
+                from lading.layer.kept import StaleError
+
                 raise StaleError
             page.fill(content, start, length)
     if frame.end == ARCHIVE_END:

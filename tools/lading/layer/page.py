@@ -7,7 +7,7 @@ import os
 
 from lading.layer.entries import Content, Slice
 from lading.layer.reading import FLAGS, changed, open_file, read_error, state
-from lading.layer.tar import BLOCK, MAX_HEADER, padding
+from lading.layer.tar import BLOCK, padding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class Page:
 
     @property
     def room(self) -> int:
-        """Bytes of content that fit, with a header of any size and padding."""
-        return len(self.view) - self.used - 2 * MAX_HEADER
+        """Bytes of content that fit, with padding."""
+        return len(self.view) - self.used - 2 * BLOCK
 
     def put(self, data: bytes) -> None:
         """Appends a header, which is a number of whole blocks."""
