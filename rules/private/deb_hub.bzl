@@ -24,6 +24,16 @@ _HEADER = """\
 package(default_visibility = ["//visibility:public"])
 """
 
+_LINUX = """
+config_setting(
+    name = "linux_is_{name}",
+    constraint_values = [
+        "@platforms//cpu:{cpu}",
+        "@platforms//os:linux",
+    ],
+)
+"""
+
 _FILEGROUP = """
 filegroup(
     name = "{name}",
@@ -80,6 +90,7 @@ def _package(rctx, package, architectures):
 
 def _groups(rctx):
     parts = [_HEADER.format(lock = rctx.attr.lock)]
+    parts += [_LINUX.format(name = name, cpu = cpu) for name, cpu in CPUS.items()]
     groups = {}
     for key, packages in rctx.attr.groups.items():
         name, _, architecture = key.rpartition(":")
@@ -98,8 +109,12 @@ def _layers(rctx):
     return _LAYERS.format(lock = rctx.attr.lock, sets = "".join(lines))
 
 def _select(choices, what):
-    lines = ['        "@platforms//cpu:%s": %s,\n' % (CPUS[key], value) for key, value in choices.items()]
-    message = "Debian packages of %s are locked for %s only" % (what, ", ".join(choices))
+    lines = ['        "//:linux_is_%s": %s,\n' % (key, value) for key, value in choices.items()]
+    message = "Debian packages of %s are locked for %s only, on Linux: --platforms=@lading//rules/platforms:linux_%s" % (
+        what,
+        ", ".join(choices),
+        choices.keys()[0],
+    )
     return "select(\n        {\n%s        },\n        no_match_error = \"%s\",\n    )" % (
         "".join(["    " + line for line in lines]),
         message,

@@ -19,8 +19,10 @@ STRATEGIES = ["auto", "eager", "lazy"]
 LAUNCHER_ATTRS = {
     "_context": attr.label(default = "//rules/settings:context"),
     "_credential_helper": attr.label(default = "//rules/settings:credential_helper"),
+    "_destination_registry": attr.label(default = "//rules/settings:destination_registry"),
     "_destinations": attr.label(default = "//rules/settings:destinations", allow_files = True),
     "_launcher": attr.label(default = "//rules/private:launcher.sh.tpl", allow_single_file = True),
+    "_load_daemon": attr.label(default = "//rules/settings:load_daemon"),
     "_load_strategy": attr.label(default = "//rules/settings:load_strategy"),
     "_push_strategy": attr.label(default = "//rules/settings:push_strategy"),
     "_remote_cache": attr.label(default = "//rules/settings:remote_cache"),
@@ -149,6 +151,9 @@ def operation_spec(ctx, operation, strategy):
     value = {"image": image, "kind": operation.kind, "label": operation.label} | operation.settings
     if operation.kind == "push":
         value["destinations"] = _destinations(ctx, files)
+        value["destination_registry"] = ctx.attr._destination_registry[BuildSettingInfo].value
+    if value.get("daemon") == "auto":
+        value["daemon"] = ctx.attr._load_daemon[BuildSettingInfo].value
     for info in getattr(operation, "referrers", []):
         referrer, more_files, more_inputs = _image(ctx, info, lazy = strategy == "lazy")
         value["referrers"] = value.get("referrers", []) + [referrer]

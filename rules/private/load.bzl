@@ -3,7 +3,7 @@
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers", "image_info")
 load(":layouts.bzl", "LAYOUT_ATTRS", "archive_of")
-load(":names.bzl", "check_name", "check_repository", "check_tag")
+load(":names.bzl", "check_name", "check_registry", "check_repository", "check_tag")
 
 _DOC = """`bazel run` loads the image into a container engine on this machine.
 
@@ -19,7 +19,7 @@ LOAD_ATTRS = {
     "daemon": attr.string(
         default = "auto",
         values = ["auto", "containerd", "docker", "podman"],
-        doc = "The engine; `auto` is Docker.",
+        doc = "The engine; `auto` is what `--@lading//rules/settings:load_daemon` says, Docker by default.",
     ),
     "registry": attr.string(doc = "Registry part of the loaded name; may be empty."),
     "repository": attr.string(
@@ -50,13 +50,14 @@ def load_settings(ctx):
         check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
     elif ctx.attr.registry or not (tags or ctx.attr.tag_file):
         fail("%s, repository: the image has no name. Set repository = \"team/app\", or tag = \"team/app:dev\" alone." % ctx.label)
+    check_registry(ctx.attr.registry, what = "%s, registry" % ctx.label)
     for tag in tags:
         if _is_whole(ctx, tag):
             check_name(tag, what = "%s, tag" % ctx.label)
         else:
             check_tag(tag, what = "%s, tag" % ctx.label)
     return {
-        "daemon": "docker" if ctx.attr.daemon == "auto" else ctx.attr.daemon,
+        "daemon": ctx.attr.daemon,
         "registry": ctx.attr.registry,
         "repository": ctx.attr.repository,
         "tags": tags,

@@ -78,6 +78,16 @@ def check_repository(name, *, what):
     if error:
         fail("%s: %r %s. Use lowercase letters and digits, separated by one of . _ __ - and by /." % (what, name, error))
 
+def check_registry(name, *, what):
+    """Fails for an address with a scheme or a path where a registry has to be, unless it is a template.
+
+    Args:
+        name: string, may be empty.
+        what: string, names target and attribute in the failure.
+    """
+    if "{" not in name and ("/" in name or "@" in name or " " in name):
+        fail("%s: %r is not a registry. Write host or host:port." % (what, name))
+
 def check_tag(tag, *, what):
     """Fails unless `tag` is a tag or a template of one.
 

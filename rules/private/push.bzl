@@ -2,7 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
-load(":names.bzl", "check_repository", "check_tag")
+load(":names.bzl", "check_registry", "check_repository", "check_tag")
 
 _DOC = """`bazel run` sends the image to a registry.
 
@@ -55,7 +55,10 @@ def push_settings(ctx):
         if ctx.attr.registry or ctx.attr.repository:
             fail("%s: `destination_file` says where the image goes, and so do `registry` and `repository`. Keep one." % ctx.label)
     else:
+        if not ctx.attr.repository:
+            fail("%s, repository: it is not set. Write repository = \"team/app\", or name a destination_file." % ctx.label)
         check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
+        check_registry(ctx.attr.registry, what = "%s, registry" % ctx.label)
     for tag in tags:
         check_tag(tag, what = "%s, tag" % ctx.label)
     return {

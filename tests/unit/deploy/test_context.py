@@ -105,6 +105,19 @@ def test_a_registry_that_is_named_wins(server: Server, file: Path, tmp_path: Pat
     assert _repositories(server) == ["app"]
 
 
+def test_a_default_registry_is_for_pushes_that_nothing_else_places(
+    server: Server, file: Path, tmp_path: Path
+) -> None:
+    spec = _spec(tmp_path, destination_registry=server.address)
+    push.main(spec)
+    assert _repositories(server) == ["app"]
+    push.main([*spec, f"--destinations={file}", "--context=upstream"])
+    assert _repositories(server) == ["app", "org/app"]
+    push.main([*spec, "--registry=", f"--store={tmp_path}/store", "--repository=here"])
+    assert _repositories(server) == ["app", "org/app"]
+    assert (tmp_path / "store/layouts/here/index.json").exists()
+
+
 def test_the_tag_policy_holds(server: Server, file: Path, tmp_path: Path) -> None:
     flags = [f"--destinations={file}", "--context=upstream"]
     push.main([*_spec(tmp_path, _OLD, tags=["latest", "v1"]), *flags])

@@ -87,6 +87,9 @@ def place(image: Deploy, registry: str | None, context: Context | None) -> Desti
     The destination that a context gives is printed, so that it is seen before anything is sent.
     """
     named = image.registry if registry is None else registry
+    if registry is None and context is None:
+        # The setting that stands for every target's own.
+        named = named or image.extra.get("destination_registry", "")
     if named or registry is not None or context is None:
         return Destination(named, image.repository)
     found = Destination(context.registry, context.repository(image.repository), context.policy)

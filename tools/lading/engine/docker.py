@@ -43,7 +43,7 @@ class Docker:
             endpoint,
             "Docker daemon",
             start="start it (dockerd, or your Docker application), set DOCKER_HOST, or name another"
-            " engine: daemon=podman",
+            " engine: --daemon=podman",
         )
         self._version: Mapping[str, Any] | None = None
 
