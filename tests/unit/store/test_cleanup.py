@@ -13,7 +13,7 @@ import pytest
 
 from lading.errors import LadingError
 from lading.oci.digest import Digest
-from lading.store import catalog_file, cleanup, collect, layouts, lease, places, prune
+from lading.store import access, catalog_file, cleanup, collect, layouts, lease, places, prune
 from lading.store.entry import Entry
 from lading.store.layout_directory import Layout
 from lading.store.prune import Policy
@@ -40,6 +40,22 @@ def test_removed_images_are_gone_with_their_entries(tmp_path: Path) -> None:
     assert [one.name for one in removed] == [_A]
     assert not saved.path.exists()
     assert _names(tmp_path) == []
+
+
+def test_an_archive_that_another_entry_names_too_stays(tmp_path: Path) -> None:
+    """A catalog may be written by hand: a second name for an archive, kept and perhaps in use."""
+    saved = save_image(tmp_path, _A)
+    catalog = places.catalog(tmp_path)
+    text = catalog.read_text()
+    entry = text[text.index("  - name:") :].replace(f"name: {_A}", f"name: {_B}")
+    catalog.write_text(text + entry.replace("images/capy/", "images/./capy/"))
+    plan = _plan(tmp_path)
+    [first] = [one for one in plan.removals if one.item.entry.name == _A]
+    assert cleanup.carry_out(tmp_path, prune.Plan((first,))) == []
+    assert _names(tmp_path) == [_B]
+    assert saved.path.exists()
+    with access.opened(tmp_path, _B, "a job") as found:
+        assert found.image.manifest.digest == Digest.parse(saved.entry.digest)
 
 
 def test_a_leased_image_stays(tmp_path: Path) -> None:

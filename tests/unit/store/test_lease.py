@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from lading.store import lease
+import pytest
+
+from lading.errors import StorageError
+from lading.store import lease, places
 from lading.store.lock import locked
 
+_NAME = "capy-ubuntu-24.04-gcc13"
 _HOLD = """
 import sys, time
 from pathlib import Path
@@ -59,3 +65,39 @@ def test_the_lease_of_a_killed_holder_is_gone_and_reaped(tmp_path: Path) -> None
 def test_a_name_that_starts_alike_is_another(tmp_path: Path) -> None:
     with lease.taken(tmp_path, "capy-ubuntu-24.04-gcc13", "x"):
         assert lease.holders(tmp_path, "capy-ubuntu-24.04-gcc1") == []
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"process": 1e999, "purpose": "x", "since": "y"}', b"[" * 100_000, b"\xff", b"[]"]
+)
+def test_a_lease_that_says_nothing_of_use_is_held_all_the_same(tmp_path: Path, said: bytes) -> None:
+    directory = places.leases(tmp_path)
+    directory.mkdir(parents=True)
+    with (directory / f"{_NAME}.0").open("wb", buffering=0) as file:
+        file.write(said)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        [holder] = lease.holders(tmp_path, _NAME)
+    assert (holder.name, holder.process) == (_NAME, 0)
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(number: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StorageError, match="lock cannot be locked: No locks available"):
+        locked(tmp_path).__enter__()
+
+
+def test_the_lock_follows_no_link(tmp_path: Path) -> None:
+    """It is written to, and the store may be shared with others."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    path = places.lock(tmp_path / "store")
+    path.parent.mkdir(parents=True)
+    path.symlink_to(precious)
+    with pytest.raises(StorageError, match="symbolic links"):
+        locked(tmp_path / "store").__enter__()
+    assert precious.read_text() == "precious"

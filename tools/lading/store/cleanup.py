@@ -78,7 +78,8 @@ def carry_out(root: Path, plan: Plan, removed: Callable[[Entry], None] | None = 
     for removal in plan.removals:
         entry = removal.item.entry
         with locked(root), disk.guarded(places.inside(root, entry.file)):
-            now = catalog_file.read(root).find(entry.name)
+            entries = catalog_file.read(root).entries
+            now = next((one for one in entries if one.name == entry.name), None)
             if now is None or now.digest != entry.digest or now.last_used != entry.last_used:
                 stayed.append(entry.name)
                 continue
@@ -90,11 +91,19 @@ def carry_out(root: Path, plan: Plan, removed: Callable[[Entry], None] | None = 
                 return catalog.drop(found, name)
 
             catalog_file.update(root, without)
-            disk.remove(places.inside(root, entry.file))
+            if not _is_shared(root, entry, entries):
+                disk.remove(places.inside(root, entry.file))
             stamp.forget(root, entry.name)
         if removed is not None:
             removed(entry)
     return stayed
+
+
+def _is_shared(root: Path, entry: Entry, entries: Iterable[Entry]) -> bool:
+    """Whether another entry, written by hand, is about the same archive."""
+    path = os.path.realpath(places.inside(root, entry.file))
+    others = (one for one in entries if one.name != entry.name)
+    return any(os.path.realpath(places.inside(root, one.file)) == path for one in others)
 
 
 def leftovers(root: Path) -> list[Leftover]:

@@ -130,5 +130,5 @@ def _holder(path: Path) -> Holder:
     try:
         said = json.loads(path.read_bytes()[:4096])
         return Holder(name, int(said["process"]), str(said["purpose"]), str(said["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ArithmeticError, OSError, ValueError, KeyError, RecursionError, TypeError):
         return Holder(name, 0, "", "")

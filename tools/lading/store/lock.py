@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lading.errors import ConflictError
+from lading.errors import ConflictError, StorageError
 from lading.store import disk, places
 
 __all__ = ["locked"]
@@ -34,7 +34,9 @@ def locked(root: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     path = places.lock(root)
     with disk.guarded(path):
         disk.make_directories(path.parent)
-        file = path.open("a+b", buffering=0)
+        # What is locked is written to: a link that somebody put there is not followed.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.fdopen(os.open(path, flags, 0o666), "ab", buffering=0)
     with file:
         deadline = time.monotonic() + patience
         pause = 0.0005
@@ -45,6 +47,11 @@ def locked(root: Path, *, patience: float = PATIENCE) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise _busy(root, path, patience) from None
+            except OSError as error:
+                raise StorageError(
+                    f"{path} cannot be locked: {error.strerror}",
+                    fix="a store has to be on a file system with locks; of NFS, without nolock",
+                ) from None
             # Without the randomness, waiters that start together go on colliding.
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
             pause = min(pause * 1.5, 0.05)
