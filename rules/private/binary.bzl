@@ -1,6 +1,7 @@
 """Programs in images: the layers of a binary with its runfiles, and how it is started."""
 
 load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
+load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
 load(":paths.bzl", "image_path", "runfiles_path")
 load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "runfiles_layer")
@@ -96,7 +97,7 @@ everything into one layer. With a `plan`, its budget counts.""",
 }
 
 def _impl(ctx):
-    what = "%s, path" % ctx.label
+    what = "%s, path" % label_text(ctx.label)
     executable = ctx.executable.binary
     info = ctx.attr.binary[DefaultInfo]
     given = ctx.attr.path or "/" + runfiles_path(executable, ctx.workspace_name)
@@ -104,7 +105,7 @@ def _impl(ctx):
         given += executable.basename
     path = image_path(given, what = what)
     if ctx.attr.layer_budget < 1 or ctx.attr.layer_budget > 100:
-        fail("%s, layer_budget: %d is not possible. Choose 1 to 100." % (ctx.label, ctx.attr.layer_budget))
+        fail("%s, layer_budget: %d is not possible. Choose 1 to 100." % (label_text(ctx.label), ctx.attr.layer_budget))
 
     link, root = _runfiles_paths(ctx, path)
     layers = []
@@ -113,10 +114,10 @@ def _impl(ctx):
         files = [file for file in info.default_runfiles.files.to_list() if file != executable]
     if ctx.attr.plan:
         if root != RUNFILES:
-            fail("%s, plan: layers that programs share hold runfiles at %s, not at %s. Remove runfiles_sharing_mode and runfiles_shared_path, or plan." % (ctx.label, RUNFILES, root))
+            fail("%s, plan: layers that programs share hold runfiles at %s, not at %s. Remove runfiles_sharing_mode and runfiles_shared_path, or plan." % (label_text(ctx.label), RUNFILES, root))
         plan = ctx.attr.plan[LayerPlanInfo]
         if ctx.attr.binary.label not in plan.layers:
-            fail("%s, plan: %s does not list %s. Add it to its binaries." % (ctx.label, ctx.attr.plan.label, ctx.attr.binary.label))
+            fail("%s, plan: %s does not list %s. Add it to its binaries." % (label_text(ctx.label), label_text(ctx.attr.plan.label), label_text(ctx.attr.binary.label)))
         layers += plan.layers[ctx.attr.binary.label] if files else []
         files = [file for file in files if file not in plan.files]
         groups = split_runfiles(files, 1, weigher(ctx))
@@ -148,12 +149,12 @@ def _impl(ctx):
 
 def _runfiles_paths(ctx, path):
     """Where the program looks for its runfiles, and where they are; the same when they are private."""
-    link = image_path(ctx.attr.runfiles_path or path + ".runfiles", what = "%s, runfiles_path" % ctx.label)
+    link = image_path(ctx.attr.runfiles_path or path + ".runfiles", what = "%s, runfiles_path" % label_text(ctx.label))
     if ctx.attr.runfiles_sharing_mode == "private":
         if ctx.attr.runfiles_shared_path:
-            fail("%s, runfiles_shared_path: runfiles_sharing_mode is private, so nothing is shared. Remove one of them." % ctx.label)
+            fail("%s, runfiles_shared_path: runfiles_sharing_mode is private, so nothing is shared. Remove one of them." % label_text(ctx.label))
         return link, link
-    return link, image_path(ctx.attr.runfiles_shared_path or RUNFILES, what = "%s, runfiles_shared_path" % ctx.label)
+    return link, image_path(ctx.attr.runfiles_shared_path or RUNFILES, what = "%s, runfiles_shared_path" % label_text(ctx.label))
 
 def _own_layer(ctx, path, info, files, link, root):
     args = action_args(ctx)

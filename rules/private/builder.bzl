@@ -2,6 +2,8 @@
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load(":compression.bzl", "profile_of")
+load(":labels.bzl", "label_text")
 
 NETWORKS = ["none", "default", "host"]
 
@@ -47,7 +49,7 @@ def only_file(target, what):
     program = target[DefaultInfo].files_to_run.executable
     if program:
         return program
-    fail("%s: %s has %d files. Name a target with one file or directory." % (what, target.label, len(found)))
+    fail("%s: %s has %d files. Name a target with one file or directory." % (what, label_text(target.label), len(found)))
 
 def add_builder_flags(ctx, args):
     """Adds what the tools want to know about the builder and about compression.
@@ -73,11 +75,8 @@ def add_builder_flags(ctx, args):
     args.add(ctx.attr.timeout, format = "--timeout=%s")
     if ctx.attr.no_cache:
         args.add("--no_cache=1")
-    profile = ctx.attr._profile[BuildSettingInfo].value
-    if profile == "auto":
-        profile = "small" if ctx.var["COMPILATION_MODE"] == "opt" else "fast"
     args.add(ctx.attr._compress[BuildSettingInfo].value, format = "--compression=%s")
-    args.add(profile, format = "--profile=%s")
+    args.add(profile_of(ctx), format = "--profile=%s")
     if ctx.attr._compression_level[BuildSettingInfo].value >= 0:
         args.add(ctx.attr._compression_level[BuildSettingInfo].value, format = "--level=%s")
 
@@ -112,7 +111,7 @@ def add_base(args, name, target, what):
         File.
     """
     if ImageManifestInfo not in target and ImageIndexInfo not in target:
-        fail("%s: %s is no image." % (what, target.label))
+        fail("%s: %s is no image." % (what, label_text(target.label)))
     layout = target[OutputGroupInfo].oci_layout.to_list()[0]
     args.add("--base=%s\t%s" % (name, layout.path))
     return layout

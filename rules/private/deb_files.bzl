@@ -1,5 +1,6 @@
 """deb_files: some of the files of a Debian package, as an archive for `image_layer(tars = ...)`."""
 
+load(":labels.bzl", "label_text")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _DOC = """Some of the files of a Debian package.
@@ -16,7 +17,7 @@ _ATTRS = {
 def _impl(ctx):
     for path in ctx.attr.paths:
         if not path.startswith("/") or path.endswith("/"):
-            fail("%s: path %r is not absolute, or ends in a slash." % (ctx.label, path))
+            fail("%s: path %r is not absolute, or ends in a slash." % (label_text(ctx.label), path))
     output = ctx.actions.declare_file(ctx.label.name + ".tar")
     args = action_args(ctx)
     args.add(ctx.file.deb, format = "--deb=%s")

@@ -104,7 +104,7 @@ def operation_of(ctx, spec, image, known = {}):
         struct, see DeployInfo.
     """
     if spec.settings.get("manifest_tags") and hasattr(image, "config"):
-        fail("%s, manifest_tags: the image is no index. Set `tag_list`." % ctx.label)
+        fail("%s, manifest_tags: the image is no index. Set `tag_list`." % label_text(ctx.label))
     return struct(
         build_settings = known | spec.build_settings,
         destination_file = spec.destination_file,
@@ -221,7 +221,7 @@ def _destinations(ctx, files):
     value = {"context": ctx.attr._context[BuildSettingInfo].value}
     given = ctx.files._destinations
     if len(given) > 1:
-        fail("//rules/settings:destinations: %s has %d files. Name one YAML file." % (ctx.attr._destinations.label, len(given)))
+        fail("//rules/settings:destinations: %s has %d files. Name one YAML file." % (label_text(ctx.attr._destinations.label), len(given)))
     if given:
         files.extend(given)
         value |= {"file": _place(ctx, given[0]), "label": given[0].short_path}

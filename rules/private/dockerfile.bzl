@@ -5,6 +5,7 @@ load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_
 load(":documents.bzl", "add_documents", "declare_documents", "image_in_layout")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS")
+load(":paths.bzl", "package_path")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "action_args")
 
@@ -56,13 +57,13 @@ def _impl(ctx):
     add_builder_flags(ctx, args)
     files = _add_context(ctx, args)
     bases = [
-        add_base(args, base, target, "%s, bases[%r]" % (ctx.label, base))
+        add_base(args, base, target, "%s, bases[%r]" % (label_text(ctx.label), base))
         for base, target in ctx.attr.bases.items()
     ]
     for flag, values in (("build_arg", ctx.attr.build_args), ("image_label", ctx.attr.labels)):
         for key, value in values.items():
             if "\n" in key + value:
-                fail("%s: the value of %s has a line break. Put it into a file of the context." % (ctx.label, key))
+                fail("%s: the value of %s has a line break. Put it into a file of the context." % (label_text(ctx.label), key))
             args.add("--%s=%s=%s" % (flag, key, value))
     args.add_all(ctx.attr.allow, format_each = "--allow=%s")
     if ctx.attr.target:
@@ -89,23 +90,15 @@ def _add_context(ctx, args):
     files = []
     for target in ctx.attr.srcs:
         for file in target.files.to_list():
-            args.add("--file=%s\t%s" % (_path(file, target.label.package), file.path))
+            args.add("--file=%s\t%s" % (package_path(file, target.label.package), file.path))
             files.append(file)
     for path, target in ctx.attr.files.items():
-        file = only_file(target, "%s, files[%r]" % (ctx.label, path))
+        file = only_file(target, "%s, files[%r]" % (label_text(ctx.label), path))
         if path.startswith("/") or ".." in path.split("/") or "\t" in path or "\n" in path:
-            fail("%s, files[%r] is no path in the context. Paths are relative, without '..'." % (ctx.label, path))
+            fail("%s, files[%r] is no path in the context. Paths are relative, without '..'." % (label_text(ctx.label), path))
         args.add("--file=%s\t%s" % (path, file.path))
         files.append(file)
     return files
-
-def _path(file, package):
-    path = file.short_path
-    if path.startswith("../"):
-        path = path.split("/", 2)[2]
-    if package and path.startswith(package + "/"):
-        path = path[len(package) + 1:]
-    return path
 
 def _is_all_generated(ctx, files):
     """Whether, for all that is known before an action runs, rules could make the image.

@@ -41,7 +41,7 @@ and without unpacking it. Command tests take one, named by `daemon`.
 
 def _structure_impl(ctx):
     if not ctx.files.configs:
-        fail("%s, configs: the list is empty. Name at least one configuration." % ctx.label)
+        fail("%s, configs: the list is empty. Name at least one configuration." % label_text(ctx.label))
     return _providers(ctx, {
         "configs": [runfiles_path(file, ctx.workspace_name) for file in ctx.files.configs],
         "daemon": ctx.attr.daemon,
@@ -84,11 +84,11 @@ def _contract_impl(ctx):
     }
     contract = {key: value for key, value in contract.items() if value}
     if not contract:
-        fail("%s: the contract is empty. Set binary, required_args, env, mounts, ports, volumes, user or nonroot." % ctx.label)
+        fail("%s: the contract is empty. Set binary, required_args, env, mounts, ports, volumes, user or nonroot." % label_text(ctx.label))
     for attribute, paths in {"binary": [ctx.attr.binary] if ctx.attr.binary else [], "mounts": ctx.attr.mounts}.items():
         for path in paths:
             if not path.startswith("/"):
-                fail("%s, %s: %r is not an absolute path. Start it with /." % (ctx.label, attribute, path))
+                fail("%s, %s: %r is not an absolute path. Start it with /." % (label_text(ctx.label), attribute, path))
     return _providers(ctx, {"contract": contract})
 
 image_contract_test = rule(
@@ -112,7 +112,7 @@ _DIGEST_DOC = """Checks that an image has a certain digest: a change that nobody
 def _digest_impl(ctx):
     digest = ctx.attr.digest
     if not digest.startswith("sha256:") or len(digest) != 71 or digest[7:].strip("0123456789abcdef"):
-        fail("%s, digest: %r is none. A digest is sha256: and 64 lowercase hex digits." % (ctx.label, digest))
+        fail("%s, digest: %r is none. A digest is sha256: and 64 lowercase hex digits." % (label_text(ctx.label), digest))
     return _providers(ctx, {"digest": digest})
 
 image_digest_test = rule(

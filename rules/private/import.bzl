@@ -63,8 +63,8 @@ def _source(ctx, args):
     indexes = [file for file in files if file.basename == "index.json"]
     if len(indexes) != 1:
         fail("%s, src: %s has %d files and %d of them are an index.json. Name one layout: a directory, all of its files, or one archive." % (
-            ctx.label,
-            ctx.attr.src.label,
+            label_text(ctx.label),
+            label_text(ctx.attr.src.label),
             len(files),
             len(indexes),
         ))

@@ -46,9 +46,9 @@ _ATTRS = LAYOUT_ATTRS | SPEC_ATTRS | STAMP_ATTRS | {
 }
 
 def _impl(ctx):
-    check_keys(ctx.attr.annotations, what = "%s, annotations" % ctx.label)
+    check_keys(ctx.attr.annotations, what = "%s, annotations" % label_text(ctx.label))
     if not ctx.attr.manifests:
-        fail("%s, manifests: the list is empty. Name at least one image." % ctx.label)
+        fail("%s, manifests: the list is empty. Name at least one image." % label_text(ctx.label))
     name = ctx.label.name
     index = ctx.actions.declare_file(name + ".index.json")
     descriptor = ctx.actions.declare_file(name + ".descriptor.json")
@@ -116,7 +116,7 @@ def _manifests(ctx):
         for manifest in _images(target):
             platform = platform_name(manifest.platform)
             if platform in seen:
-                fail("%s, manifests: %s and %s are both for %s. Keep one of them." % (ctx.label, seen[platform], target.label, platform))
+                fail("%s, manifests: %s and %s are both for %s. Keep one of them." % (label_text(ctx.label), label_text(seen[platform]), label_text(target.label), platform))
             seen[platform] = target.label
             manifests.append(manifest)
     return manifests

@@ -2,6 +2,8 @@
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "LayerInfo")
+load(":compression.bzl", "EXTENSION", "MEDIA_TYPE", "profile_of")
+load(":labels.bzl", "label_text")
 load(":paths.bzl", "image_path", "link_target")
 load(":soci.bzl", "ztoc_of")
 load(":sources.bzl", "add_target")
@@ -12,9 +14,6 @@ _DOC = """One layer of an image, built by one action that reads its inputs once.
 The same inputs give the same bytes: entries are sorted, owned by root, dated at the epoch, and
 files have mode 0755 unless told otherwise, because Bazel does not keep modes.
 """
-
-_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"
-_SUFFIX = {"gzip": ("+gzip", ".tar.gz"), "none": ("", ".tar"), "zstd": ("+zstd", ".tar.zst")}
 
 # Values of attributes that switch something; the macros of //rules:layer.bzl take booleans as well.
 SWITCH = ["auto", "disabled", "enabled"]
@@ -92,9 +91,10 @@ ends in `/`, or that several targets share, keeps each file's own name.""",
 }
 
 def _impl(ctx):
+    where = label_text(ctx.label)
     args = action_args(ctx)
     inputs = []
-    paths = {key: image_path(key, what = "%s, srcs[%r]" % (ctx.label, key)) for key in ctx.attr.srcs}
+    paths = {key: image_path(key, what = "%s, srcs[%r]" % (where, key)) for key in ctx.attr.srcs}
     counts = {}
     for path in paths.values():
         counts[path] = counts.get(path, 0) + 1
@@ -106,16 +106,16 @@ def _impl(ctx):
             inside = key.endswith("/") or counts[paths[key]] > 1,
             layout = ctx.attr.multi_file_layout,
             include_runfiles = ctx.attr.include_runfiles,
-            what = "%s, srcs[%r]" % (ctx.label, key),
+            what = "%s, srcs[%r]" % (where, key),
             workspace_name = ctx.workspace_name,
         )
     args.add_all(ctx.files.debs, format_each = "P\t\t%s")
     args.add_all(ctx.files.tars, format_each = "A\t/\t%s")
     args.add_all(ctx.attr.exclude, format_each = "X\t%s")
     for path in ctx.attr.directories:
-        args.add("D\t" + image_path(path, what = "%s, directories" % ctx.label))
+        args.add("D\t" + image_path(path, what = "%s, directories" % where))
     for path, target in ctx.attr.symlinks.items():
-        args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % ctx.label), link_target(target, what = "%s, symlinks[%r]" % (ctx.label, path))))
+        args.add("L\t%s\t%s" % (image_path(path, what = "%s, symlinks" % where), link_target(target, what = "%s, symlinks[%r]" % (where, path))))
     return layer_action(ctx, args, depset(ctx.files.debs + ctx.files.tars, transitive = inputs))
 
 def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements = {}):
@@ -134,15 +134,12 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
     """
     name = name or ctx.label.name
     compression, estargz, soci = layer_format(ctx)
-    profile = ctx.attr._profile[BuildSettingInfo].value
-    if profile == "auto":
-        profile = "small" if ctx.var["COMPILATION_MODE"] == "opt" else "fast"
     level = ctx.attr._compression_level[BuildSettingInfo].value
-    media_suffix, extension = _SUFFIX[compression]
+    extension = EXTENSION[compression]
     blob = ctx.actions.declare_file(name + extension)
     metadata = ctx.actions.declare_file(name + ".metadata.json")
 
-    _add_options(ctx, args, compression, profile, level)
+    _add_options(ctx, args, compression, profile_of(ctx), level)
     if estargz:
         args.add("--estargz=1")
     if soci:
@@ -167,7 +164,7 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
         LayerInfo(
             blob = blob,
             inputs = inputs if recipe else depset(),
-            media_type = ctx.attr.media_type or _MEDIA_TYPE + media_suffix,
+            media_type = ctx.attr.media_type or MEDIA_TYPE[compression],
             metadata = metadata,
             mtree = mtree,
             recipe = recipe,
@@ -193,10 +190,10 @@ def layer_format(ctx):
     compression = ctx.attr.compress
     asked = [name for name in ("estargz", "soci") if getattr(ctx.attr, name) == "enabled"]
     if len(asked) == 2:
-        fail("%s, soci: the layer is eStargz as well, and each is for a snapshotter of its own. Remove one of them." % ctx.label)
+        fail("%s, soci: the layer is eStargz as well, and each is for a snapshotter of its own. Remove one of them." % label_text(ctx.label))
     if asked and compression not in ("auto", "gzip"):
         what = "an eStargz layer is gzip" if asked == ["estargz"] else "only gzip layers have a zTOC"
-        fail("%s, %s: %s, but compress is %r. Remove one of them." % (ctx.label, asked[0], what, compression))
+        fail("%s, %s: %s, but compress is %r. Remove one of them." % (label_text(ctx.label), asked[0], what, compression))
     if compression == "auto":
         compression = "gzip" if asked else ctx.attr._compress[BuildSettingInfo].value
     is_gzip = compression == "gzip"
@@ -258,7 +255,7 @@ def _add_options(ctx, args, compression, profile, level):
     if ctx.file.annotations_file:
         args.add(ctx.file.annotations_file, format = "--annotations_file=%s")
     for path, metadata in getattr(ctx.attr, "file_metadata", {}).items():
-        args.add("M\t%s\t%s" % (image_path(path, what = "%s, file_metadata" % ctx.label), metadata))
+        args.add("M\t%s\t%s" % (image_path(path, what = "%s, file_metadata" % label_text(ctx.label)), metadata))
 
 def mtree_of(ctx, blob, name):
     """Declares the description of a layer as mtree(5), made only when somebody asks for it.

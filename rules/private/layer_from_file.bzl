@@ -1,6 +1,7 @@
 """layer_from_file: any file as a layer, for artifacts that are no images."""
 
 load("//rules:providers.bzl", "LayerInfo")
+load(":labels.bzl", "label_text")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer")
 
 _DOC = """Any file as a layer, byte for byte: a Helm chart, a WebAssembly module, an SBOM.
@@ -21,7 +22,7 @@ _ATTRS = TAR_LAYER_ATTRS | {
 
 def _impl(ctx):
     if ctx.file.src.is_directory:
-        fail("%s, src: %s is a directory. Name a file, or make an image_layer of it." % (ctx.label, ctx.attr.src.label))
+        fail("%s, src: %s is a directory. Name a file, or make an image_layer of it." % (label_text(ctx.label), label_text(ctx.attr.src.label)))
     flags = ["--diff_id_annotation=" + name for name in ctx.attr.diff_id_annotations]
     if not ctx.attr.diff_id and not flags:
         flags.append("--opaque=1")

@@ -1,6 +1,7 @@
 """layer_from_tar: an archive that exists already as a layer."""
 
 load("//rules:providers.bzl", "LayerInfo")
+load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action", "layer_format", "mtree_of")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer", "suffix_of")
 load(":worker.bzl", "action_args")
@@ -48,7 +49,7 @@ def _impl(ctx):
     if suffix == None or reasons or ctx.attr.compress not in ("auto", "keep", _KINDS[suffix]):
         if ctx.attr.compress == "keep":
             fail("%s, compress: %s cannot stay as it is%s. Choose auto, gzip, zstd or none." % (
-                ctx.label,
+                label_text(ctx.label),
                 file.basename,
                 ", because of " + ", ".join(reasons) if reasons else ": no layer is compressed that way",
             ))

@@ -1,6 +1,7 @@
 """ld_cache: /etc/ld.so.cache, which ldconfig makes at installation."""
 
 load("//rules:providers.bzl", "ImageManifestInfo")
+load(":labels.bzl", "label_text")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "layers_of")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
@@ -30,8 +31,8 @@ def _impl(ctx):
         below = info.layers
         if info.layouts or None in [layer.blob for layer in below]:
             fail("%s, base: layers of %s are not files here. Name an image that is built from layers, or pulled whole." % (
-                ctx.label,
-                ctx.attr.base.label,
+                label_text(ctx.label),
+                label_text(ctx.attr.base.label),
             ))
     blobs = [layer.blob for layer in below + layers_of(ctx, ctx.attr.layers)]
     args = action_args(ctx)

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers", "image_info")
+load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "archive_of")
 load(":names.bzl", "check_name", "check_registry", "check_repository", "check_tag")
 
@@ -47,15 +48,15 @@ def load_settings(ctx):
     """
     tags = ([ctx.attr.tag] if ctx.attr.tag else []) + ctx.attr.tag_list
     if ctx.attr.repository:
-        check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
+        check_repository(ctx.attr.repository, what = "%s, repository" % label_text(ctx.label))
     elif ctx.attr.registry or not (tags or ctx.attr.tag_file):
-        fail("%s, repository: the image has no name. Set repository = \"team/app\", or tag = \"team/app:dev\" alone." % ctx.label)
-    check_registry(ctx.attr.registry, what = "%s, registry" % ctx.label)
+        fail("%s, repository: the image has no name. Set repository = \"team/app\", or tag = \"team/app:dev\" alone." % label_text(ctx.label))
+    check_registry(ctx.attr.registry, what = "%s, registry" % label_text(ctx.label))
     for tag in tags:
         if _is_whole(ctx, tag):
-            check_name(tag, what = "%s, tag" % ctx.label)
+            check_name(tag, what = "%s, tag" % label_text(ctx.label))
         else:
-            check_tag(tag, what = "%s, tag" % ctx.label)
+            check_tag(tag, what = "%s, tag" % label_text(ctx.label))
     return {
         "daemon": ctx.attr.daemon,
         "registry": ctx.attr.registry,

@@ -180,10 +180,10 @@ def _base_manifest(ctx, platform):
     if fitting:
         return fitting[0]
     fail("%s, base: %s is for %s, but %s is built for %s. Name a base for that platform, or build with --platforms." % (
-        ctx.label,
-        ctx.attr.base.label,
+        label_text(ctx.label),
+        label_text(ctx.attr.base.label),
         ", ".join([platform_name(base.platform) for base in candidates]),
-        ctx.label,
+        label_text(ctx.label),
         platform_name(platform),
     ))
 
@@ -225,7 +225,7 @@ def _spec(ctx, platform):
     return spec
 
 def _check(ctx, spec, platform):
-    where = "%s, " % ctx.label
+    where = "%s, " % label_text(ctx.label)
     check_directories(spec.get("volumes", []), platform.os, what = where + "volumes")
     check_env(spec.get("env", {}), what = where + "env")
     check_keys(spec.get("annotations", {}), what = where + "annotations")
@@ -242,7 +242,7 @@ def _check(ctx, spec, platform):
 def _created(ctx):
     given = [name for name in ("created", "created_timestamp", "stamp_created") if getattr(ctx.attr, name)]
     if len(given) > 1:
-        fail("%s: %s and %s are both set, and each is the creation time. Keep one of them." % (ctx.label, given[0], given[1]))
+        fail("%s: %s and %s are both set, and each is the creation time. Keep one of them." % (label_text(ctx.label), given[0], given[1]))
     if ctx.attr.stamp_created:
         return "{{.BUILD_TIMESTAMP}}" if stamps(ctx) else ""
     return ctx.attr.created_timestamp
@@ -250,7 +250,7 @@ def _created(ctx):
 def _either(ctx, name, alias, unset):
     first, second = getattr(ctx.attr, name), getattr(ctx.attr, alias)
     if first != unset and second != unset and first != second:
-        fail("%s: %r and %r are two names for one thing and differ. Keep %r." % (ctx.label, name, alias, name))
+        fail("%s: %r and %r are two names for one thing and differ. Keep %r." % (label_text(ctx.label), name, alias, name))
     return second if first == unset else first
 
 image_manifest = rule(

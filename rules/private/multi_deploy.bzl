@@ -36,7 +36,7 @@ _ATTRS = LAUNCHER_ATTRS | {
 def _impl(ctx):
     for kind in ctx.attr.deploy_operations:
         if kind not in ("push", "load"):
-            fail("%s, deploy_operations: %r is no kind of operation. There are 'push' and 'load'." % (ctx.label, kind))
+            fail("%s, deploy_operations: %r is no kind of operation. There are 'push' and 'load'." % (label_text(ctx.label), kind))
     operations = [
         operation
         for target in ctx.attr.operations
@@ -44,7 +44,7 @@ def _impl(ctx):
         if operation.kind in ctx.attr.deploy_operations
     ]
     if not operations:
-        fail("%s: there is nothing to do, no operation is a %s." % (ctx.label, " or a ".join(ctx.attr.deploy_operations) or "kind of any sort"))
+        fail("%s: there is nothing to do, no operation is a %s." % (label_text(ctx.label), " or a ".join(ctx.attr.deploy_operations) or "kind of any sort"))
     values = []
     files = []
     inputs = []

@@ -1,6 +1,7 @@
 """nix_image: store paths of Nix, in the layers that nix_closure planned, as an image."""
 
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo", "NixClosureInfo", "ProgramInfo")
+load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
 load(":manifest.bzl", "image_manifest")
 load(":worker.bzl", "action_args")
@@ -32,7 +33,7 @@ def _layer_impl(ctx):
         elif ctx.attr.store_root:
             args.add("O\t%s\t%s/%s" % (place, ctx.attr.store_root, base))
         else:
-            fail("%s, nars: there is no %s.nar" % (ctx.label, base))
+            fail("%s, nars: there is no %s.nar" % (label_text(ctx.label), base))
     return layer_action(
         ctx,
         args,
@@ -72,8 +73,8 @@ def _program_impl(ctx):
     name = ctx.attr.program
     if name and name not in info.programs:
         fail("%s, program: %s has no %r in bin. There are: %s." % (
-            ctx.label,
-            ctx.attr.closure.label,
+            label_text(ctx.label),
+            label_text(ctx.attr.closure.label),
             name,
             ", ".join(sorted(info.programs)[:20]) or "none",
         ))

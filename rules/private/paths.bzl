@@ -39,6 +39,21 @@ def _check_characters(path, what):
         if character in path:
             fail("%s: the path %r has a control character." % (what, path))
 
+def package_path(file, package):
+    """The path of `file` in its repository, relative to a package if it lies in that.
+
+    Args:
+        file: File.
+        package: string, `Label.package`.
+
+    Returns:
+        string.
+    """
+    path = file.short_path
+    if path.startswith("../"):
+        path = path.split("/", 2)[2]
+    return path.removeprefix(package + "/") if package else path
+
 def runfiles_path(file, workspace_name):
     """The path of `file` below a runfiles directory.
 

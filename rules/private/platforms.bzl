@@ -1,5 +1,7 @@
 """Which OCI platform a target is built for, read from Bazel's platform constraints."""
 
+load(":labels.bzl", "label_text")
+
 # GOOS by @platforms//os value and (GOARCH, variant) by @platforms//cpu value: image-spec 1.1,
 # image-index.md, "platform", and its table of variants.
 OS = {
@@ -61,7 +63,7 @@ def target_platform(ctx):
     cpu = _matching(ctx, ctx.attr._cpu_constraints)
     if not os or not cpu:
         fail("%s: the target platform has no known %s. Build for a platform with one of: %s." % (
-            ctx.label,
+            label_text(ctx.label),
             "operating system" if not os else "CPU",
             ", ".join(sorted(OS if not os else ARCHITECTURES)),
         ))
@@ -70,7 +72,7 @@ def target_platform(ctx):
     if named:
         for_architecture, _, variant = named.partition("/")
         if for_architecture != architecture:
-            fail("%s: the target platform is for %s, but its variant is %s. Remove one of the two constraints." % (ctx.label, architecture, named))
+            fail("%s: the target platform is for %s, but its variant is %s. Remove one of the two constraints." % (label_text(ctx.label), architecture, named))
     return struct(os = os, architecture = architecture, variant = variant)
 
 def platform_name(platform):

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":labels.bzl", "label_text")
 load(":names.bzl", "check_registry", "check_repository", "check_tag")
 
 _DOC = """`bazel run` sends the image to a registry.
@@ -53,14 +54,14 @@ def push_settings(ctx):
     tags = ([ctx.attr.tag] if ctx.attr.tag else []) + ctx.attr.tag_list + ctx.attr.remote_tags
     if ctx.attr.destination_file:
         if ctx.attr.registry or ctx.attr.repository:
-            fail("%s: `destination_file` says where the image goes, and so do `registry` and `repository`. Keep one." % ctx.label)
+            fail("%s: `destination_file` says where the image goes, and so do `registry` and `repository`. Keep one." % label_text(ctx.label))
     else:
         if not ctx.attr.repository:
-            fail("%s, repository: it is not set. Write repository = \"team/app\", or name a destination_file." % ctx.label)
-        check_repository(ctx.attr.repository, what = "%s, repository" % ctx.label)
-        check_registry(ctx.attr.registry, what = "%s, registry" % ctx.label)
+            fail("%s, repository: it is not set. Write repository = \"team/app\", or name a destination_file." % label_text(ctx.label))
+        check_repository(ctx.attr.repository, what = "%s, repository" % label_text(ctx.label))
+        check_registry(ctx.attr.registry, what = "%s, registry" % label_text(ctx.label))
     for tag in tags:
-        check_tag(tag, what = "%s, tag" % ctx.label)
+        check_tag(tag, what = "%s, tag" % label_text(ctx.label))
     return {
         "content_tag": ctx.attr.content_tag,
         "manifest_tags": ctx.attr.manifest_tags,
@@ -77,7 +78,7 @@ def _mounts(ctx):
     repositories = [operation.settings["repository"] for operation in operations if operation.kind == "push"]
     for repository in repositories:
         if not repository or "{{" in repository:
-            fail("%s, cross_mount_from: %s does not name its repository before it runs." % (ctx.label, ctx.attr.cross_mount_from.label))
+            fail("%s, cross_mount_from: %s does not name its repository before it runs." % (label_text(ctx.label), label_text(ctx.attr.cross_mount_from.label)))
     return repositories
 
 def _impl(ctx):

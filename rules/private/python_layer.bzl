@@ -2,6 +2,7 @@
 
 load("@rules_python//python:defs.bzl", "PyInfo")
 load("//rules:providers.bzl", "LayerInfo")
+load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
 load(":paths.bzl", "image_path", "runfiles_path")
 load(":worker.bzl", "action_args")
@@ -29,7 +30,7 @@ _LEFT_OUT = (".pyc", ".dist-info/RECORD", ".dist-info/WHEEL", ".dist-info/INSTAL
 _NATIVE = (".so", ".pyd", ".dylib")
 
 def _impl(ctx):
-    what = "%s, prefix" % ctx.label
+    what = "%s, prefix" % label_text(ctx.label)
     prefix = image_path(ctx.attr.prefix, what = what).rstrip("/") + "/"
     roots = _import_roots(ctx)
     first_party = ctx.workspace_name + "/"

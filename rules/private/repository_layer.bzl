@@ -1,8 +1,9 @@
 """repository_layer: files of a repository below one directory, with the directories they lie in."""
 
 load("//rules:providers.bzl", "LayerInfo")
+load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
-load(":paths.bzl", "image_path")
+load(":paths.bzl", "image_path", "package_path")
 load(":sources.bzl", "source_line")
 load(":worker.bzl", "action_args")
 
@@ -18,20 +19,14 @@ _ATTRS = LAYER_ATTRS | {
 }
 
 def _impl(ctx):
-    prefix = image_path(ctx.attr.prefix, what = "%s, prefix" % ctx.label)
-    package = ctx.label.package + "/" if ctx.label.package else ""
-
-    def place(file):
-        path = file.short_path
-        if path.startswith("../"):
-            path = path.split("/", 2)[2]
-        return path.removeprefix(package) if package else path
+    prefix = image_path(ctx.attr.prefix, what = "%s, prefix" % label_text(ctx.label))
+    package = ctx.label.package
 
     def file_line(file):
-        return source_line(file, prefix + "/" + place(file))
+        return source_line(file, prefix + "/" + package_path(file, package))
 
     def directory_lines(file):
-        parts = place(file).split("/")[:-1]
+        parts = package_path(file, package).split("/")[:-1]
         return ["D\t%s/%s" % (prefix, "/".join(parts[:end + 1])) for end in range(len(parts))]
 
     files = depset(transitive = [target[DefaultInfo].files for target in ctx.attr.srcs])

@@ -3,6 +3,7 @@
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
 load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements", "only_file")
+load(":compression.bzl", "EXTENSION", "MEDIA_TYPE")
 load(":labels.bzl", "label_text")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "action_args")
@@ -47,34 +48,27 @@ _ATTRS = PLATFORM_ATTRS | BUILDER_ATTRS | {
     "_tool": attr.label(default = "//tools/lading/actions:run_layer", cfg = "exec", executable = True),
 }
 
-_SUFFIX = {"gzip": ".tar.gz", "none": ".tar", "zstd": ".tar.zst"}
-_MEDIA_TYPE = {
-    "gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
-    "none": "application/vnd.oci.image.layer.v1.tar",
-    "zstd": "application/vnd.oci.image.layer.v1.tar+zstd",
-}
-
 def _impl(ctx):
     if not ctx.attr.command or not ctx.attr.command[0].startswith("/"):
-        fail("%s, command: name the program by its absolute path in the image." % ctx.label)
+        fail("%s, command: name the program by its absolute path in the image." % label_text(ctx.label))
     for word in ctx.attr.command + ctx.attr.env.keys() + ctx.attr.env.values() + [ctx.attr.working_dir, ctx.attr.user]:
         if "\n" in word:
-            fail("%s: %r has a line break. Put the text into a file among the inputs." % (ctx.label, word))
+            fail("%s: %r has a line break. Put the text into a file among the inputs." % (label_text(ctx.label), word))
     compression = ctx.attr._compress[BuildSettingInfo].value
-    blob = ctx.actions.declare_file(ctx.label.name + _SUFFIX[compression])
+    blob = ctx.actions.declare_file(ctx.label.name + EXTENSION[compression])
     metadata = ctx.actions.declare_file(ctx.label.name + ".metadata.json")
 
     args = action_args(ctx)
     args.add("--label=" + label_text(ctx.label))
     args.add("--platform=" + platform_name(target_platform(ctx)))
     add_builder_flags(ctx, args)
-    base = add_base(args, "base", ctx.attr.base, "%s, base" % ctx.label)
+    base = add_base(args, "base", ctx.attr.base, "%s, base" % label_text(ctx.label))
     args.add_all(ctx.attr.command, format_each = "--word=%s")
     for key, value in ctx.attr.env.items():
         args.add("--env=%s=%s" % (key, value))
     files = []
     for path, target in ctx.attr.inputs.items():
-        file = only_file(target, "%s, inputs[%r]" % (ctx.label, path))
+        file = only_file(target, "%s, inputs[%r]" % (label_text(ctx.label), path))
         args.add("--file=%s\t%s" % (path, file.path))
         files.append(file)
     args.add(ctx.attr.user, format = "--user=%s")
@@ -96,7 +90,7 @@ def _impl(ctx):
         LayerInfo(
             blob = blob,
             inputs = depset(),
-            media_type = _MEDIA_TYPE[compression],
+            media_type = MEDIA_TYPE[compression],
             metadata = metadata,
             recipe = None,
         ),

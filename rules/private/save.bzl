@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":labels.bzl", "label_text")
 load(":store_names.bzl", "check_image_name")
 
 _DOC = """`bazel run` saves the image as an archive in the store, and enters it in the store's catalog.
@@ -21,7 +22,7 @@ _ATTRS = DEPLOY_ATTRS | {
 
 def _impl(ctx):
     if ctx.attr.image_name:
-        check_image_name(ctx.attr.image_name, what = "%s, image_name" % ctx.label)
+        check_image_name(ctx.attr.image_name, what = "%s, image_name" % label_text(ctx.label))
     settings = {
         "docker_tag": ctx.attr.docker_tag,
         "name": ctx.attr.image_name,

@@ -1,6 +1,7 @@
 """layer_plan: dependencies that several programs have in common, in layers that they share."""
 
 load("//rules:providers.bzl", "LayerPlanInfo")
+load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS")
 load(":runfiles.bzl", "repository_of", "runfiles_layer")
 load(":sharing_plan.bzl", "plan_layers")
@@ -39,7 +40,7 @@ _OWN_LAYERS = 2
 
 def _impl(ctx):
     if ctx.attr.budget <= _OWN_LAYERS or ctx.attr.budget > 100:
-        fail("%s, budget: %d is not possible. Choose %d to 100." % (ctx.label, ctx.attr.budget, _OWN_LAYERS + 1))
+        fail("%s, budget: %d is not possible. Choose %d to 100." % (label_text(ctx.label), ctx.attr.budget, _OWN_LAYERS + 1))
     atoms = _atoms(ctx)
     measure = measurer(ctx)
     room = [ctx.attr.budget - _OWN_LAYERS for _ in ctx.attr.binaries]
@@ -92,7 +93,7 @@ def _atoms(ctx):
     for target in ctx.attr.groups:
         for file in target[DefaultInfo].files.to_list():
             if group_of.setdefault(file, target.label) != target.label:
-                fail("%s, groups: %s is in %s and in %s. Name it in one of them." % (ctx.label, file.short_path, group_of[file], target.label))
+                fail("%s, groups: %s is in %s and in %s. Name it in one of them." % (label_text(ctx.label), file.short_path, label_text(group_of[file]), label_text(target.label)))
     users = {}
     for number, target in enumerate(ctx.attr.binaries):
         own = target[DefaultInfo].files_to_run.executable

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "ImageManifestInfo", "LayerInfo")
 load(":documents.bzl", "declare_documents")
+load(":labels.bzl", "label_text")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _MEDIA_TYPE = "application/octet-stream"
@@ -52,7 +53,7 @@ def soci_index(ctx, layers, platform):
     ztocs = [layer.ztoc for layer in layers if getattr(layer, "ztoc", None)]
     if not ztocs:
         if ctx.attr.soci == "enabled":
-            fail("%s, soci: no layer has a zTOC. Set soci = \"enabled\" on the layers that are to have one." % ctx.label)
+            fail("%s, soci: no layer has a zTOC. Set soci = \"enabled\" on the layers that are to have one." % label_text(ctx.label))
         return None
     documents = declare_documents(ctx, ctx.label.name + ".soci")
     return ImageManifestInfo(

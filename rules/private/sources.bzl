@@ -6,7 +6,8 @@ a package are many and much alike: after `C<TAB>prefix in the image<TAB>prefix o
 that is nothing but `<TAB>rest` is a file with both.
 """
 
-load(":paths.bzl", "runfiles_path")
+load(":labels.bzl", "label_text")
+load(":paths.bzl", "package_path", "runfiles_path")
 
 def source_line(file, destination):
     """The line that puts `file` at `destination`.
@@ -50,14 +51,9 @@ def _add_package_relative(args, files, prefix, package):
     within = package + "/" if package else ""
 
     def line(file):
-        path = file.short_path
         if within and file.is_source and file.path.startswith(within) and not file.is_directory:
-            return "\t" + path[len(within):]
-        if path.startswith("../"):
-            path = path.split("/", 2)[2]
-        if package and path.startswith(package + "/"):
-            path = path[len(package) + 1:]
-        return source_line(file, prefix + "/" + path)
+            return "\t" + file.short_path[len(within):]
+        return source_line(file, prefix + "/" + package_path(file, package))
 
     args.add("C\t%s/\t%s" % (prefix, within))
     args.add_all(files, map_each = line, allow_closure = True, expand_directories = False)
@@ -121,7 +117,7 @@ def add_target(args, target, path, *, inside, layout, include_runfiles, what, wo
     # Only the count decides where files land; a target that is no executable has few outputs.
     files = info.files.to_list()
     if not files:
-        fail("%s: %s has no files. Name a target that builds something." % (what, target.label))
+        fail("%s: %s has no files. Name a target that builds something." % (what, label_text(target.label)))
     if len(files) == 1:
         add_file(args, files[0], _join(path, files[0].basename) if inside else path)
     elif layout == "flatten":

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo")
 load(":deploy.bzl", "TARGET_ATTRS", "operation_of", "spec_of")
+load(":labels.bzl", "label_text")
 load(":load.bzl", "LOAD_ATTRS", "load_settings")
 load(":push.bzl", "PUSH_ATTRS", "push_settings")
 
@@ -34,7 +35,7 @@ def spec_providers(ctx, info):
         for target in targets:
             spec = target[DeploySpecInfo]
             if spec.kind != kind:
-                fail("%s, %s_specs: %s is an image_%s_spec." % (ctx.label, kind, target.label, spec.kind))
+                fail("%s, %s_specs: %s is an image_%s_spec." % (label_text(ctx.label), kind, label_text(target.label), spec.kind))
             operations.append(operation_of(ctx, spec, info, known))
     return [DeployInfo(operations = operations)] if operations else []
 

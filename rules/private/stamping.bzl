@@ -5,6 +5,7 @@ in when a command runs, so a status that Bazel does not count as a change is nev
 """
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load(":labels.bzl", "label_text")
 
 BazelStampInfo = provider(
     doc = "Whether Bazel runs with `--stamp`.",
@@ -39,7 +40,7 @@ def build_setting_values(ctx):
     for name, target in ctx.attr.build_settings.items():
         value = target[BuildSettingInfo].value
         if type(value) in ("list", "dict"):
-            fail("%s, build_settings[%r]: %s is a %s. Name a string, bool or int flag." % (ctx.label, name, target.label, type(value)))
+            fail("%s, build_settings[%r]: %s is a %s. Name a string, bool or int flag." % (label_text(ctx.label), name, label_text(target.label), type(value)))
         values[name] = ("true" if value else "false") if type(value) == "bool" else str(value)
     return values
 

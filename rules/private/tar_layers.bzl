@@ -1,6 +1,7 @@
 """Tar archives of other rules as layers, byte for byte as they are."""
 
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
+load(":labels.bzl", "label_text")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"
@@ -36,14 +37,14 @@ def layers_of(ctx, targets):
             layers.append(target[LayerInfo])
         else:
             for file in target[DefaultInfo].files.to_list():
-                layers.append(_described(ctx, file, target.label, len(layers)))
+                layers.append(_described(ctx, file, label_text(target.label), len(layers)))
     return layers
 
 def _described(ctx, file, label, number):
     suffix = suffix_of(file)
     if suffix == None:
         fail("%s, layers: %s of %s is no layer. Name an image_layer, or a file that ends in %s; image_layer(tars = ...) takes other archives." % (
-            ctx.label,
+            label_text(ctx.label),
             file.basename,
             label,
             ", ".join(sorted(_SUFFIXES)),

@@ -1,5 +1,6 @@
 """How much files weigh that are not built yet: by their number, or by sizes measured earlier."""
 
+load(":labels.bzl", "label_text")
 load(":runfiles.bzl", "repository_of")
 load(":sharing_plan.bzl", "magnitude")
 
@@ -18,7 +19,7 @@ def measurer(ctx):
     sizes = {}
     for name, size in ctx.attr.sizes.items():
         if not size.isdigit():
-            fail("%s, sizes[%r]: %r is not a number of bytes." % (ctx.label, name, size))
+            fail("%s, sizes[%r]: %r is not a number of bytes." % (label_text(ctx.label), name, size))
         sizes[name] = int(size)
 
     def measure(files):
