@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from lading.actions import ca_bundle, deb_files
 from lading.actions.worker import Request
@@ -69,6 +71,43 @@ def test_members_of_a_package(tmp_path: Path) -> None:
     assert (found["/a/f"].kind, found["/a/f"].data) == ("file", b"1")
 
 
+@pytest.mark.parametrize("compression", ["zst", "gz", ""])
+def test_data_may_be_compressed_as_dpkg_can(tmp_path: Path, compression: str) -> None:
+    """deb(5): Ubuntu compresses with zstd; a package may as well not be compressed at all."""
+    plain = data_tar({"a": None, "a/f": b"1"}, "w")
+    packed = {"zst": zstandard.compress(plain), "gz": gzip.compress(plain), "": plain}
+    path = tmp_path / "x.deb"
+    path.write_bytes(
+        ar(
+            {
+                "debian-binary": b"2.0\n",
+                "control.tar.xz": b"odd",
+                f"data.tar.{compression}".rstrip("."): packed[compression],
+            }
+        )
+    )
+    assert [(each.path, each.data) for each in members(str(path))] == [("/a", b""), ("/a/f", b"1")]
+
+
+def test_hard_links_come_as_files(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        header = tarfile.TarInfo("./a")
+        header.size = 1
+        archive.addfile(header, io.BytesIO(b"1"))
+        header = tarfile.TarInfo("./b")
+        header.type, header.linkname = tarfile.LNKTYPE, "./a"
+        archive.addfile(header)
+    path = tmp_path / "x.deb"
+    path.write_bytes(
+        ar({"debian-binary": b"2.0\n", "control.tar": b"", "data.tar": stream.getvalue()})
+    )
+    assert [(each.path, each.kind, each.data) for each in members(str(path))] == [
+        ("/a", "file", b"1"),
+        ("/b", "file", b"1"),
+    ]
+
+
 def test_bundle_is_sorted_and_every_certificate_starts_a_line(tmp_path: Path) -> None:
     output = tmp_path / "bundle.crt"
     package = deb(tmp_path, CERTIFICATES)
@@ -113,7 +152,15 @@ def test_a_package_that_is_cut_off_is_refused(tmp_path: Path, keep: int) -> None
 
 def test_damaged_data_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.deb"
-    path.write_bytes(ar({"debian-binary": b"2.0\n", "data.tar.xz": b"\xfd7zXZ\x00" + b"\0" * 40}))
+    path.write_bytes(
+        ar(
+            {
+                "debian-binary": b"2.0\n",
+                "control.tar.xz": b"odd",
+                "data.tar.xz": b"\xfd7zXZ\x00" + b"\0" * 40,
+            }
+        )
+    )
     with pytest.raises(CorruptError, match=r"data\.tar"):
         list(members(str(path)))
     with pytest.raises(NotFoundError):

@@ -11,13 +11,13 @@ import os
 from lading.errors import CorruptError
 from lading.layer.archive import Scratch, read_archive
 from lading.layer.entries import FILE, SYMLINK, Entry, Meta, Slice
-from lading.layer.reading import read_error
+from lading.scan.source import file_chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["merged", "read_deb", "usr_merge_links"]
+__all__ = ["merged", "read_data", "read_deb", "usr_merge_links"]
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
@@ -44,20 +44,7 @@ def read_deb(
     Raises:
         CorruptError, InputError, LimitError, StorageError: see `read_archive`.
     """
-    members = _members(fd, size, what)
-    control = data = None
-    for name, (offset, length) in members.items():
-        if name.startswith("control.tar"):
-            control = offset, length
-        elif name.startswith("data.tar"):
-            data = offset, length
-    if control is None or data is None or "debian-binary" not in members:
-        raise CorruptError(f"{what} is not a Debian package: it lacks control.tar or data.tar")
-    offset, length = members["debian-binary"]
-    version = os.pread(fd, min(length, 16), offset)
-    if not version.startswith(b"2."):
-        raise CorruptError(f"{what} has the package format {version!r}, which is not known")
-
+    control, data = _archives(fd, size, what)
     entries = _record(fd, *control, scratch, what)
     for entry in read_archive(fd, *data, scratch, what=what, keep_names=False):
         entry.path = merged(entry.path)
@@ -69,6 +56,12 @@ def read_deb(
         for entry in entries:
             entry.meta = entry.meta.replace({"mtime": changes["mtime"]})
     return entries
+
+
+def read_data(fd: int, size: int, scratch: Scratch, *, what: str) -> list[Entry]:
+    """What the package in `fd` installs, where it says and as it says; arguments as `read_deb`."""
+    _, data = _archives(fd, size, what)
+    return read_archive(fd, *data, scratch, what=f"{what}, data.tar", keep_names=False)
 
 
 def merged(path: str) -> str:
@@ -94,21 +87,32 @@ def _points_to_itself(entry: Entry) -> bool:
     return merged(os.path.normpath("/" + path)[1:].lstrip("/")) == entry.path
 
 
+def _archives(fd: int, size: int, what: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(offset, size) of control.tar and of data.tar, however they are compressed."""
+    members = _members(fd, size, what)
+    control = data = None
+    for name, place in members.items():
+        if name.startswith("control.tar"):
+            control = place
+        elif name.startswith("data.tar"):
+            data = place
+    if control is None or data is None or "debian-binary" not in members:
+        raise CorruptError(f"{what} is not a Debian package: it lacks control.tar or data.tar")
+    offset, length = members["debian-binary"]
+    version = _read(fd, offset, min(length, 16), what)
+    if not version.startswith(b"2."):
+        raise CorruptError(f"{what} has the package format {version!r}, which is not known")
+    return control, data
+
+
 def _members(fd: int, size: int, what: str) -> dict[str, tuple[int, int]]:
     """Name to (offset, size) of the members of the ar archive."""
-
-    def read(offset: int, length: int) -> bytes:
-        try:
-            return os.pread(fd, length, offset)
-        except OSError as error:
-            raise read_error(what, error) from None
-
-    if read(0, len(_MAGIC)) != _MAGIC:
+    if size < len(_MAGIC) or _read(fd, 0, len(_MAGIC), what) != _MAGIC:
         raise CorruptError(f"{what} is not a Debian package")
     members: dict[str, tuple[int, int]] = {}
     offset = len(_MAGIC)
     while offset < size:
-        header = read(offset, _HEADER)
+        header = _read(fd, offset, min(_HEADER, size - offset), what)
         digits = header[48:58].strip()
         if len(header) < _HEADER or header[58:] != b"`\n" or not digits.isdigit():
             raise CorruptError(f"{what} is damaged: no member header at byte {offset}")
@@ -122,6 +126,10 @@ def _members(fd: int, size: int, what: str) -> dict[str, tuple[int, int]]:
     return members
 
 
+def _read(fd: int, offset: int, size: int, what: str) -> bytes:
+    return b"".join(file_chunks(fd, offset, size, what=what))
+
+
 def _record(fd: int, offset: int, size: int, scratch: Scratch, what: str) -> list[Entry]:
     """Entries of the package database for this package."""
     texts: dict[str, bytes] = {}
@@ -131,7 +139,7 @@ def _record(fd: int, offset: int, size: int, scratch: Scratch, what: str) -> lis
             assert isinstance(content, Slice)
             if content.size > _MAX_CONTROL:
                 raise CorruptError(f"{what}: {entry.path} has {content.size} bytes")
-            texts[entry.path] = os.pread(content.fd, content.size, content.offset)
+            texts[entry.path] = _read(content.fd, content.offset, content.size, what)
     control = texts.get("control", b"")
     name = ""
     for line in control.split(b"\n"):
