@@ -10,6 +10,7 @@ import os
 import platform as machine
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -132,27 +133,29 @@ class Containerd:
                 self._run("images", "rm", other)
 
     def _import(self, body: Iterator[bytes]) -> None:
-        process = subprocess.Popen(
-            self._command("images", "import", "--digests", f"--base-name={_IMPORT}", "-"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stderr is not None
-        try:
-            for block in body:
-                process.stdin.write(block)
+        command = self._command("images", "import", "--digests", f"--base-name={_IMPORT}", "-")
+        # What it says goes to a file: a pipe that nobody reads meanwhile would stop it.
+        with (
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(
+                command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
+            ) as process,
+        ):
+            assert process.stdin is not None
+            try:
+                for block in body:
+                    view = memoryview(block)
+                    while view:
+                        view = view[process.stdin.write(view) :]
+            except BrokenPipeError:
+                pass  # it says why on stderr
+            except BaseException:
+                process.kill()
+                raise
             process.stdin.close()
-        except BrokenPipeError:
-            pass  # it says why on stderr
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        said = process.stderr.read()
-        if process.wait() != 0:
-            raise self._failed("refused the image", said)
+            if process.wait() != 0:
+                said.seek(0)
+                raise self._failed("refused the image", said.read())
 
     def _table(self, *arguments: str) -> list[list[str]]:
         """The rows of a listing below its heading, in words."""
