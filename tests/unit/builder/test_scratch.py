@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,7 +12,7 @@ import pytest
 
 from lading.builder import scratch
 from lading.builder.request import BuildRequest, Secret
-from lading.errors import InputError
+from lading.errors import InputError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +65,25 @@ def test_a_secret_that_is_not_there(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=says):
             scratch.secret_flags(BuildRequest(tmp_path, secrets=(secret,)), {})
+
+
+def _no_rename(source: Path, target: Path) -> Path:
+    raise OSError(errno.EXDEV, "another file system")
+
+
+def test_what_lies_on_another_file_system_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "replace", _no_rename)
+    (tmp_path / "made").write_bytes(b"new")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "image.tar").write_bytes(b"old")
+    scratch.move(tmp_path / "made", tmp_path / "out" / "image.tar")
+    assert (tmp_path / "out" / "image.tar").read_bytes() == b"new"
+    assert [item.name for item in (tmp_path / "out").iterdir()] == ["image.tar"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "made").touch()
+    with pytest.raises(StorageError, match=r"out/image\.tar"):
+        scratch.move(tmp_path / "made", tmp_path / "out" / "image.tar")

@@ -136,3 +136,10 @@ def test_recipe_that_is_missing_or_of_another_version_is_refused(tmp_path: Path)
     (tmp_path / "recipe").write_text('{"version": 1}')
     with pytest.raises(InputError, match="version 1"):
         open_layer(tmp_path / "recipe", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"version": 4'])
+def test_what_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe").write_text(text)
+    with pytest.raises(InputError):
+        open_layer(tmp_path / "recipe", tmp_path)

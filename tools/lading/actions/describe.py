@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 
 from lading.actions import flags, worker
 from lading.errors import InputError, UsageError
 from lading.layer.decompress import uncompressed
+from lading.layer.metadata import layer_metadata
 from lading.layer.reading import changed, open_file, state
 from lading.layer.strict import read_strictly
+from lading.layer.writer import Blob
 from lading.oci import media_types
 from lading.scan.codec import sniff
 from lading.scan.source import file_chunks
@@ -44,18 +45,15 @@ def run(request: worker.Request) -> None:
     )
     if "blob" not in one or "metadata" not in one:
         raise UsageError("--blob or --metadata is missing")
-    described = (_opaque if one.get("opaque") else describe)(one["blob"])
-    if one.get("media_type"):
-        described["mediaType"] = one["media_type"]
-    of_diff_id = {key: str(described["diff_id"]) for key in many["diff_id_annotation"]}
-    annotations = flags.layer_annotations(one) | of_diff_id
-    described["annotations"] = dict(sorted(annotations.items()))
-    value = json.dumps(described, ensure_ascii=False, separators=(",", ":"))
-    flags.write(one["metadata"], value.encode() + b"\n")
+    media_type, blob = (_opaque if one.get("opaque") else describe)(one["blob"])
+    annotations = flags.layer_annotations(one)
+    annotations |= dict.fromkeys(many["diff_id_annotation"], blob.diff_id)
+    metadata = layer_metadata(blob, one.get("media_type") or media_type, annotations)
+    flags.write(one["metadata"], metadata)
 
 
-def describe(path: str) -> dict[str, object]:
-    """The metadata of the archive at `path`, as a layer action writes it.
+def describe(path: str) -> tuple[str, Blob]:
+    """The media type and the digests of the archive at `path`.
 
     The archive is read to its end: a damaged one fails here, not when a container starts.
 
@@ -66,7 +64,7 @@ def describe(path: str) -> dict[str, object]:
     fd, size = open_file(path)
     before = state(fd)
     try:
-        kind = sniff(os.pread(fd, 16, 0))
+        kind = sniff(b"".join(file_chunks(fd, 0, min(size, 16), what=path)))
         if kind not in _TYPES:
             raise InputError(
                 f"{path} is compressed with {kind}, which no image layer can be",
@@ -80,11 +78,11 @@ def describe(path: str) -> dict[str, object]:
             raise changed(path)
     finally:
         os.close(fd)
-    return _document(_TYPES[kind], blob, plain)
+    return _TYPES[kind], _described(blob, plain)
 
 
-def _opaque(path: str) -> dict[str, object]:
-    """The metadata of a file that nothing unpacks; what it would be uncompressed is itself."""
+def _opaque(path: str) -> tuple[str, Blob]:
+    """The same of a file that nothing unpacks; what it would be uncompressed is itself."""
     fd, size = open_file(path)
     before = state(fd)
     try:
@@ -95,19 +93,16 @@ def _opaque(path: str) -> dict[str, object]:
             raise changed(path)
     finally:
         os.close(fd)
-    return _document(media_types.LAYER, blob, blob)
+    return media_types.LAYER, _described(blob, blob)
 
 
-def _document(media_type: str, blob: _Hashed, plain: _Hashed) -> dict[str, object]:
-    return {
-        "mediaType": media_type,
-        "digest": f"sha256:{blob.hash.hexdigest()}",
-        "size": blob.size,
-        "diff_id": f"sha256:{plain.hash.hexdigest()}",
-        "uncompressed_size": plain.size,
-        "annotations": {},
-        "history": {"created": "1970-01-01T00:00:00Z", "created_by": "lading image_layer"},
-    }
+def _described(packed: _Hashed, plain: _Hashed) -> Blob:
+    blob = Blob()
+    blob.digest = f"sha256:{packed.hash.hexdigest()}"
+    blob.size = packed.size
+    blob.diff_id = f"sha256:{plain.hash.hexdigest()}"
+    blob.uncompressed_size = plain.size
+    return blob
 
 
 class _Hashed(Iterator[bytes]):

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from lading.builder.request import BuildRequest
 from lading.errors import CorruptError, StorageError
+from lading.layer.outputs import Output
 from lading.oci.descriptor import Descriptor
+from lading.scan.codec import CHUNK
 from lading.store.layout_directory import Layout
 
 __all__ = [
@@ -142,13 +144,13 @@ def move(source: Path, target: Path) -> None:
         try:
             source.replace(target)
         except OSError:
-            # Another file system: beside its place first, so that it appears whole.
-            partial = target.with_name(f".{target.name}.part")
-            try:
-                shutil.copyfile(source, partial)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
+            # Another file system.
+            with (
+                source.open("rb") as stream,
+                Output(str(target)) as output,
+                open(output.fd, "wb", closefd=False) as copy,
+            ):
+                shutil.copyfileobj(stream, copy, CHUNK)
     except OSError as error:
         raise StorageError(
             f"{target} cannot be written: {error.strerror}", fix="free some space"

@@ -59,7 +59,8 @@ def _ask(bazel: Sequence[str], query: str, workspace: str) -> list[str]:
             cwd=os.environ.get("BUILD_WORKING_DIRECTORY", workspace),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     except OSError as error:

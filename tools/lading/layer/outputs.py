@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from lading.errors import StorageError
 
@@ -49,15 +50,15 @@ class Output:
                     self._name()
             finally:
                 os.close(self.fd)
-            if self._temporary:
-                if kind is None:
-                    os.rename(self._temporary, self._path)
-                else:
-                    os.unlink(self._temporary)
+            if kind is None and self._temporary:
+                os.rename(self._temporary, self._path)
+                self._temporary = ""
         except OSError as failure:
-            if self._temporary:
-                os.unlink(self._temporary)
             raise StorageError(f"{self._path} cannot be written: {failure.strerror}") from None
+        finally:
+            if self._temporary:
+                with suppress(OSError):
+                    os.unlink(self._temporary)
 
     def _name(self) -> None:
         # open(2), O_TMPFILE. Any descriptor makes os.link use linkat, which can follow the link.

@@ -107,12 +107,14 @@ class Reader:
             return content[offset : offset + length]
         length = min(length, self.size - offset)
         if isinstance(content, Slice):
-            fd = content.fd if content.fd >= 0 else self._owned
-            return os.pread(fd, length, content.offset + offset)
+            fd, name = content.fd if content.fd >= 0 else self._owned, content.origin
+            offset += content.offset
+        else:
+            fd, name = self._owned, content
         try:
-            return os.pread(self._owned, length, offset)
+            return os.pread(fd, length, offset)
         except OSError as error:
-            raise read_error(content, error) from None
+            raise read_error(name, error) from None
 
 
 def same_content(one: Content, two: Content) -> bool:

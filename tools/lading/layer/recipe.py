@@ -58,15 +58,18 @@ def open_layer(recipe: Path, root: Path) -> BinaryIO:
 
     Raises:
         NotFoundError: there is no such file.
-        InputError: it is of another version.
+        InputError: it is no recipe, or one of another version.
     """
     try:
         value = json.loads(recipe.read_bytes())
     except FileNotFoundError:
         raise NotFoundError(f"{recipe} does not exist", fix="build the target again") from None
-    if value.get("version") != _VERSION:
+    except (OSError, ValueError) as error:
+        raise InputError(f"{recipe} is no recipe: {error}", fix="build the target again") from None
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != _VERSION:
         raise InputError(
-            f"{recipe} has version {value.get('version')!r}, this lading reads {_VERSION}",
+            f"{recipe} has version {version!r}, this lading reads {_VERSION}",
             fix="build the target again",
         )
     return cast("BinaryIO", _LayerReader(_request(value, str(root))))

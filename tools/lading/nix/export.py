@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from lading.errors import CorruptError, StorageError
 from lading.layer.nar import NarReader
+from lading.layer.outputs import Nowhere, Output, write_all
 from lading.layer.reading import open_file
 from lading.nix.closure import STORE, Closure, StorePath, check, parse_path
+from lading.scan.source import file_chunks
 
 __all__ = ["split"]
 
 _MARK = 0x4558494E
-_CHUNK = 1 << 20
 _MOST_REFERENCES = 1 << 20
 
 
@@ -57,7 +58,8 @@ def split(export: Path, directory: Path | None, *, what: str, store: str = STORE
             reader.text()
             if reader.number() == 1:
                 reader.text()
-            digest = _copy(fd, start, end, directory / f"{base}.nar" if directory else None)
+            output = directory / f"{base}.nar" if directory else None
+            digest = _copy(file_chunks(fd, start, end - start, what=what), output)
             paths.append(StorePath(base, digest, end - start, tuple(sorted(references - {base}))))
         if word != 0 or reader.offset != size:
             raise reader.damaged("no end where one belongs")
@@ -66,18 +68,11 @@ def split(export: Path, directory: Path | None, *, what: str, store: str = STORE
     return check(paths, what=what, store=store)
 
 
-def _copy(fd: int, start: int, end: int, output: Path | None) -> str:
-    """Copies a range to a file; returns its sha256 in hex."""
+def _copy(chunks: Iterator[bytes], output: Path | None) -> str:
+    """Copies bytes to a file; returns their sha256 in hex."""
     digest = hashlib.sha256()
-    try:
-        with open(output or os.devnull, "wb", buffering=0) as stream:
-            while start < end:
-                data = os.pread(fd, min(_CHUNK, end - start), start)
-                if not data:
-                    raise CorruptError(f"{output} is cut off")
-                digest.update(data)
-                stream.write(data)
-                start += len(data)
-    except OSError as error:
-        raise StorageError(f"{output} cannot be written: {error.strerror}") from None
+    with Output(str(output)) if output else Nowhere() as copy:
+        for data in chunks:
+            digest.update(data)
+            write_all(copy.fd, data, what=str(output))
     return digest.hexdigest()

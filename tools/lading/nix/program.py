@@ -66,7 +66,9 @@ def programs(root: Path) -> list[str]:
 
 def _run(command: Sequence[str], cwd: Path) -> str:
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=cwd, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except OSError as error:
         raise EngineError(
             f"{command[0]} cannot be run: {error.strerror}",
