@@ -17,16 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, workspace
+from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, shop_module
 
-_MODULE = """
-module(name = "shop")
-bazel_dep(name = "lading", version = "0.1.0")
-local_path_override(module_name = "lading", path = "{lading}")
-deb = use_extension("@lading//rules:extensions.bzl", "deb")
-deb.lock(name = "shop_debian", lock = "//:lock.json")
-use_repo(deb, "shop_debian")
-"""
 _PACKAGE = "hello_2.10-5_amd64.deb"
 _LOCK = {
     "format": 1,
@@ -54,7 +46,7 @@ def shop() -> Iterator[NestedBazel]:
     scratch = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
     directory = scratch / "the shop"
     directory.mkdir()
-    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=workspace()))
+    (directory / "MODULE.bazel").write_text(shop_module())
     (directory / "lock.json").write_text(json.dumps(_LOCK))
     (directory / "BUILD.bazel").write_text("")
     (directory / "hello.txt").write_text("hello")

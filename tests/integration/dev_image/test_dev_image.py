@@ -21,17 +21,9 @@ import pytest
 
 from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import runfile
-from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, workspace
+from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, shop_module
 
 _COMMIT = "4f1ae9fd01fe1b4d6a0a5a2f6c0d2a3be6a0e1c7"
-_MODULE = """
-module(name = "shop")
-bazel_dep(name = "lading", version = "0.1.0")
-local_path_override(module_name = "lading", path = "{lading}")
-deb = use_extension("@lading//rules:extensions.bzl", "deb")
-deb.lock(name = "shop_debian", lock = "//:lock.json")
-use_repo(deb, "shop_debian")
-"""
 _BUILD = """
 load("@lading//rules:deb.bzl", "deb_layers")
 load("@lading//rules:dev_image.bzl", "dev_image")
@@ -160,7 +152,7 @@ def shop() -> Iterator[Shop]:
     directory = scratch / "shop"
     for folder in ("lib", "node_modules/left", "tools"):
         (directory / folder).mkdir(parents=True)
-    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=workspace()))
+    (directory / "MODULE.bazel").write_text(shop_module())
     (directory / "shop.js").write_text("require('./lib/prices')\n")
     (directory / "lib/prices.js").write_text("module.exports = 1\n")
     (directory / "node_modules/left/index.js").write_text("module.exports = 2\n")

@@ -16,7 +16,16 @@ import pytest
 from tests.integration.harness import programs
 from tests.integration.harness.launchers import runfile
 
-__all__ = ["NestedBazel", "nested_bazel", "workspace"]
+__all__ = ["NestedBazel", "nested_bazel", "shop_module", "workspace"]
+
+_MODULE = """
+module(name = "shop")
+bazel_dep(name = "lading", version = "0.1.0")
+local_path_override(module_name = "lading", path = "{lading}")
+deb = use_extension("@lading//rules:extensions.bzl", "deb")
+deb.lock(name = "shop_debian", lock = "//:lock.json")
+use_repo(deb, "shop_debian")
+"""
 
 
 @dataclass(frozen=True)
@@ -94,3 +103,8 @@ def nested_bazel(
         bazel.run("shutdown")
         subprocess.run(["chmod", "-R", "u+w", output_base], check=False, capture_output=True)
         shutil.rmtree(output_base, ignore_errors=True)
+
+
+def shop_module() -> str:
+    """The MODULE.bazel of a user whose Debian packages `//:lock.json` names."""
+    return _MODULE.format(lading=workspace())

@@ -13,7 +13,7 @@ import io
 import lzma
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,15 +26,6 @@ from lading.layer.view import View
 from tests.unit.layer.bench import build
 
 Member = tuple[tarfile.TarInfo, bytes]
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Iterator[Path]:
-    """A directory for outputs, which has to be empty in the end."""
-    directory = tmp_path / "out"
-    directory.mkdir()
-    yield directory
-    assert list(directory.iterdir()) == []
 
 
 def _member(

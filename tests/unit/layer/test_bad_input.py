@@ -29,15 +29,6 @@ from lading.layer.entries import Entry
 from tests.unit.layer.bench import build, put
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Iterator[Path]:
-    """A directory for outputs, which has to be empty in the end."""
-    directory = tmp_path / "out"
-    directory.mkdir()
-    yield directory
-    assert list(directory.iterdir()) == []
-
-
 def _refused(out: Path, line: str, kind: type[LadingError], match: str) -> None:
     with pytest.raises(kind, match=match) as caught:
         build(out, ["E\t/ok", line])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,6 @@ from lading.actions.worker import Request
 from lading.errors import InputError
 from lading.layer.reading import open_file
 from tests.unit.layer.bench import build
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Iterator[Path]:
-    """A directory for outputs, which has to be empty in the end."""
-    directory = tmp_path / "out"
-    directory.mkdir()
-    yield directory
-    assert list(directory.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [10, 700_000, 5_000_000])

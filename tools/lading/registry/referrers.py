@@ -15,6 +15,7 @@ from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.registry import answers, manifests
+from lading.registry.policy import content_tag
 from lading.registry.session import Repository
 from lading.registry.tags import next_page
 
@@ -25,8 +26,8 @@ _ROUNDS = 5
 
 
 def fallback_tag(subject: Digest) -> str:
-    """The tag that stands for the referrers of `subject`."""
-    return f"{subject.algorithm}-{subject.hex}"[:128]
+    """The tag that stands for the referrers of `subject`: that which names it by its content."""
+    return content_tag(subject)
 
 
 def subject_of(data: bytes, *, what: str) -> Descriptor | None:
