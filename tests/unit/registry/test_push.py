@@ -17,6 +17,7 @@ from lading.registry.policy import TagPolicy, content_tag
 from lading.registry.push import Job, Pushed, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
+from tests.registry_server.faults import Answer, Fault
 from tests.registry_server.images import Image
 from tests.registry_server.server import Server
 
@@ -159,6 +160,31 @@ def test_refused_mount_becomes_an_upload(session: Session, server: Server) -> No
     server.registry.mounts = False
     assert _push(session, server, image, "latest", mounts=("base",)).mounted == 0
     assert server.registry.complete("team/app", str(image.root.digest))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400),
+        Answer(403),
+        Answer(404),
+        Answer(405),
+        Answer(500),
+        Answer(307, {"Location": "/elsewhere"}),
+        Answer(202),
+        Answer(202, {"Location": "https://elsewhere.example.com/upload"}),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.headers.get('Location', '')}",
+)
+def test_mount_that_is_answered_strangely_becomes_an_upload(
+    session: Session, server: Server, answer: Answer
+) -> None:
+    image = images.manifest(100_000)
+    _push(session, server, image, "latest", name="base")
+    server.script.add(Fault("POST", "mount=", answer, times=0))
+    assert _push(session, server, image, "latest", mounts=("base",)).mounted == 0
+    assert server.registry.complete("team/app", str(image.root.digest))
+    assert not any("elsewhere" in line for line in server.lines)
 
 
 def test_layer_that_is_only_in_another_registry_is_streamed_from_there(

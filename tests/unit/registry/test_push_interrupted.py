@@ -206,6 +206,18 @@ class TestMount:
         assert ["repository:app:pull,push", "repository:base:pull"] in scopes
         assert all(" " not in scope for asked in scopes for scope in asked)
 
+    @pytest.mark.parametrize("status", [400, 401, 403])
+    def test_with_a_token_server_that_refuses_all_of_it(
+        self, known: Session, guarded: Server, token_server: TokenServer, status: int
+    ) -> None:
+        token_server.script.add(Fault("GET", "repository%3Abase%3Apull", Answer(status), times=0))
+        image = images.manifest(*_SIZES)
+        repository = known.repository(guarded.address, "app")
+        job = Job(image.root, image.content, repository, ("latest",), mounts=("base",))
+        assert Pusher().run([job])[0].mounted == 0
+        _pushed(guarded.registry, str(image.root.digest))
+        assert token_server.script.happened
+
     def test_without_it(self, known: Session, guarded: Server, token_server: TokenServer) -> None:
         image = images.manifest(*_SIZES)
         base = known.repository(guarded.address, "base")

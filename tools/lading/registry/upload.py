@@ -7,12 +7,13 @@ asked what it has: the finished blob, or how much of the session; only the rest 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from lading.errors import CorruptError, LadingError, UnreachableError
+from lading.errors import CorruptError, DeniedError, LadingError, UnreachableError
 from lading.http import redirects
 from lading.http.bodies import Body
 from lading.http.limits import CHUNK
@@ -230,20 +231,22 @@ def _start(
     doing = f"push {descriptor.digest} to"
     source = next((name for name in mounts if name != repository.name), "")
     if source:
-        response = repository.request(
-            "POST",
-            f"blobs/uploads/?mount={quote(str(descriptor.digest), safe='')}"
-            f"&from={quote(source, safe='')}",
-            doing=doing,
-            access=repository.access("pull,push", also=[source]),
-        )
-        if response.status == 201:
+        # Not allowed to read there, as the registry or the token server says, or mounts are not
+        # known here: it is sent instead.
+        with contextlib.suppress(DeniedError, UnreachableError):
+            response = repository.request(
+                "POST",
+                f"blobs/uploads/?mount={quote(str(descriptor.digest), safe='')}"
+                f"&from={quote(source, safe='')}",
+                doing=doing,
+                access=repository.access("pull,push", also=[source]),
+            )
+            if response.status == 201:
+                response.close()
+                return None
+            if response.status == 202:
+                return _session(repository, response)
             response.close()
-            return None
-        if response.status == 202:
-            return _session(repository, response)
-        # Not allowed to read there, or mounts are not known here: it is sent instead.
-        response.close()
     response = repository.request("POST", "blobs/uploads/", doing=doing)
     if response.status != 202:
         raise repository.failure(response, doing)
