@@ -38,12 +38,11 @@ def connect(values: flags.FlagValues, *, find: Credentials | None = None) -> Ses
 
     Raises InputError for a realm that is no URL.
     """
-    # Commands that may ask a registry and do not start 40 ms sooner without these.
-    from lading.registry import credentials
+    # Commands that may ask a registry, and do not, start sooner without this.
     from lading.registry.session import Session
 
     return Session(
-        find=find or credentials.find,
+        find=find,
         realms=[*values.realm, *os.environ.get("LADING_REALMS", "").split()],
         insecure=values.insecure,
         ca_file=values.ca_file,

@@ -11,19 +11,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lading.commands import connection, context, deploy, entry, flags, remote, target
-from lading.commands.jobs import counts, jobs_of, references, total
-from lading.commands.meter import Meter
-from lading.commands.transfer import Transfer
 from lading.errors import UsageError
 from lading.oci.reference import check_repository, check_tag
-from lading.registry import memory
 from lading.registry.policy import content_tag
-from lading.registry.push import Pushed, Pusher
 from lading.store import sizes
 from lading.store.root import store_root
+
+if TYPE_CHECKING:
+    from lading.registry.push import Pushed
 
 __all__ = ["main"]
 
@@ -125,6 +123,12 @@ def _to_registry(
     tags: list[str],
     values: flags.FlagValues,
 ) -> _Result:
+    from lading.commands.jobs import counts, jobs_of, references, total
+    from lading.commands.meter import Meter
+    from lading.commands.transfer import Transfer
+    from lading.registry import memory
+    from lading.registry.push import Pusher
+
     session = connection.connect(values)
     repository = session.repository(destination.registry, destination.repository)
     jobs = jobs_of(

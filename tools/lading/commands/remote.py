@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from lading.commands import flags
 from lading.commands.places import Places
 from lading.oci.content import Content
-from lading.registry.content import RegistryContent
 
 if TYPE_CHECKING:
     from lading.cas.cache import RemoteCache
@@ -79,6 +78,8 @@ class Remote:
             places.append(("the layers' recipes", image.recipes))
         places += self._places
         if session is not None:
+            from lading.registry.content import RegistryContent
+
             for source in image.sources:
                 repository = session.repository(source.registry, source.repository)
                 places.append((str(repository), RegistryContent(repository)))

@@ -14,10 +14,9 @@ from lading.errors import (
 from lading.http.messages import Response, TransportError
 from lading.http.retry import retry_after
 from lading.oci import document
-from lading.registry.auth import login_hint
 from lading.registry.caps import MAX_ERROR_BYTES
 
-__all__ = ["failure"]
+__all__ = ["failure", "login_hint"]
 
 _CORRUPT = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID"})
 
@@ -48,6 +47,13 @@ def failure(response: Response, doing: str, *, registry: str) -> LadingError:
         asked = retry_after(response.header("Retry-After"))
         return UnreachableError(text, fix=f"it asks to come back in {asked:.0f} s" if asked else "")
     return CorruptError(text) if code in _CORRUPT else InputError(text)
+
+
+def login_hint(registry: str) -> str:
+    """How to log in to `registry`."""
+    return (
+        f"log in: docker login {registry}, or bazel run @lading//tools:registry -- login {registry}"
+    )
 
 
 def _first_error(response: Response) -> tuple[str, str]:

@@ -15,22 +15,13 @@ from dataclasses import dataclass, field
 from lading.errors import DeniedError
 from lading.http.messages import Request
 from lading.http.origin import Origin
-from lading.registry import tokens
+from lading.registry import answers, tokens
+from lading.registry.access import Access
 from lading.registry.challenge import Challenge, parse
 from lading.registry.credentials import Credential, Credentials
 from lading.registry.tokens import Realm, Token
 
-__all__ = ["Access", "Authenticator"]
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What a request needs: a repository of a registry, for these token scopes."""
-
-    registry: str
-    origin: Origin
-    repository: str
-    scopes: tuple[str, ...]
+__all__ = ["Authenticator"]
 
 
 @dataclass(slots=True)
@@ -108,7 +99,7 @@ class Authenticator:
                     return False
                 if self._credential(state, access) is None:
                     raise DeniedError(
-                        f"{access.registry} wants a login", fix=login_hint(access.registry)
+                        f"{access.registry} wants a login", fix=answers.login_hint(access.registry)
                     )
                 state.scheme = "basic"
                 return True
@@ -140,10 +131,3 @@ class Authenticator:
     def _state(self, access: Access) -> _State:
         with self._lock:
             return self._states[access.origin]
-
-
-def login_hint(registry: str) -> str:
-    """How to log in to `registry`."""
-    return (
-        f"log in: docker login {registry}, or bazel run @lading//tools:registry -- login {registry}"
-    )

@@ -13,7 +13,7 @@ from typing import Any
 from lading.errors import DeniedError, InputError, StorageError
 from lading.http.messages import Request
 from lading.registry import answers, credentials, helpers
-from lading.registry.auth import Access
+from lading.registry.access import Access
 from lading.registry.credentials import Credential
 from lading.registry.session import Session
 

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from lading.errors import ConflictError
 from lading.oci.digest import Digest
-from lading.registry.session import Repository
+
+if TYPE_CHECKING:
+    from lading.registry.session import Repository
 
 __all__ = ["ANY_TAG", "TagPolicy", "content_tag"]
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lading.errors import ConflictError, NotFoundError
 from lading.http.origin import Origin
@@ -24,7 +23,10 @@ from lading.registry.memory import NOTHING, Memory
 from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.progress import SILENT, Outcome, Progress
 from lading.registry.session import Repository
-from lading.registry.upload import upload
+from lading.registry.threads import Threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["Job", "Pushed", "Pusher"]
 
@@ -114,13 +116,13 @@ class Pusher:
         have the same tag.
         """
         _check_tags(jobs)
-        with ThreadPoolExecutor(_BLOBS) as pool:
+        with Threads(_BLOBS) as pool:
             if len(jobs) == 1:
                 return [self._push(jobs[0], pool)]
-            with ThreadPoolExecutor(_IMAGES) as images:
+            with Threads(_IMAGES) as images:
                 return _all([images.submit(self._push, job, pool) for job in jobs])
 
-    def _push(self, job: Job, pool: ThreadPoolExecutor) -> Pushed:
+    def _push(self, job: Job, pool: Threads) -> Pushed:
         job.policy.check(job.tags, job.repository)
         missing, known = self._look(job)
         if self._dry_run:
@@ -154,9 +156,7 @@ class Pusher:
             known = manifests.head(repository, root.digest, push=push) is not None
         return missing, known
 
-    def _send(
-        self, job: Job, missing: Sequence[str], known: bool, pool: ThreadPoolExecutor
-    ) -> Pushed:
+    def _send(self, job: Job, missing: Sequence[str], known: bool, pool: Threads) -> Pushed:
         if known:
             data = read_document(job.content, job.root) if missing else b""
             self._tag(job, missing, data)
@@ -174,7 +174,7 @@ class Pusher:
             if number == 0:
                 referrers.record(job.repository, job.root, data, answer)
 
-    def _parts(self, job: Job, pool: ThreadPoolExecutor) -> tuple[Pushed, bytes]:
+    def _parts(self, job: Job, pool: Threads) -> tuple[Pushed, bytes]:
         """Sends everything below the root; returns the counts and the root's bytes."""
         parts = list(walk(job.content, job.root))
         data = parts[-1][1]
@@ -205,6 +205,8 @@ class Pusher:
         ), data
 
     def _blob(self, job: Job, descriptor: Descriptor) -> tuple[Outcome, int]:
+        from lading.registry.upload import upload
+
         repository = job.repository
         with self._lock:
             known = self._known[repository.origin, descriptor.digest]

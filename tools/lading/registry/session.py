@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lading.errors import DeniedError, LadingError, LimitError, UnreachableError
 from lading.http import redirects
@@ -17,10 +18,13 @@ from lading.http.origin import Origin
 from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
 from lading.http.transport import Transport
 from lading.oci.reference import Reference
-from lading.registry import answers, credentials
-from lading.registry.auth import Access, Authenticator
+from lading.registry import answers
+from lading.registry.access import Access
 from lading.registry.caps import MAX_TOKEN_BYTES
-from lading.registry.credentials import Credential, Credentials
+
+if TYPE_CHECKING:
+    from lading.registry.auth import Authenticator
+    from lading.registry.credentials import Credential, Credentials
 
 __all__ = ["Repository", "Session"]
 
@@ -44,7 +48,7 @@ class Session:
         self,
         *,
         limits: Limits | None = None,
-        find: Credentials = credentials.find,
+        find: Credentials | None = None,
         realms: Iterable[str] = (),
         insecure: bool = False,
         ca_file: str = "",
@@ -54,8 +58,9 @@ class Session:
         self.limits = limits or Limits()
         self.budget = Budget(self.limits, sleep)
         self.transport = Transport(self.limits, user_agent=USER_AGENT, ca_file=ca_file, trace=trace)
-        allowed = [Origin.split(realm)[0] for realm in realms]
-        self._auth = Authenticator(find, allowed, self._token)
+        self._find = find
+        self._realms = [Origin.split(realm)[0] for realm in realms]
+        self._auth: Authenticator | None = None
         self._insecure = insecure
         self._origins: dict[str, Origin] = {}
         self._settled: set[Origin] = set()
@@ -126,7 +131,7 @@ class Session:
                 self._settled.add(access.origin)
             if response.status == 401 and own and not authenticated:
                 headers = response.headers("WWW-Authenticate")
-                if self._auth.challenged(access, headers, used):
+                if self._authenticator().challenged(access, headers, used):
                     authenticated = True
                     response.close()
                     continue
@@ -145,7 +150,8 @@ class Session:
         """
         response, used = self._one(access, request)
         if response.status == 401:
-            self._auth.challenged(access, response.headers("WWW-Authenticate"), used)
+            headers = response.headers("WWW-Authenticate")
+            self._authenticator().challenged(access, headers, used)
         return response
 
     def turn(self, *what: object) -> threading.Lock:
@@ -176,11 +182,22 @@ class Session:
         return response, used
 
     def _one(self, access: Access, request: Request) -> tuple[Response, str]:
-        used = self._auth.header(access)
+        used = self._auth.header(access) if self._auth else ""
         headers: Mapping[str, str] = request.headers
         if used:
             headers = {**headers, "Authorization": used}
         return self.transport.send(replace(request, headers=headers)), used
+
+    def _authenticator(self) -> Authenticator:
+        """Who knows what to answer a challenge with, from the first challenge on."""
+        from lading.registry import credentials
+        from lading.registry.auth import Authenticator
+
+        with self._lock:
+            if self._auth is None:
+                find = self._find or credentials.find
+                self._auth = Authenticator(find, self._realms, self._token)
+            return self._auth
 
     def _try_tls(self, access: Access) -> bool:
         """Turns to HTTPS on loopback, where plain HTTP is tried first; never the other way.
