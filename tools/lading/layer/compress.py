@@ -34,9 +34,10 @@ _MEDIA_SUFFIX = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}
 COMPRESSIONS = tuple(_LEVELS)
 PROFILES = ("fast", "small", "smallest")
 
-# A frame is stored when samples of it do not shrink below 31/32 of their size.
-_SAMPLE = 4096
-_SAMPLES = 4
+# A frame is stored when samples of it shrink by less than a sixteenth.
+_SAMPLE = 2048
+_SAMPLES = 8
+_SAVED = _SAMPLES * _SAMPLE // 16
 
 
 class Compression:
@@ -121,15 +122,17 @@ def _zstd(level: int, *, small_tables: bool) -> Compress:
 def _is_dense(frame: Bytes) -> bool:
     """Whether samples at fixed places of `frame` hardly compress: encrypted or packed already.
 
-    Trying all of such a frame takes libdeflate as long as text does and gains nothing.
+    Trying all of such a frame takes libdeflate longer than text does and gains next to nothing.
     """
     size = len(frame)
     if size < 4 * _SAMPLES * _SAMPLE:
         return False
     from deflate import deflate_compress
 
+    left = _SAVED
     step = size // _SAMPLES
     for start in range(step // 2, size, step):
-        if len(deflate_compress(frame[start : start + _SAMPLE], 1)) < _SAMPLE * 31 // 32:
+        left -= _SAMPLE - len(deflate_compress(frame[start : start + _SAMPLE], 1))
+        if left < 0:
             return False
     return True
