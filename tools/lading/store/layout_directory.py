@@ -34,7 +34,9 @@ class Layout:
 
     def __init__(self, directory: Path, *, follow_links: bool = False) -> None:
         self.directory = directory
-        self._flags = os.O_RDONLY | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
+        # A pipe in place of a file is not waited for.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        self._flags = flags | (0 if follow_links else os.O_NOFOLLOW)
         marker = directory / layout.MARKER_FILE
         layout.check_marker(self._read(marker), what=str(marker))
 

@@ -192,7 +192,7 @@ def _update(directory: Path, temporary: Path, change: Callable[[LayoutIndex], La
 def _holds(path: Path, descriptor: Descriptor) -> bool:
     """Whether `path` is a regular file with exactly the content described."""
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return False
     with os.fdopen(number, "rb") as file:

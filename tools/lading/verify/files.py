@@ -44,7 +44,8 @@ class DirectoryFiles:
 
     def __init__(self, directory: Path, found: Findings, *, follow_links: bool) -> None:
         self.names: dict[str, Path] = {}
-        self._flags = os.O_RDONLY | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        self._flags = flags | (0 if follow_links else os.O_NOFOLLOW)
         # A link may lead to a directory above it: each is entered once.
         entered = {_identity(directory.stat())}
         for place, directories, files in os.walk(directory, followlinks=follow_links):

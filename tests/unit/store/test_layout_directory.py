@@ -1,0 +1,70 @@
+"""Layouts whose files are not what they should be are refused, and nobody waits for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lading.errors import LadingError
+from lading.oci import layout
+from lading.oci.descriptor import Descriptor
+from lading.store import layouts
+from lading.store.layout_directory import Layout
+from tests.unit.store import tiny
+
+
+@pytest.fixture
+def root() -> Descriptor:
+    return tiny.image(tiny.MemoryContent(), [tiny.layer({"a": b"x"})])
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    content = tiny.MemoryContent()
+    image = tiny.image(content, [tiny.layer({"a": b"x"})])
+    layouts.write(tmp_path / "layout", image, content, ["v1"])
+    return tmp_path / "layout"
+
+
+_ODD: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a directory": os.mkdir,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to another file": lambda path: path.symlink_to("/etc/hostname"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+}
+
+
+def _read(directory: Path, root: Descriptor) -> bytes:
+    found = Layout(directory)
+    found.index()
+    with found.open(root) as stream:
+        return stream.read()
+
+
+@pytest.mark.parametrize("odd", _ODD)
+@pytest.mark.parametrize("name", [layout.MARKER_FILE, layout.INDEX_FILE, "blob"])
+def test_what_is_no_file_is_refused_at_once(
+    directory: Path, root: Descriptor, name: str, odd: str
+) -> None:
+    path = directory / (layout.blob_name(root.digest) if name == "blob" else name)
+    path.unlink()
+    _ODD[odd](path)
+    with pytest.raises(LadingError, match=path.name):
+        _read(directory, root)
+
+
+@pytest.mark.parametrize("odd", ["a pipe", "a device", "a link to itself"])
+def test_a_blob_that_is_no_file_is_written_anew(
+    directory: Path, root: Descriptor, odd: str
+) -> None:
+    path = directory / layout.blob_name(root.digest)
+    path.unlink()
+    _ODD[odd](path)
+    content = tiny.MemoryContent()
+    layouts.write(directory, tiny.image(content, [tiny.layer({"a": b"x"})]), content, ["v1"])
+    assert not path.is_symlink()
+    assert _read(directory, root) == content.blobs[root.digest]
