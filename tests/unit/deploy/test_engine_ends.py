@@ -81,6 +81,18 @@ def test_a_multi_deploy_ends_the_service_it_started(
     assert _all_ended(services)
 
 
+def test_a_multi_deploy_loads_into_the_engine_that_is_asked_for(
+    tmp_path: Path, services: Callable[[], list[int]]
+) -> None:
+    operation = specs.operation(
+        IMAGE, tmp_path, kind="load", repository="app", tags=["v1"], daemon="docker"
+    )
+    flags = specs.write(tmp_path, {"label": "//:all", "operations": [operation]})
+    with pytest.raises(EngineError, match=r"(?i)podman"):
+        multi_deploy.main([*flags, "--daemon=podman"])
+    assert _all_ended(services)
+
+
 def test_a_cleanup_ends_the_services_it_started(
     tmp_path: Path, services: Callable[[], list[int]]
 ) -> None:

@@ -99,6 +99,11 @@ def test_without_any_variable_the_fix_says_how_to_get_some() -> None:
         render("{{.X}}", {}, what="tag")
 
 
+def test_a_key_of_the_workspace_status_says_who_has_to_print_it() -> None:
+    with pytest.raises(InputError, match="have --workspace_status_command print STABLE_COMMIT"):
+        render("{{.STABLE_COMMIT}}", {"BUILD_USER": "me"}, what="//:push, tag")
+
+
 def test_a_branch_that_is_not_taken_is_not_evaluated() -> None:
     assert render("{{if false}}{{.NOPE}}{{end}}", VARIABLES, what="tag") == ""
 

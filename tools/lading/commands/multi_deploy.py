@@ -20,6 +20,7 @@ from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.commands.usage import count
+from lading.engine import ENGINES
 from lading.errors import UsageError
 from lading.oci.content import Content
 from lading.oci.reference import check_repository
@@ -59,6 +60,9 @@ def _flags() -> flags.FlagValues:
     )
     flags.define_string(
         "chunk", "0", "Send blobs in chunks of so many bytes (4M); 0: whole.", flag_values=values
+    )
+    flags.define_enum(
+        "daemon", None, ENGINES, "Engine, in place of each target's.", flag_values=values
     )
     flags.define_string(
         "host", "", "Address of the engine: unix:///path or tcp://host:port.", flag_values=values
@@ -160,7 +164,7 @@ def _load(operations: list[_Operation], values: flags.FlagValues) -> None:
     from lading.commands.load import load
 
     for operation in operations:
-        loaded = load(operation.image, operation.content, host=values.host)
+        loaded = load(operation.image, operation.content, daemon=values.daemon, host=values.host)
         operation.report = {
             "destination": loaded.engine,
             **{key: item for key, item in loaded.to_json().items() if key != "engine"},

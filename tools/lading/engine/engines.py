@@ -6,12 +6,11 @@ import os
 import shutil
 from collections.abc import Mapping
 
+from lading.engine import ENGINES
 from lading.engine.engine import Engine
 from lading.errors import UsageError
 
 __all__ = ["ENGINES", "connect", "present"]
-
-ENGINES = ("docker", "podman", "containerd")
 
 
 def connect(name: str, *, host: str = "") -> Engine:

@@ -250,7 +250,10 @@ def _refuse_missing(value: Any, variables: Mapping[str, Any]) -> None:
     else:
         known = [f".{name}" for name in sorted(variables) if name != "$"]
     if value.name.startswith(".STABLE_"):
-        known.append("what a --workspace_status_command prints")
+        raise _TemplateError(
+            f"{value.name} is unknown",
+            f"have --workspace_status_command print {value.name[1:]}; there are {', '.join(known)}",
+        )
     raise _TemplateError(
         f"{value.name} is unknown",
         f"there are {', '.join(known)}"
