@@ -134,6 +134,14 @@ def test_picked_files_are_sorted_owned_by_root_and_without_time(tmp_path: Path) 
     assert entries[3].linkname == "b/one"
 
 
+def test_all_files_are_picked_with_the_directory_that_holds_them(tmp_path: Path) -> None:
+    package = deb(tmp_path, {"": None, "a": b"1"})
+    output = tmp_path / "out.tar"
+    deb_files.run(Request([f"--deb={package}", f"--output={output}", "--path=/"]))
+    with tarfile.open(output) as archive:
+        assert archive.getnames() == [".", "a"]
+
+
 def test_a_path_that_is_not_there_is_named_and_nothing_written(tmp_path: Path) -> None:
     package = deb(tmp_path, {"b/two": b"2"})
     output = tmp_path / "out.tar"

@@ -38,7 +38,7 @@ def run(request: worker.Request) -> None:
 
 def _header(member: Member) -> tarfile.TarInfo:
     """Owned by root, dated at the epoch: what TarInfo starts with."""
-    header = tarfile.TarInfo(member.path.lstrip("/"))
+    header = tarfile.TarInfo(member.path.lstrip("/") or ".")
     header.type = _TYPES[member.kind]
     header.mode = member.mode
     header.size = len(member.data)
