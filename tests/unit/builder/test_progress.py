@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 from lading.builder.buildah import Steps
 from lading.builder.dockerfile import parse
 from lading.builder.failure import BuildError, failure
-from lading.builder.progress import STATUSES, Event, Tail
+from lading.builder.progress import Event, Status, Tail
 from lading.builder.rawjson import RawJson
 from lading.errors import EngineError, StorageError
 
@@ -26,7 +27,7 @@ def _read(name: str) -> tuple[RawJson, list[Event]]:
 
 def test_a_build_that_works() -> None:
     _, events = _read("works.rawjson")
-    assert {event.status for event in events} <= set(STATUSES)
+    assert {event.status for event in events} <= set(get_args(Status))
     output = [event.text for event in events if event.status == "output"]
     assert sorted(output) == ["err", "one", "three", "two"]
     steps = {event.name for event in events if event.status == "done"}

@@ -12,19 +12,20 @@ import json
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["STATUSES", "Event", "Tail"]
+__all__ = ["Event", "Status", "Tail"]
 
 #: `started`, `cached`, `done` and `error` are about a step; `progress` about bytes of one, `output`
 #: is a line of its program, `warning` and `info` are about the build.
-STATUSES = ("started", "progress", "output", "cached", "done", "error", "warning", "info")
+Status = Literal["started", "progress", "output", "cached", "done", "error", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event. `current` and `total` are bytes; -1 where that is not known."""
 
-    status: str
+    status: Status
     id: str = ""
     name: str = ""
     text: str = ""

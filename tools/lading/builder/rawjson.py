@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from lading.builder.progress import Event
+from lading.builder.progress import Event, Status
 
 __all__ = ["RawJson"]
 
@@ -83,10 +83,10 @@ class RawJson:
         key = str(vertex.get("digest", ""))
         name = self._names[key] = str(vertex.get("name", ""))
         error = str(vertex.get("error") or "")
-        state = "started" if vertex.get("started") else ""
+        state: Status | None = "started" if vertex.get("started") else None
         if vertex.get("completed"):
             state = "error" if error else "cached" if vertex.get("cached") else "done"
-        if not state or self._states.get(key) == state:
+        if state is None or self._states.get(key) == state:
             return
         # A step may be looked at several times; begun again after it was done is no news.
         if state == "started" and key in self._states:
