@@ -38,10 +38,10 @@ _OURS = [
     ("zstd", "fast"),
     ("zstd", "small"),
 ]
-#: A layer of more bytes is not read again, to see what it holds.
-_CHECKED = 4 << 30
-#: A layer of less is all overhead; the limit of what compression allows says nothing.
-_LARGE = 1 << 20
+#: Bytes of trees whose layers are checked; of more, it takes long and they are nothing but zeros.
+_CHECKED = range(4 << 30)
+#: Bytes of trees that have a limit worth telling; of less, all is overhead.
+_LIMITED = range(1 << 20, 4 << 30)
 
 
 @dataclass
@@ -67,7 +67,7 @@ def _run(tool: Tool, tree: Tree, runs: _Runs, directory: str | None, *, counted:
             runs.cpu.append(spent.cpu)
             runs.size = tool.blob(scratch).stat().st_size
             runs.peak = max(runs.peak, spent.peak)
-        elif tree.bytes < _CHECKED and not check(tree, tool.blob(scratch), tool.prefix):
+        elif tree.bytes in _CHECKED and not check(tree, tool.blob(scratch), tool.prefix):
             _refuse(tool, runs, "made a layer of other files")
 
 
@@ -88,7 +88,7 @@ def _measure(
             if not runs[tool.name].failed and (not tool.slow or number < 2):
                 _run(tool, tree, runs[tool.name], directory, counted=number > 0)
         for choice, found in limits.items():
-            if number and tree.bytes >= _LARGE:
+            if number and tree.bytes in _LIMITED:
                 with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=directory) as name:
                     found.append(limit(tree, *choice, Path(name)))
     return runs, limits
@@ -157,7 +157,7 @@ def _case(case: str, tree: Tree, made_of: str, options: argparse.Namespace) -> N
             tools += peers(tree, [name for name in options.peers.split(",") if name])
         runs, limits = _measure(tools, tree, options.rounds, options.scratch)
         _print_tools(tools, runs)
-        if tree.bytes >= _LARGE:
+        if tree.bytes in _LIMITED:
             _print_limits(limits, runs)
     if case == "c":
         print("\n| | median, ms | p95, ms | asked, ms |\n|---|---|---|---|")
