@@ -223,6 +223,17 @@ def test_wrong_content_is_never_stored(
     assert str(layer) not in repository.blobs
 
 
+def test_the_largest_blob_is_begun_first(
+    session: Session, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lading.registry.push._BLOBS", 1)
+    _push(session, server, images.manifest(2000, 30_000, 1000, 20_000), "latest")
+    sizes = [len(item.body) for item in server.log if "/blobs/uploads/" in item.target]
+    sent = [size for size in sizes if size]
+    assert sent[:3] == [30_000, 20_000, 2000]
+    assert sent == sorted(sent, reverse=True)
+
+
 def test_file_of_another_size_is_refused_before_it_is_sent(
     session: Session, server: Server, tmp_path: Path
 ) -> None:

@@ -179,11 +179,10 @@ class Pusher:
         parts = list(walk(job.content, job.root))
         data = parts[-1][1]
         assert data is not None
-        waiting = [
-            pool.submit(self._blob, job, descriptor)
-            for descriptor, document in parts
-            if document is None
-        ]
+        leaves = [descriptor for descriptor, document in parts if document is None]
+        # The largest first: begun last, it would be under way alone for a while.
+        leaves.sort(key=lambda leaf: leaf.size, reverse=True)
+        waiting = [pool.submit(self._blob, job, leaf) for leaf in leaves]
         outcomes = _all(waiting)
         sizes = [size for outcome, size in outcomes if outcome == "sent"]
         for descriptor, document in parts[:-1]:
