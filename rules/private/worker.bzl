@@ -2,10 +2,11 @@
 
 # https://bazel.build/remote/creating: the tools speak the JSON protocol, serve many requests at
 # once, and end one that is cancelled; without workers (remote execution, sandboxes) they run once
-# per action. With --worker_sandboxing a worker serves one request at a time: threads of a process
-# cannot have directories of their own.
+# per action. With --worker_sandboxing alone a worker serves one request at a time; with
+# --experimental_worker_multiplex_sandboxing each request runs in a directory of its own.
 EXECUTION_REQUIREMENTS = {
     "requires-worker-protocol": "json",
+    "supports-multiplex-sandboxing": "1",
     "supports-multiplex-workers": "1",
     "supports-worker-cancellation": "1",
     "supports-workers": "1",

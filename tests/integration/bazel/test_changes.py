@@ -25,6 +25,7 @@ load("@lading//rules:defs.bzl", "image_layer")
 
 filegroup(name = "files", srcs = glob(["files/**"]))
 image_layer(name = "layer", srcs = {"/srv/": ":files"})
+image_layer(name = "other", srcs = {"/opt/": ":files"})
 image_layer(name = "slow", srcs = {"/srv/slow": "slow.txt"})
 """
 
@@ -77,6 +78,28 @@ def test_changes_give_the_bytes_of_a_clean_build(shop: NestedBazel) -> None:
         assert _built(shop, "--strategy=LayerTar=local") == in_worker
         seen.add(in_worker[0])
     assert len(seen) == len(changes)
+
+
+def test_one_worker_serves_layers_in_sandboxes_at_once(shop: NestedBazel) -> None:
+    outputs = Path(shop.run("info", "bazel-bin").stdout.strip())
+    names = ["layer.tar.gz", "other.tar.gz"]
+
+    def build(*options: str) -> list[bytes]:
+        for name in names:
+            (outputs / name).unlink(missing_ok=True)
+        built = shop.run("build", *options, "//:layer", "//:other")
+        assert built.returncode == 0, built.stderr
+        return [(outputs / name).read_bytes() for name in names]
+
+    sandboxed = ["--experimental_worker_multiplex_sandboxing", "--strategy=LayerTar=worker"]
+    before = build(*sandboxed)
+    (shop.directory / "files/f30").write_bytes(b"changed")
+    after = build(*sandboxed)
+    assert after == build("--strategy=LayerTar=local")
+    assert after != before
+    # Bazel has them in the directory of the one worker, one for each request at a time.
+    sandboxes = list((shop.output_base / "bazel-workers").glob("LayerTar-multiplex-*/*/__sandbox"))
+    assert [len(list(directory.iterdir())) for directory in sandboxes] == [2]
 
 
 def test_an_interrupted_build_leaves_nothing(shop: NestedBazel) -> None:

@@ -7,8 +7,10 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,14 +44,33 @@ class _Worker:
         self.process.stdin.write(text.encode() + b"\n")
         self.process.stdin.flush()
 
-    def request(self, number: int, name: str, *lines: str, flags: list[str] | None = None) -> None:
-        """Asks for a layer of `lines`, whose files Bazel knows the digests of."""
+    def request(
+        self,
+        number: int,
+        name: str,
+        *lines: str,
+        flags: list[str] | None = None,
+        sandbox: str = "",
+    ) -> None:
+        """Asks for a layer of `lines`, whose files Bazel knows the digests of.
+
+        Those are digests of files in the worker's directory, whatever `sandbox` has.
+        """
         paths = [line.split("\t")[2] for line in lines if line[0] == "F"]
         inputs = [
             {"path": path, "digest": hashlib.sha256(self._read(path)).hexdigest()} for path in paths
         ]
         arguments = [f"--output=out/{name}", f"--metadata=out/{name}.json", *(flags or []), *lines]
-        self.send({"requestId": number, "arguments": arguments, "inputs": inputs})
+        message = {"requestId": number, "arguments": arguments, "inputs": inputs}
+        self.send(message | ({"sandboxDir": sandbox} if sandbox else {}))
+
+    def sandbox(self, name: str, *files: str) -> Path:
+        """A directory for one request, with links to `files`, as Bazel makes it."""
+        sandbox = self.directory / name
+        (sandbox / "out").mkdir(parents=True)
+        for file in files:
+            (sandbox / file).symlink_to(self.directory / file)
+        return sandbox
 
     def _read(self, path: str) -> bytes:
         file = self.directory / path
@@ -63,17 +84,18 @@ class _Worker:
     def outputs(self) -> set[str]:
         return set(os.listdir(self.out))
 
-    def wait_for_bytes(self) -> None:
+    def wait_for_bytes(self, out: Path | None = None) -> None:
         """Until some of an output is written, which has no name before it is complete."""
         deadline = time.monotonic() + 60
-        while not any(map(self._is_being_written, os.listdir(f"/proc/{self.process.pid}/fd"))):
+        descriptors = f"/proc/{self.process.pid}/fd"
+        while not any(self._is_written(fd, out or self.out) for fd in os.listdir(descriptors)):
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
-    def _is_being_written(self, fd: str) -> bool:
+    def _is_written(self, fd: str, out: Path) -> bool:
         path = f"/proc/{self.process.pid}/fd/{fd}"
         try:
-            return str(self.out) in os.readlink(path) and os.stat(path).st_size > 0
+            return str(out) in os.readlink(path) and os.stat(path).st_size > 0
         except OSError:
             return False
 
@@ -192,6 +214,66 @@ def test_a_change_gives_the_bytes_of_a_new_worker(worker: _Worker, tmp_path: Pat
     assert worker.response()["exitCode"] == 0
     assert (worker.out / "layer").read_bytes() == (worker.out / "new").read_bytes()
     assert (worker.out / "layer.json").read_bytes() == (worker.out / "new.json").read_bytes()
+
+
+def test_requests_run_side_by_side_in_sandboxes(worker: _Worker) -> None:
+    large = worker.sandbox("sandbox/1/main")
+    _big(worker)
+    (worker.directory / "big").rename(large / "file")
+    small = worker.sandbox("sandbox/2/main")
+    (small / "file").write_bytes(b"small")
+    (worker.directory / "file").write_bytes(b"of the worker itself")
+    parameters = large / "arguments"
+    parameters.write_text("\n".join([*_SLOW, "--output=out/layer", "--metadata=out/layer.json"]))
+    arguments = ["@arguments", "F\t/file\tfile", f"--mtree={_MTREE}"]
+    worker.send({"requestId": 1, "arguments": arguments, "sandboxDir": "sandbox/1/main"})
+    worker.wait_for_bytes(large / "out")
+    worker.request(2, "layer", "F\t/file\tfile", sandbox="sandbox/2/main")
+    answers = [worker.response(), worker.response()]
+    assert answers == [
+        {"exitCode": 0, "output": "", "requestId": 2},
+        {"exitCode": 0, "output": "", "requestId": 1},
+    ]
+    sizes = [_size_of_file(sandbox / "out/layer") for sandbox in (large, small)]
+    assert sizes == [(large / "file").stat().st_size, len(b"small")]
+    assert (large / _MTREE).exists()
+    assert worker.outputs() == set()
+    assert worker.is_healthy()
+
+
+_MTREE = "out/layer.mtree"
+
+
+def _size_of_file(layer: Path) -> int:
+    with tarfile.open(layer) as archive:
+        return archive.getmember("file").size
+
+
+def test_what_was_built_in_one_sandbox_is_known_in_the_next(worker: _Worker) -> None:
+    names = [f"f{number:02}" for number in range(40)]
+    for number, name in enumerate(names):
+        data = random.Random(number).randbytes(150_000)
+        (worker.directory / name).write_bytes(data)
+    lines = [f"F\t/{name}\t{name}" for name in names]
+    first = worker.sandbox("sandbox/1/main", *names)
+    worker.request(1, "layer", *lines, sandbox="sandbox/1/main")
+    assert worker.response()["exitCode"] == 0
+    # Bazel moves outputs to where they belong, and deletes the sandbox.
+    moved = (first / "out/layer").rename(worker.out / "layer")
+    shutil.rmtree(first)
+    # With nothing in it that could be read.
+    second = worker.sandbox("sandbox/2/main")
+    worker.request(2, "layer", *lines, sandbox="sandbox/2/main")
+    assert worker.response() == {"exitCode": 0, "output": "", "requestId": 2}
+    assert (second / "out/layer").read_bytes() == moved.read_bytes()
+
+
+def test_a_sandbox_that_is_gone_fails_its_own_request(worker: _Worker) -> None:
+    worker.request(1, "layer", "E\t/x", sandbox="sandbox/gone")
+    answer = worker.response()
+    assert answer["exitCode"] != 0
+    assert "sandbox/gone" in answer["output"]
+    assert worker.is_healthy()
 
 
 def test_a_vanished_file(worker: _Worker) -> None:

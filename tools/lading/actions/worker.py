@@ -30,14 +30,18 @@ class Request:
     """One run of an action.
 
     `inputs` maps each input's path to Bazel's digest of it, as an opaque text, or is None when
-    run without a worker. `checkpoint` raises Cancelled once the result is not wanted any more.
+    run without a worker. All paths are relative to `sandbox`, a directory that the request runs
+    in, or empty. `checkpoint` raises Cancelled once the result is not wanted any more.
     """
 
-    __slots__ = ("_cancelled", "arguments", "inputs")
+    __slots__ = ("_cancelled", "arguments", "inputs", "sandbox")
 
-    def __init__(self, arguments: list[str], inputs: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: list[str], inputs: Mapping[str, str] | None = None, sandbox: str = ""
+    ) -> None:
         self.arguments = arguments
         self.inputs = inputs
+        self.sandbox = sandbox
         self._cancelled = False
 
     def cancel(self) -> None:
@@ -131,6 +135,7 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
             request = Request(
                 message.get("arguments", []),
                 {item["path"]: item.get("digest", "") for item in message.get("inputs", [])},
+                message.get("sandboxDir", ""),
             )
         except (
             ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError,
@@ -158,9 +163,14 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
 def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:
     """(exit code, output) of one request; only Cancelled gets through."""
     try:
-        if any(argument.startswith("@") for argument in request.arguments):
-            request.arguments = _expand(request.arguments)
-        run(request)
+        if request.sandbox:
+            from lading.actions.sandbox import inside
+
+            with inside(request.sandbox):
+                request.checkpoint()
+                _expand_and_run(run, request)
+        else:
+            _expand_and_run(run, request)
     except LadingError as failure:
         return failure.exit_code, f"{failure}\n"
     except Cancelled:
@@ -172,6 +182,12 @@ def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:
 
         return 1, traceback.format_exc()
     return 0, ""
+
+
+def _expand_and_run(run: Callable[[Request], None], request: Request) -> None:
+    if any(argument.startswith("@") for argument in request.arguments):
+        request.arguments = _expand(request.arguments)
+    run(request)
 
 
 def _expand(arguments: list[str]) -> list[str]:
