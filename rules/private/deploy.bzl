@@ -111,22 +111,17 @@ def operation_of(ctx, spec, image, known = {}):
         image = image,
         kind = spec.kind,
         label = label_text(ctx.label),
-        referrers = spec.referrers + (_soci_indexes(image) if spec.kind == "push" else []),
+        referrers = spec.referrers + (_soci_index(image) if spec.kind == "push" else []),
         settings = spec.settings,
         status_files = spec.status_files,
         strategy = spec.strategy,
         tag_file = spec.tag_file,
     )
 
-def _soci_indexes(image):
-    """What soci-snapshotter looks for beside the image; one that images share is there once."""
-    manifests = [image] if hasattr(image, "config") else image.manifests
-    found = {}
-    for manifest in manifests:
-        soci = getattr(manifest, "soci", None)
-        if soci:
-            found[soci.descriptor] = soci
-    return found.values()
+def _soci_index(image):
+    """What soci-snapshotter looks for beside the image. An image index lists its own."""
+    soci = getattr(image, "soci", None)
+    return [soci] if soci else []
 
 def image_info(target):
     """The provider that describes the image of `target`."""
@@ -243,17 +238,20 @@ def _image(ctx, info, lazy):
         return _manifest(ctx, info, lazy)
     files = [info.descriptor, info.index]
     inputs = []
-    manifests = []
-    for manifest in info.manifests:
-        value, more_files, more_inputs = _manifest(ctx, manifest, lazy)
-        manifests.append(value)
-        files += more_files
-        inputs += more_inputs
+    parts = {"artifacts": [], "manifests": []}
+    for key, infos in {
+        "artifacts": [manifest.soci for manifest in info.manifests if getattr(manifest, "soci", None)],
+        "manifests": info.manifests,
+    }.items():
+        for part in infos:
+            value, more_files, more_inputs = _manifest(ctx, part, lazy)
+            parts[key].append(value)
+            files += more_files
+            inputs += more_inputs
     return {
         "descriptor": _place(ctx, info.descriptor),
         "index": _place(ctx, info.index),
-        "manifests": manifests,
-    }, files, inputs
+    } | {key: values for key, values in parts.items() if values}, files, inputs
 
 def _manifest(ctx, info, lazy):
     path = lambda file: _place(ctx, file)

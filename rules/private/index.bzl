@@ -3,7 +3,7 @@
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":checks.bzl", "check_keys")
 load(":labels.bzl", "label_text")
-load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups", "parts_of")
 load(":platforms.bzl", "platform_name")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "has_template", "status_files")
@@ -15,6 +15,9 @@ With `platforms`, each image in `manifests` is built once for each platform.
 
 Values of `annotations`, in the attribute and the file, may be templates as in `image_manifest`;
 `{{.base...}}` is the first image.
+
+SOCI indexes of the images are listed behind them, so they are in layouts and archives, and go where
+the index is copied.
 
 Output groups: `descriptor`, `digest`, `root_blob`, and made only when asked for, `oci_layout` and
 `oci_tarball`.
@@ -57,9 +60,12 @@ def _impl(ctx):
 
     args = action_args(ctx)
     args.add_all([manifest.descriptor for manifest in manifests], format_each = "--manifest_descriptor=%s")
+    indexed = [manifest for manifest in manifests if getattr(manifest, "soci", None)]
+    args.add_all(["--soci=%s\t%s" % (manifest.soci.descriptor.path, manifest.descriptor.path) for manifest in indexed])
     args.add_all(["--annotation=%s=%s" % pair for pair in ctx.attr.annotations.items()])
     args.add_all(ctx.files.annotations_file, format_each = "--annotations_file=%s")
     inputs = [manifest.descriptor for manifest in manifests] + ctx.files.annotations_file
+    inputs += [manifest.soci.descriptor for manifest in indexed]
     status = status_files(ctx, ctx.attr.annotations.values(), ctx.files.annotations_file)
     args.add_all(["--build_setting=%s=%s" % pair for pair in build_setting_values(ctx).items()])
     args.add_all(status, format_each = "--status_file=%s")
@@ -86,8 +92,9 @@ def _impl(ctx):
         progress_message = "Assembling image index %{label}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
-    documents = [index] + [file for manifest in manifests for file in (manifest.manifest, manifest.config)]
     info = ImageIndexInfo(descriptor = descriptor, digest = digest, index = index, manifests = manifests)
+    parts = parts_of(info)
+    documents = [index] + [file for part in parts for file in (part.manifest, part.config)]
     return [
         DefaultInfo(files = depset([index, digest])),
         info,
@@ -95,7 +102,7 @@ def _impl(ctx):
             descriptor = depset([descriptor]),
             digest = depset([digest]),
             root_blob = depset([index]),
-            **layout_output_groups(ctx, descriptor, documents, manifests)
+            **layout_output_groups(ctx, descriptor, documents, parts)
         ),
     ] + spec_providers(ctx, info)
 

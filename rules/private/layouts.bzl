@@ -29,26 +29,39 @@ def layout_output_groups(ctx, descriptor, documents, manifests):
         _write(ctx, format, output, descriptor, documents, manifests)
     return {format: depset([output]) for format, output in outputs.items()}
 
-def archive_of(ctx, info, names):
+def archive_of(ctx, info, names, platform):
     """Declares the action that writes an archive for `docker load`.
 
     Args:
         ctx: the context of a rule that has LAYOUT_ATTRS.
         info: ImageManifestInfo or ImageIndexInfo.
         names: list of strings, `repository:tag`: what the archive calls the image.
+        platform: string, `os/architecture[/variant]`: which image of an index is for those who read one.
 
     Returns:
-        File. For an index of several images the action fails and says so.
+        File.
     """
-    manifests = [info] if hasattr(info, "config") else info.manifests
+    manifests = [info] if hasattr(info, "config") else parts_of(info)
     documents = [] if hasattr(info, "config") else [info.index]
     for manifest in manifests:
         documents += [manifest.manifest, manifest.config]
     output = ctx.actions.declare_file(ctx.label.name + ".docker.tar")
-    _write(ctx, "docker_archive", output, info.descriptor, documents, manifests, names)
+    _write(ctx, "docker_archive", output, info.descriptor, documents, manifests, names, platform)
     return output
 
-def _write(ctx, format, output, descriptor, documents, manifests, names = []):
+def parts_of(index):
+    """What an index lists.
+
+    Args:
+        index: ImageIndexInfo.
+
+    Returns:
+        list of ImageManifestInfo: its images, and the SOCI indexes of those.
+    """
+    artifacts = [getattr(manifest, "soci", None) for manifest in index.manifests]
+    return index.manifests + [artifact for artifact in artifacts if artifact]
+
+def _write(ctx, format, output, descriptor, documents, manifests, names = [], platform = ""):
     layers = {}
     layouts = {}
     for manifest in manifests:
@@ -66,6 +79,8 @@ def _write(ctx, format, output, descriptor, documents, manifests, names = []):
         args.add("--blob=%s\t%s" % (layer.blob.path, layer.metadata.path))
     args.add_all(layouts.values(), format_each = "--layout=%s", expand_directories = False)
     args.add_all(names, format_each = "--name=%s")
+    if platform:
+        args.add("--platform=" + platform)
     ctx.actions.run(
         executable = ctx.executable._layout_tool,
         arguments = [args],

@@ -82,6 +82,34 @@ def test_soci_index_is_where_its_image_says(registry: str) -> None:
     assert len(data) == ztoc["size"]
 
 
+def test_soci_indexes_go_where_an_image_index_is_copied(registry: str, tmp_path: Path) -> None:
+    programs.need("skopeo")
+    launch("tests/integration/push/soci.both.push", f"--registry={registry}")
+
+    source = f"docker://{registry}/team/soci-both:v1"
+    copy = ["skopeo", "copy", "--src-tls-verify=false"]
+    programs.run([*copy, "--all", source, f"oci:{tmp_path}/all:v1"])
+    blobs = tmp_path / "all/blobs/sha256"
+    [root] = json.loads((tmp_path / "all/index.json").read_bytes())["manifests"]
+    listed = json.loads((blobs / _hex(root)).read_bytes())["manifests"]
+    images, artifacts = listed[:2], listed[2:]
+    for image, soci in zip(images, artifacts, strict=True):
+        manifest = json.loads((blobs / _hex(image)).read_bytes())
+        assert manifest["annotations"]["com.amazon.soci.index-digest"] == soci["digest"]
+        for ztoc in json.loads((blobs / _hex(soci)).read_bytes())["layers"]:
+            assert hashlib.sha256((blobs / _hex(ztoc)).read_bytes()).hexdigest() == _hex(ztoc)
+    # Who asks for a platform gets the image.
+    for image in images:
+        architecture = image["platform"]["architecture"]
+        arch = f"--override-arch={architecture}"
+        programs.run([*copy, arch, source, f"oci:{tmp_path}/{architecture}:v1"])
+        assert (tmp_path / architecture / "blobs/sha256" / _hex(image)).exists()
+
+
+def _hex(descriptor: dict[str, str]) -> str:
+    return descriptor["digest"].removeprefix("sha256:")
+
+
 def test_image_is_pushed_and_loaded_by_one_command(registry: str) -> None:
     with servers.docker_daemon() as host:
         result = launch(ALL, f"--registry={registry}", f"--host={host}")

@@ -99,7 +99,7 @@ class Bench:
         documents = [
             self.directory / f"{image}.{kind}.json"
             for image in images
-            for kind in ("manifest", "config", "index")
+            for kind in ("manifest", "config", "index", "soci.manifest", "soci.config")
         ]
         arguments = [f"--document={file}" for file in documents if file.exists()]
         arguments += [

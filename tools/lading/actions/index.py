@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from lading.actions import flags, values, worker
 from lading.errors import UsageError
-from lading.oci import document, index, manifest, media_types, parts
+from lading.oci import document, index, manifest, media_types, parts, soci_index
 
 __all__ = ["run"]
 
 _OUTPUTS = ("index", "descriptor", "digest")
 _SINGLE = ("label", "annotations_file", "subject", "base_manifest", "base_config", *_OUTPUTS)
-_REPEATED = ("manifest_descriptor", "annotation", "build_setting", "status_file")
+_REPEATED = ("manifest_descriptor", "soci", "annotation", "build_setting", "status_file")
 
 
 def run(request: worker.Request) -> None:
@@ -18,6 +18,7 @@ def run(request: worker.Request) -> None:
 
     Args:
         request: its arguments are `--manifest_descriptor=PATH` for each image in order,
+            `--soci=PATH<TAB>IMAGE` for the descriptors of a SOCI index and its image,
             `--annotation=K=V`, `--annotations_file=`, `--subject=`, `--build_setting=NAME=VALUE`,
             `--status_file=`, `--base_manifest=` and `--base_config=` for what `.base` is in
             templates, `--label=` for messages, and the outputs `--index=`,
@@ -41,6 +42,9 @@ def run(request: worker.Request) -> None:
     )
     data = index.assemble(
         manifests=[values.descriptor(path) for path in many["manifest_descriptor"]],
+        artifacts=[
+            soci_index.listed(*map(values.descriptor, pair.split("\t"))) for pair in many["soci"]
+        ],
         annotations=manifest.check_annotations(annotations, what=f"{what}, annotations"),
         subject=values.descriptor(one["subject"]) if "subject" in one else None,
         what=what,

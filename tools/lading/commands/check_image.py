@@ -19,8 +19,6 @@ from lading.commands.structure import Result
 from lading.commands.structure_config import Command
 from lading.errors import EngineError, InputError, NotFoundError, UsageError, visible
 from lading.layer.view import Opener, View
-from lading.oci import content as contents
-from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.store import image as images
 
@@ -67,7 +65,7 @@ def _results(subject: deploy.Deploy, runfiles: Path) -> Iterator[Result]:
     wanted = subject.extra.get("contract")
     if not configs and not wanted:
         return
-    for descriptor in _manifests(subject):
+    for descriptor in images.manifests(subject.built(), subject.root):
         image = images.read(subject.built(), descriptor)
         view = View([_opener(subject, layer) for layer in image.layers])
         value = json.loads(image.config_bytes)
@@ -82,12 +80,6 @@ def _results(subject: deploy.Deploy, runfiles: Path) -> Iterator[Result]:
     commands = [command for config in configs for command in config.commands]
     if commands:
         yield from _run(subject, commands)
-
-
-def _manifests(subject: deploy.Deploy) -> Iterator[Descriptor]:
-    for descriptor, _ in contents.walk(subject.built(), subject.root):
-        if descriptor.media_type in media_types.MANIFEST_TYPES:
-            yield descriptor
 
 
 def _opener(subject: deploy.Deploy, layer: Descriptor) -> Opener:

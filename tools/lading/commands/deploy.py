@@ -217,7 +217,7 @@ def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, P
     if "index" in image or "manifest" in image:
         own = runfiles / (image["index"] if "index" in image else image["manifest"])
         yield _descriptor(runfiles / image["descriptor"]).digest, own
-    for manifest in image.get("manifests", []):
+    for manifest in _parts(image):
         yield from _files(manifest, runfiles)
     if "config" in image:
         config = runfiles / image["config"]
@@ -234,7 +234,7 @@ def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, P
 
 def _outputs(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
     """The layers that a lazy target leaves where Bazel put them, if it did."""
-    for manifest in image.get("manifests", []):
+    for manifest in _parts(image):
         yield from _outputs(manifest, runfiles)
     for layer in image.get("layers", []):
         if "output" in layer:
@@ -244,7 +244,7 @@ def _outputs(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest,
 
 def _recipes(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
     """The recipes of compact layers."""
-    for manifest in image.get("manifests", []):
+    for manifest in _parts(image):
         yield from _recipes(manifest, runfiles)
     for layer in image.get("layers", []):
         if "recipe" in layer:
@@ -262,8 +262,13 @@ def _execution_root(output: Path) -> Path:
 
 def _sources(image: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
     yield from image.get("sources", [])
-    for manifest in image.get("manifests", []):
+    for manifest in _parts(image):
         yield from _sources(manifest)
+
+
+def _parts(image: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What an index lists: its images, and the artifacts that belong to them."""
+    return [*image.get("manifests", []), *image.get("artifacts", [])]
 
 
 def _descriptor(path: Path) -> Descriptor:

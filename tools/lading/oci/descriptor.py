@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lading.errors import CorruptError
+from lading.oci import media_types
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 
@@ -30,6 +31,11 @@ class Descriptor:
     platform: Platform | None = None
     artifact_type: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether an index lists this beside its images, for a tool that knows its type."""
+        return media_types.promote(self.artifact_type) not in ("", media_types.CONFIG)
 
     @staticmethod
     def of(media_type: str, data: bytes) -> Descriptor:

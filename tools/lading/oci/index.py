@@ -17,6 +17,7 @@ _REFERENCE = ("mediaType", "digest", "size")
 def assemble(
     *,
     manifests: Sequence[Mapping[str, Any]],
+    artifacts: Sequence[Mapping[str, Any]] = (),
     annotations: Mapping[str, str],
     subject: Mapping[str, Any] | None,
     what: str,
@@ -25,6 +26,7 @@ def assemble(
 
     Args:
         manifests: descriptors, with their platforms.
+        artifacts: descriptors of what belongs to these images, listed behind them.
         annotations: of the index itself.
         subject: descriptor of the manifest or index that this one refers to.
         what: names the target in an error.
@@ -52,7 +54,7 @@ def assemble(
     value: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": media_types.INDEX,
-        "manifests": [dict(descriptor) for descriptor in manifests],
+        "manifests": [dict(descriptor) for descriptor in (*manifests, *artifacts)],
     }
     if subject is not None:
         value["subject"] = {key: subject[key] for key in _REFERENCE}

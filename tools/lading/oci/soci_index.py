@@ -12,10 +12,11 @@ from typing import Any
 from lading.oci import document, manifest
 from lading.oci.parts import describe
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "listed"]
 
 _TYPE = "application/vnd.amazon.soci.index.v2+json"
 _CONFIG = b"{}"
+_IMAGE = "com.amazon.soci.image-manifest-digest"
 
 
 def assemble(ztocs: Sequence[Mapping[str, Any]], *, what: str) -> tuple[bytes, bytes, bytes, bytes]:
@@ -39,3 +40,18 @@ def assemble(ztocs: Sequence[Mapping[str, Any]], *, what: str) -> tuple[bytes, b
     )
     descriptor = manifest.descriptor(data, platform=None, artifact_type=_TYPE)
     return data, _CONFIG, document.dumps(descriptor), descriptor["digest"].encode()
+
+
+def listed(soci: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
+    """The descriptor of a SOCI index as an image index lists it, behind the image it is of.
+
+    It is as `soci convert` writes it, so whatever copies the image index takes it along.
+
+    Args:
+        soci: the index's descriptor.
+        image: descriptor of the image's manifest.
+    """
+    value = {**soci, "annotations": {_IMAGE: image["digest"]}}
+    if "platform" in image:
+        value["platform"] = image["platform"]
+    return value

@@ -112,7 +112,7 @@ def _check_platforms(manifests: Sequence[Descriptor], *, subject: str, found: Fi
             # One artifact or image alone needs no platform to be found.
             if len(images) > 1 and not item.artifact_type:
                 found.add("platform-missing", subject, f"{item.digest} has no platform")
-        elif platform.os != "unknown":
+        elif platform.os != "unknown" and not item.is_artifact:
             first = seen.setdefault(platform, item.digest)
             if first != item.digest:
                 found.add(

@@ -153,6 +153,9 @@ def _manifest(
         data = (directory / config.digest.hex).read_bytes()
         own = document.loads_object(data, what=f"the config of {what}")
     stated = descriptor.platform or Platform.from_json(own, what=f"the config of {what}")
+    if descriptor.is_artifact:
+        # What belongs to an image is no image for its platform, whatever the index says.
+        stated = Platform("unknown", "unknown")
     platform = {
         "os": stated.os,
         "architecture": stated.architecture,

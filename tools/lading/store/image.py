@@ -99,7 +99,7 @@ def choose(content: Content, root: Descriptor, platform: Platform | None) -> Des
 
 
 def manifests(content: Content, root: Descriptor) -> Iterator[Descriptor]:
-    """The manifest at `root`, or those of an index and of the indexes in it.
+    """The manifest at `root`, or those of images in an index and in the indexes in it.
 
     Raises NotFoundError or CorruptError.
     """
@@ -111,7 +111,7 @@ def manifests(content: Content, root: Descriptor) -> Iterator[Descriptor]:
     for item in contents.children(root.media_type, data, what=f"the index {root.digest}"):
         if item.media_type in media_types.INDEX_TYPES:
             yield from manifests(content, item)
-        elif item.media_type in media_types.MANIFEST_TYPES:
+        elif item.media_type in media_types.MANIFEST_TYPES and not item.is_artifact:
             yield item
 
 
