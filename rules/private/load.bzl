@@ -5,6 +5,7 @@ load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers", "image_info")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "archive_of")
 load(":names.bzl", "check_name", "check_registry", "check_repository", "check_tag")
+load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 
 _DOC = """`bazel run` loads the image into a container engine on this machine.
 
@@ -12,7 +13,8 @@ Of an index, the image for the engine's own platform is loaded. Nothing is ever 
 
 The output group `tarball` is an archive for `docker load` and `podman load`, made only when asked for.
 It has those names of the image that are known before the target runs: none that is a template, and
-none of `tag_file`.
+none of `tag_file`. That of an index has all of its images, as an OCI archive; a Docker that does not keep
+images in containerd loads the one for the target platform.
 """
 
 # What `image_load_spec` has too.
@@ -33,7 +35,7 @@ LOAD_ATTRS = {
     "tag_list": attr.string_list(doc = "More tags."),
 }
 
-_ATTRS = DEPLOY_ATTRS | LAYOUT_ATTRS | LOAD_ATTRS | {
+_ATTRS = DEPLOY_ATTRS | LAYOUT_ATTRS | LOAD_ATTRS | PLATFORM_ATTRS | {
     "_tool": attr.label(default = "//tools/lading/commands:load", cfg = "exec", executable = True),
 }
 
@@ -82,10 +84,10 @@ def _names(ctx, settings):
 
 def _impl(ctx):
     settings = load_settings(ctx)
+    platform = platform_name(target_platform(ctx))
+    archive = archive_of(ctx, image_info(ctx.attr.image), _names(ctx, settings), platform)
     return deploy_providers(ctx, ctx.attr._tool, "load", settings) + [
-        OutputGroupInfo(
-            tarball = depset([archive_of(ctx, image_info(ctx.attr.image), _names(ctx, settings))]),
-        ),
+        OutputGroupInfo(tarball = depset([archive])),
     ]
 
 image_load = rule(

@@ -117,6 +117,38 @@ def test_a_docker_archive_of_two_images_is_refused(bench: Bench) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("platform", "for_docker"), [("linux/arm64", "arm64"), ("linux/riscv64", "")]
+)
+def test_an_archive_of_an_index_has_all_images_and_docker_its_own(
+    bench: Bench, platform: str, for_docker: str
+) -> None:
+    names = ["registry.test/app:1", "app:2"]
+    flags = ["--format=docker_archive", f"--platform={platform}"]
+    flags += [f"--name={name}" for name in names]
+    tar = bench.layout("image.tar", "all", ["amd64", "arm64", "all"], LAYERS, *flags)
+    with tarfile.open(tar) as archive:
+        found = {item.name: archive.extractfile(item).read() for item in archive}  # type: ignore[union-attr]
+    root = bench.json("all.descriptor.json")
+    assert json.loads(found.pop("index.json"))["manifests"] == [
+        {
+            **root,
+            "annotations": {
+                "io.containerd.image.name": name,
+                "org.opencontainers.image.ref.name": tag,
+            },
+        }
+        for name, tag in zip(names, ["1", "2"], strict=True)
+    ]
+    entries = json.loads(found.pop("manifest.json", b"[]"))
+    configs = [bench.json(f"{for_docker}.manifest.json")["config"]["digest"]] if for_docker else []
+    assert [entry["Config"] for entry in entries] == [
+        f"blobs/{digest.replace(':', '/')}" for digest in configs
+    ]
+    assert [entry["RepoTags"] for entry in entries] == [names for _ in configs]
+    assert len(found) == 1 + 1 + 2 * 2 + 2
+
+
 @pytest.mark.parametrize("kind", ["oci_layout", "oci_tarball", "docker_archive"])
 def test_the_same_image_gives_the_same_bytes(bench: Bench, kind: str) -> None:
     arguments = ("amd64", ["amd64"], LAYERS, f"--format={kind}")

@@ -106,6 +106,18 @@ def test_an_image_that_is_there_is_only_named(daemon: Daemon, docker: Docker) ->
     assert (loaded.layers_sent, store.archives, len(store.names)) == (0, [], 1)
 
 
+def test_a_dry_run_asks_and_changes_nothing(daemon: Daemon, docker: Docker) -> None:
+    content, image = _image()
+    store = _Store(daemon, image)
+    loaded = docker.load(content, image.manifest, ["app:dev"], dry_run=True)
+    assert (loaded.names, loaded.id) == (("app:dev",), image.config.digest)
+    assert (loaded.layers_sent, loaded.bytes_sent) == (2, image.size)
+    daemon.on("GET", f"/images/{image.config.digest}/json", value=store.value())
+    loaded = docker.load(content, image.manifest, ["app:dev"], dry_run=True)
+    assert (loaded.layers_sent, loaded.bytes_sent) == (0, 0)
+    assert {method for method, _ in daemon.seen} == {"GET"}
+
+
 def test_layers_that_another_image_has_are_not_sent(daemon: Daemon, docker: Docker) -> None:
     content, image = _image()
     store = _Store(daemon, image)

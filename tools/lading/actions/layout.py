@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -24,10 +25,11 @@ from lading.errors import (
     NotFoundError,
     StorageError,
 )
-from lading.oci import document, layout, media_types
+from lading.oci import document, layout
 from lading.oci.content import FilesContent, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.oci.platform import Platform
 from lading.store import image, tarball
 from lading.store.tarball import Member
 
@@ -37,6 +39,16 @@ _FICLONE = 0x40049409
 _CHUNK = 1024 * 1024
 #: Copying waits for the disk as much as for the hash.
 _THREADS = 4
+#: The annotation in `index.json` by which containerd, and so Docker, and podman name an image.
+_CONTAINERD_NAME = "io.containerd.image.name"
+
+
+@dataclass(frozen=True, slots=True)
+class _Purpose:
+    """What an archive for `docker load` calls its image, and the platform it is for, if any."""
+
+    names: Sequence[str]
+    platform: str
 
 
 def run(request: worker.Request) -> None:
@@ -47,7 +59,8 @@ def run(request: worker.Request) -> None:
             `docker_archive`, `--output=PATH`, `--descriptor=PATH` of the image, `--document=PATH`
             for each index, manifest and config, `--blob=PATH<TAB>JSON` for each layer with its
             metadata or descriptor, `--layout=DIR` for each directory with more blobs, and
-            `--name=REPOSITORY:TAG`, repeatable, for what a docker archive calls the image.
+            `--name=REPOSITORY:TAG`, repeatable, for what a docker archive calls the image, and
+            `--platform=` for the image of an index that is Docker's.
 
     Raises:
         NotFoundError: a part of the image is not among the inputs.
@@ -56,7 +69,7 @@ def run(request: worker.Request) -> None:
     """
     one, many = flags.parse(
         request.arguments,
-        single=("format", "output", "descriptor"),
+        single=("format", "output", "descriptor", "platform"),
         repeated=("document", "blob", "layout", "name"),
     )
     write = _FORMATS.get(one.get("format", "oci_layout"))
@@ -70,12 +83,14 @@ def run(request: worker.Request) -> None:
     content = FilesContent(dict(chain(layouts, _documents(many["document"]), _blobs(many["blob"]))))
     output = Path(one["output"])
     try:
-        write(output, root, content, many["name"])
+        write(output, root, content, _Purpose(many["name"], one.get("platform", "")))
     except OSError as error:
         raise StorageError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
-def _write_layout(output: Path, root: Descriptor, content: FilesContent, _names: list[str]) -> None:
+def _write_layout(
+    output: Path, root: Descriptor, content: FilesContent, _purpose: _Purpose
+) -> None:
     parts = list(walk(content, root))
     for algorithm in {descriptor.digest.algorithm for descriptor, _ in parts}:
         (output / "blobs" / algorithm).mkdir(parents=True, exist_ok=True)
@@ -121,34 +136,68 @@ def _clone(source: BinaryIO, target: BinaryIO) -> bool:
 
 
 def _write_tarball(
-    output: Path, root: Descriptor, content: FilesContent, _names: list[str]
+    output: Path, root: Descriptor, content: FilesContent, _purpose: _Purpose
 ) -> None:
+    _write_tar(output, _layout_files(content, [root]), content)
+
+
+def _layout_files(
+    content: FilesContent, roots: Sequence[Descriptor], *more: Member
+) -> list[Member]:
+    """The files of a layout in a tar, `more` of them behind the first two; layers come last."""
     files = [
         _member(layout.MARKER_FILE, layout.MARKER),
-        _member(layout.INDEX_FILE, layout.LayoutIndex((root,)).dumps()),
+        _member(layout.INDEX_FILE, layout.LayoutIndex(tuple(roots)).dumps()),
+        *more,
     ]
     blobs = []
-    for descriptor, data in walk(content, root):
+    for descriptor, data in walk(content, roots[0]):
         name = layout.blob_name(descriptor.digest)
         if data is not None:
             files.append(_member(name, data))
         else:
             blobs.append(Member(name, descriptor.size, source=descriptor))
-    _write_tar(output, files + blobs, content)
+    return files + blobs
 
 
-def _write_archive(output: Path, root: Descriptor, content: FilesContent, names: list[str]) -> None:
-    manifests = [
-        descriptor
-        for descriptor, _ in walk(content, root)
-        if descriptor.media_type in media_types.MANIFEST_TYPES
-    ]
-    if len(manifests) != 1:
+def _write_archive(
+    output: Path, root: Descriptor, content: FilesContent, purpose: _Purpose
+) -> None:
+    manifests = list(image.manifests(content, root))
+    if len(manifests) == 1:
+        one = image.read(content, manifests[0])
+        _write_tar(output, tarball.members(one, purpose.names), content)
+    elif purpose.platform:
+        _write_index_archive(output, root, content, purpose)
+    else:
         raise InputError(
             f"a docker archive holds one image, and {root.digest} lists {len(manifests)}",
             fix="ask for the archive of one of its manifests, or for oci_tarball",
         )
-    _write_tar(output, tarball.members(image.read(content, manifests[0]), names), content)
+
+
+def _write_index_archive(
+    output: Path, root: Descriptor, content: FilesContent, purpose: _Purpose
+) -> None:
+    """All images of an index for those who read layouts, and the one for the platform for others.
+
+    Docker reads the layout where it keeps images in containerd, and `manifest.json` elsewhere.
+    """
+    roots = [_named(root, name) for name in purpose.names] or [root]
+    try:
+        one = image.read(content, root, Platform.parse(purpose.platform))
+    except NotFoundError:
+        # The index has none for that platform; what else is missing, the walk says.
+        files = _layout_files(content, roots)
+    else:
+        files = _layout_files(content, roots, tarball.docker_manifest(one, purpose.names))
+    _write_tar(output, files, content)
+
+
+def _named(root: Descriptor, name: str) -> Descriptor:
+    """`root` as `index.json` names it for containerd, Docker and podman, and by its tag."""
+    names = {_CONTAINERD_NAME: name, layout.REF_NAME: name.rpartition(":")[2]}
+    return replace(root, annotations={**root.annotations, **names})
 
 
 def _write_tar(output: Path, files: Sequence[Member], content: FilesContent) -> None:
@@ -186,7 +235,7 @@ def _descriptor(path: str) -> Descriptor:
     return Descriptor.from_json(document.loads_object(flags.read(path), what=path), what=path)
 
 
-_FORMATS: Mapping[str, Callable[[Path, Descriptor, FilesContent, list[str]], None]] = {
+_FORMATS: Mapping[str, Callable[[Path, Descriptor, FilesContent, _Purpose], None]] = {
     "oci_layout": _write_layout,
     "oci_tarball": _write_tarball,
     "docker_archive": _write_archive,

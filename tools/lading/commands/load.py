@@ -2,7 +2,7 @@
 
 Of an index, the image for the engine's own platform is loaded. Layers that the engine has are
 not sent. A name moves only when the engine has the complete image, and nothing is ever pulled.
-Prints one loaded reference a line.
+Prints one loaded reference a line; with --dry_run those that would be, and loads nothing.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def _flags() -> flags.FlagValues:
     flags.define_string(
         "platform", "", "Load the image for os/architecture[/variant].", flag_values=values
     )
+    flags.define_bool("dry_run", False, "Load nothing, say what would be.", flag_values=values)
     flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
     connection.define(values)
     remote.define(values)
@@ -63,8 +64,9 @@ def main(argv: Sequence[str]) -> int:
         daemon=values.daemon,
         host=values.host,
         platform=platform,
+        dry_run=values.dry_run,
     )
-    _report(image.label, loaded, as_json=values.json)
+    _report(image.label, loaded, dry_run=values.dry_run, as_json=values.json)
     return 0
 
 
@@ -77,6 +79,7 @@ def load(
     daemon: str | None = None,
     host: str = "",
     platform: Platform | None = None,
+    dry_run: bool = False,
 ) -> Loaded:
     """Loads an image of the build; what is given here wins over what its target says.
 
@@ -88,6 +91,7 @@ def load(
         daemon: the engine.
         host: address of the engine.
         platform: another one than the engine's own.
+        dry_run: ask the engine, but send and name nothing.
 
     Raises:
         UsageError: it has no name.
@@ -101,7 +105,9 @@ def load(
         contextlib.closing(engines.connect(name, host=host)) as engine,
         Meter(f"{image.label}: sent") as meter,
     ):
-        return engine.load(content, image.root, names, platform=platform, progress=meter)
+        return engine.load(
+            content, image.root, names, platform=platform, progress=meter, dry_run=dry_run
+        )
 
 
 def image_names(repository: str, tags: Sequence[str]) -> list[str]:
@@ -117,16 +123,15 @@ def image_names(repository: str, tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(image_name(name) for name in names))
 
 
-def _report(label: str, loaded: Loaded, *, as_json: bool) -> None:
+def _report(label: str, loaded: Loaded, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        value = {"label": label, **loaded.to_json(), "platform": str(loaded.platform)}
-        print(json.dumps(value))
+        value = {"label": label, "dryRun": dry_run, **loaded.to_json()}
+        print(json.dumps(value | {"platform": str(loaded.platform)}))
         return
-    print(
-        f"lading: {label} is in {loaded.engine} as {loaded.id}"
-        f" ({count(loaded.layers_sent, 'layer')} sent, {sizes.human(loaded.bytes_sent)})",
-        file=sys.stderr,
-    )
+    layers, size = count(loaded.layers_sent, "layer"), sizes.human(loaded.bytes_sent)
+    sent = f"up to {layers} to send, {size}" if dry_run else f"{layers} sent, {size}"
+    would = "would be" if dry_run else "is"
+    print(f"lading: {label} {would} in {loaded.engine} as {loaded.id} ({sent})", file=sys.stderr)
     for name in loaded.names:
         print(name)
 

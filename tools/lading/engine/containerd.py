@@ -69,8 +69,9 @@ class Containerd:
         *,
         platform: Platform | None = None,
         progress: Progress = no_progress,
+        dry_run: bool = False,
     ) -> Loaded:
-        return loading.load(self, content, root, names, platform, progress)
+        return loading.load(self, content, root, names, platform, progress, dry_run=dry_run)
 
     def find(self, name: str) -> EngineImage | None:
         key = "target.digest" if name.startswith("sha256:") else "name"

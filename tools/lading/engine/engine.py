@@ -43,7 +43,8 @@ class EngineImage:
 class Loaded:
     """A load that was verified: the engine has this image under these names.
 
-    `layers_sent` and `bytes_sent` (payload only) say what was not there before.
+    `layers_sent` and `bytes_sent` (payload only) say what was not there before. After a dry run
+    nothing was loaded, and they are the most that would be sent.
     """
 
     engine: str
@@ -89,6 +90,7 @@ class Engine(Protocol):
         *,
         platform: Platform | None = None,
         progress: Progress = no_progress,
+        dry_run: bool = False,
     ) -> Loaded:
         """Gives the engine the image at `root` under `names`, which move only once it is verified.
 
@@ -98,6 +100,7 @@ class Engine(Protocol):
             names: `repository:tag`; what the image's own archive calls itself does not matter.
             platform: another one than the engine's own.
             progress: called while bytes are sent.
+            dry_run: ask the engine, but send and name nothing.
 
         Raises:
             NotFoundError: nothing for the platform, or a blob is missing.

@@ -53,12 +53,18 @@ def load(
     names: Sequence[str],
     platform: Platform | None,
     progress: Progress,
+    *,
+    dry_run: bool = False,
 ) -> Loaded:
     """Loads the image at `root`; see `Engine.load`."""
     wanted = [image_name(name) for name in names]
     image = images.read(content, root, platform or engine.platform())
     expected, sent = engine.id_of(image), Sent()
-    if not _shows(engine, expected, image):
+    is_there = _shows(engine, expected, image)
+    if dry_run:
+        layers, size = (0, 0) if is_there else (len(image.layers), image.size)
+        return Loaded(engine.name, tuple(wanted), expected, image.platform, layers, size)
+    if not is_there:
         engine.send(content, image, progress, sent)
         if not _shows(engine, expected, image):
             raise CorruptError(

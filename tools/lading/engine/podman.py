@@ -87,8 +87,9 @@ class Podman:
         *,
         platform: Platform | None = None,
         progress: Progress = no_progress,
+        dry_run: bool = False,
     ) -> Loaded:
-        return loading.load(self, content, root, names, platform, progress)
+        return loading.load(self, content, root, names, platform, progress, dry_run=dry_run)
 
     def find(self, name: str) -> EngineImage | None:
         answer = self._api().request("GET", f"/images/{_path(name)}/json")

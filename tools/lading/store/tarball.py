@@ -26,6 +26,7 @@ __all__ = [
     "Member",
     "Placed",
     "content_blocks",
+    "docker_manifest",
     "docker_members",
     "end_of",
     "members",
@@ -70,7 +71,7 @@ def members(
     files = [
         _bytes(layout.MARKER_FILE, layout.MARKER),
         _bytes(layout.INDEX_FILE, layout.LayoutIndex((root,)).dumps()),
-        _bytes(DOCKER_MANIFEST, _docker_manifest(image, names)),
+        docker_manifest(image, names),
         _bytes(layout.blob_name(image.manifest.digest), image.manifest_bytes),
         _bytes(layout.blob_name(image.config.digest), image.config_bytes),
     ]
@@ -82,7 +83,7 @@ def docker_members(image: Image, skip: Collection[Digest]) -> list[Member]:
     """The files of a plain docker-archive without a name, leaving out the layers in `skip`."""
     blobs = {layout.blob_name(layer.digest): layer for layer in image.layers}
     return [
-        _bytes(DOCKER_MANIFEST, _docker_manifest(image, [])),
+        docker_manifest(image, []),
         _bytes(layout.blob_name(image.config.digest), image.config_bytes),
         *(
             Member(name, layer.size, source=layer)
@@ -191,11 +192,12 @@ def _opened(file: Member) -> Iterator[bytes]:
         raise CorruptError(f"{file.name} changed while it was read")
 
 
-def _docker_manifest(image: Image, names: Sequence[str]) -> bytes:
+def docker_manifest(image: Image, names: Sequence[str]) -> Member:
+    """The file that makes the archive of a layout one for Docker too; see `members` for `names`."""
     layers = [layout.blob_name(layer.digest) for layer in image.layers]
     config = layout.blob_name(image.config.digest)
     entry = {"Config": config, "RepoTags": list(names), "Layers": layers}
-    return b"[" + document.dumps(entry) + b"]"
+    return _bytes(DOCKER_MANIFEST, b"[" + document.dumps(entry) + b"]")
 
 
 def _bytes(name: str, data: bytes) -> Member:
