@@ -19,11 +19,14 @@ BUILDER_ATTRS = {
         doc = """What commands may reach: nothing, what the builder gives by default, or the machine's own network. With
 any but `none` the action is never cached outside of this output tree.""",
     ),
+    "extra_hosts": attr.string_dict(doc = "Names of hosts that commands know, and their addresses; `host-gateway` is the machine that builds."),
     "no_cache": attr.bool(doc = "Whether every command runs, whatever the builder remembers of earlier builds."),
     "secrets": attr.string_list(doc = """Names of secrets, for `RUN --mount=type=secret,id=NAME`. Their values are files of these names in the
 directory that `--@lading//rules/settings:builder_secrets` names; they are no inputs: no action key, log or cache has them,
 and a new value builds nothing anew."""),
+    "shm_size": attr.string(doc = "Size of `/dev/shm` of commands, with `k`, `m` or `g`: `256m`."),
     "timeout": attr.int(default = 3600, doc = "Seconds after which the build is stopped with all that it started; 0 for never."),
+    "ulimits": attr.string_dict(doc = "Limits of commands by name (`nofile`, `nproc`, `memlock`, ...): `SOFT` or `SOFT:HARD`; -1 is none."),
     "_address": attr.label(default = "//rules/settings:builder_address"),
     "_builder": attr.label(default = "//rules/settings:builder"),
     "_certificates": attr.label(default = "//rules/settings:builder_certificates"),
@@ -75,6 +78,10 @@ def add_builder_flags(ctx, args):
     args.add(ctx.attr.timeout, format = "--timeout=%s")
     if ctx.attr.no_cache:
         args.add("--no_cache=1")
+    args.add_all(["--add_host=%s=%s" % pair for pair in ctx.attr.extra_hosts.items()])
+    args.add_all(["--ulimit=%s=%s" % pair for pair in ctx.attr.ulimits.items()])
+    if ctx.attr.shm_size:
+        args.add(ctx.attr.shm_size, format = "--shm_size=%s")
     args.add(ctx.attr._compress[BuildSettingInfo].value, format = "--compression=%s")
     args.add(profile_of(ctx), format = "--profile=%s")
     if ctx.attr._compression_level[BuildSettingInfo].value >= 0:
@@ -85,7 +92,7 @@ def builder_requirements(network, pulls):
 
     Args:
         network: string, one of NETWORKS.
-        pulls: bool, whether the builder may fetch images.
+        pulls: bool, whether the builder may fetch images, or results of other builds.
 
     Returns:
         dict of string to string, execution requirements.

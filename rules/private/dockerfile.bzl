@@ -30,12 +30,19 @@ a digest: `debian:13@sha256:...`."""),
         doc = "Name in `FROM`, `COPY --from` or `RUN --mount=from=` to the image that it stands for. No registry is asked for it.",
     ),
     "build_args": attr.string_dict(doc = "Values of `ARG`. They are part of the image's history, and no place for secrets."),
+    "cache_from": attr.string_list(doc = """Where the builder looks for results of earlier builds: `type=registry,ref=NAME`, or
+`type=local,src=/absolute/directory`. BuildKit only."""),
+    "cache_to": attr.string_list(doc = """Where the builder puts its results for other builds: `type=registry,ref=NAME,mode=max`,
+`type=local,dest=/absolute/directory`, `type=inline`. BuildKit only."""),
     "dockerfile": attr.label(allow_single_file = True, mandatory = True, doc = "The Dockerfile."),
+    "entitlements": attr.string_list(doc = """What `RUN --security=insecure` takes: `security.insecure`, the rights of the machine's root, if BuildKit is
+configured to give them."""),
     "files": attr.string_keyed_label_dict(
         allow_files = True,
         doc = "Path in the context to a target with one file or directory, or to a program, which comes without its runfiles.",
     ),
     "labels": attr.string_dict(doc = "Labels of the image."),
+    "pull": attr.bool(doc = "Whether images of `allow` are asked for anew, where the builder has them."),
     "reason": attr.string(doc = "Why a Dockerfile that only copies outputs of Bazel is wanted all the same."),
     "srcs": attr.label_list(
         allow_files = True,
@@ -66,6 +73,11 @@ def _impl(ctx):
                 fail("%s: the value of %s has a line break. Put it into a file of the context." % (label_text(ctx.label), key))
             args.add("--%s=%s=%s" % (flag, key, value))
     args.add_all(ctx.attr.allow, format_each = "--allow=%s")
+    args.add_all(ctx.attr.cache_from, format_each = "--cache_from=%s")
+    args.add_all(ctx.attr.cache_to, format_each = "--cache_to=%s")
+    args.add_all(ctx.attr.entitlements, format_each = "--entitlement=%s")
+    if ctx.attr.pull:
+        args.add("--pull=1")
     if ctx.attr.target:
         args.add(ctx.attr.target, format = "--target=%s")
     if not ctx.attr.reason and _is_all_generated(ctx, files):
@@ -81,7 +93,7 @@ def _impl(ctx):
         progress_message = "Building %{label} from its Dockerfile, with a builder of this machine",
         # DOCKER_HOST and BUILDKIT_HOST, where --action_env lets them through.
         use_default_shell_env = True,
-        execution_requirements = builder_requirements(ctx.attr.network, bool(ctx.attr.allow)),
+        execution_requirements = builder_requirements(ctx.attr.network, bool(ctx.attr.allow or ctx.attr.cache_from or ctx.attr.cache_to)),
     )
     return image_in_layout(ctx, documents, layout, platform)
 

@@ -9,7 +9,8 @@ load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 
 _DOC = """`bazel run` loads the image into a container engine on this machine.
 
-Of an index, the image for the engine's own platform is loaded. Nothing is ever pulled.
+Of an index, the image for the engine's own platform is loaded. Nothing is ever pulled. With `-- --dry_run`
+nothing is loaded, and the command says what would be.
 
 The output group `tarball` is an archive for `docker load` and `podman load`, made only when asked for.
 It has those names of the image that are known before the target runs: none that is a template, and

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,23 +24,21 @@ from lading.builder import choose, normalise, step
 from lading.builder.build import build
 from lading.builder.failure import BuildError
 from lading.builder.progress import Event
-from lading.builder.request import Builder, BuildRequest, Secret
+from lading.builder.request import BuildRequest, Secret
 from lading.errors import EngineError, InputError, LimitError, StorageError
 from lading.layer.compress import Compression
 from lading.layer.view import FILE, View
 from lading.oci import document, layout
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
-from lading.store.archive import Archive
 from lading.store.layout_directory import Layout
+from tests.integration.dockerfile.machines import ALL, Machine, every_machine, normal
 from tests.integration.dockerfile.remote_buildkit import remote_buildkit
 from tests.integration.dockerfile.shell_base import shell_base
 from tests.integration.dockerfile.watching import Recorder, opened, sleepers, watch_commands
 from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import runfile
 from tests.registry_server import certificates
-
-_ALL = ("docker", "docker with containerd", "buildkit", "buildah")
 
 _MULTI_STAGE = """\
 # syntax=docker/dockerfile:1
@@ -68,21 +66,6 @@ ENTRYPOINT ["/bin/cat", "/opt/out/bin/greeting"]
 """
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A builder with a base to build on."""
-
-    name: str
-    builder: Builder
-    base: Path
-
-    def request(self, context: Path, text: str, **fields: object) -> BuildRequest:
-        context.mkdir(parents=True, exist_ok=True)
-        (context / "Dockerfile").write_text(text)
-        given = {"bases": {"base:1": self.base}, "timeout": 200.0, **fields}
-        return BuildRequest(context, **given)  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shell_base(tmp_path_factory.mktemp("base") / "layout")
@@ -103,17 +86,11 @@ def containerd() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def machines(docker: str, containerd: str, base: Path) -> Iterator[dict[str, Machine]]:
-    with remote_buildkit(containerd.removeprefix("unix://")) as address:
-        builders = (
-            choose.find("docker", address=docker),
-            choose.find("docker", address=containerd),
-            choose.find("buildkit", address=address),
-            choose.find("buildah"),
-        )
-        yield {name: Machine(name, one, base) for name, one in zip(_ALL, builders, strict=True)}
+    with every_machine(docker, containerd, base) as found:
+        yield found
 
 
-@pytest.fixture(params=_ALL)
+@pytest.fixture(params=ALL)
 def machine(request: pytest.FixtureRequest, machines: dict[str, Machine]) -> Machine:
     return machines[request.param]
 
@@ -127,13 +104,6 @@ def _multi_stage(machine: Machine, directory: Path) -> BuildRequest:
     return machine.request(
         context, _MULTI_STAGE, build_args={"GREETING": "hello"}, labels={"l": "m"}, no_cache=True
     )
-
-
-def _normal(request: BuildRequest, archive: Path, output: Path) -> normalise.Result:
-    with Archive(archive) as opened:
-        found = opened.image(request.platform)
-        bases = list(request.bases.values())
-        return normalise.image(opened, found, bases, output, what="it")
 
 
 def _files(result: normalise.Result, output: Path) -> dict[str, tuple[object, ...]]:
@@ -162,7 +132,7 @@ def test_all_builders_give_equal_file_systems(tmp_path: Path, machines: dict[str
             request = _multi_stage(machine, directory)
             archive, output = directory / "image.tar", directory / "out"
             build(machine.builder, request, archive)
-            result = _normal(request, archive, output)
+            result = normal(request, archive, output)
             digests.add(result.digest)
         assert len(digests) == 1, name
         seen[name] = _files(result, output)
@@ -175,7 +145,7 @@ def test_all_builders_give_equal_file_systems(tmp_path: Path, machines: dict[str
         assert config["config"]["User"] == "7:8"
         assert {"a": "b", "l": "m"}.items() <= config["config"]["Labels"].items()
         assert "lading-build" not in result.config.decode()
-    first = seen[_ALL[0]]
+    first = seen[ALL[0]]
     assert first["/opt/out/bin/greeting"][:4] == ("0", 0o750, 0, 0)
     assert first["/empty"][1:4] == (0o644, 7, 8)
     assert first["/interfaces"][5] == hashlib.sha256(b"3\n").hexdigest()  # two titles and lo
@@ -235,7 +205,7 @@ def test_a_secret_is_used_and_is_nowhere(tmp_path: Path, machine: Machine) -> No
     assert secret not in told
     assert any("--secret=id=one" in command for command in commands)
     assert not [command for command in commands if secret in command]
-    result = _normal(request, tmp_path / "image.tar", tmp_path / "out")
+    result = normal(request, tmp_path / "image.tar", tmp_path / "out")
     files = _files(result, tmp_path / "out")
     assert files["/length"][5] == hashlib.sha256(b"21\n").hexdigest()
     assert not [path for path, node in files.items() if "secrets/" in path and node[5]]
@@ -387,11 +357,11 @@ def test_an_image_for_another_machine(
         tmp_path, "FROM scratch\nCOPY Dockerfile /x\n", bases={}, platform=platform
     )
     build(machine.builder, request, tmp_path / "image.tar")
-    assert _normal(request, tmp_path / "image.tar", tmp_path / "out").platform == platform
+    assert normal(request, tmp_path / "image.tar", tmp_path / "out").platform == platform
 
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64", "riscv64"])
-@pytest.mark.parametrize("name", _ALL)
+@pytest.mark.parametrize("name", ALL)
 def test_a_variable_of_the_platform_chooses_a_stage(
     tmp_path: Path, machines: dict[str, Machine], name: str, architecture: str
 ) -> None:
@@ -403,7 +373,7 @@ def test_a_variable_of_the_platform_chooses_a_stage(
     machine, platform = machines[name], Platform("linux", architecture)
     request = machine.request(tmp_path / "c", text, platform=platform)
     assert build(machine.builder, request, tmp_path / "image.tar").pulls == ()
-    result = _normal(request, tmp_path / "image.tar", tmp_path / "out")
+    result = normal(request, tmp_path / "image.tar", tmp_path / "out")
     assert {f"/{architecture}", "/made"} == set(_files(result, tmp_path / "out"))
 
 

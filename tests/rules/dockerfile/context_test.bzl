@@ -16,9 +16,10 @@ def _impl(ctx):
     found = ["%s=%s" % (path, source.split("/")[-1]) for path, source in files]
     asserts.equals(env, ctx.attr.files, found)
     asserts.equals(env, [ctx.attr.label], _values(build.argv, "--label="))
+    asserts.equals(env, [], [word for word in ctx.attr.words if word not in build.argv])
     return analysistest.end(env)
 
 context_test = analysistest.make(
     _impl,
-    attrs = {"files": attr.string_list(), "label": attr.string()},
+    attrs = {"files": attr.string_list(), "label": attr.string(), "words": attr.string_list()},
 )

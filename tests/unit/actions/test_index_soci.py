@@ -11,7 +11,7 @@ import pytest
 from lading.oci import parts
 from lading.oci.platform import Platform
 from lading.store import image
-from lading.store.layouts import Layout
+from lading.store.layout_directory import Layout
 from lading.verify.place import Options, verify_archive, verify_directory
 from tests.unit.actions.bench import Bench
 

@@ -13,6 +13,7 @@ from lading.builder import choose
 from lading.builder.failure import BuildError
 from lading.builder.progress import Tail
 from lading.builder.request import Builder, BuildRequest, Secret
+from lading.builder.running import parse_size
 from lading.errors import InputError, LadingError, UsageError
 from lading.layer.compress import Compression
 
@@ -26,15 +27,16 @@ __all__ = [
     "paths",
     "secret_values",
     "secrets",
+    "shm_size",
     "timeout",
 ]
 
 #: Flags of each: the builder, what it is allowed, how its result is compressed.
 SINGLE = (
     "address", "builder", "certificates", "compression", "label", "level", "network", "no_cache",
-    "platform", "profile", "secrets", "timeout",
+    "platform", "profile", "secrets", "shm_size", "timeout",
 )  # fmt: skip
-REPEATED = ("base", "file", "secret")
+REPEATED = ("add_host", "base", "file", "secret", "ulimit")
 
 Ones = Mapping[str, str]
 
@@ -63,6 +65,11 @@ def timeout(one: Ones) -> float:
     if not text.isdecimal():
         raise UsageError(f"--timeout={text:.40} is no number of seconds")
     return float(text)
+
+
+def shm_size(one: Ones) -> int:
+    """Bytes of `--shm_size`, 0 without it."""
+    return parse_size(one["shm_size"]) if "shm_size" in one else 0
 
 
 def secrets(one: Ones, many: Mapping[str, list[str]]) -> tuple[Secret, ...]:

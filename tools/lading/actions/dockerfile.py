@@ -24,8 +24,11 @@ from lading.store.archive import Archive
 __all__ = ["run"]
 
 _OUTPUTS = ("config", "descriptor", "digest", "layout", "manifest")
-_SINGLE = (*builders.SINGLE, *_OUTPUTS, "dockerfile", "generated", "target")
-_REPEATED = (*builders.REPEATED, "allow", "build_arg", "image_label")
+_SINGLE = (*builders.SINGLE, *_OUTPUTS, "dockerfile", "generated", "pull", "target")
+_REPEATED = (
+    *builders.REPEATED,
+    "allow", "build_arg", "cache_from", "cache_to", "entitlement", "image_label",
+)  # fmt: skip
 
 
 def run(request: worker.Request) -> None:
@@ -35,6 +38,7 @@ def run(request: worker.Request) -> None:
         request: its arguments are those of `actions.builders`, `--dockerfile=FILE`,
             `--file=PATH<TAB>SOURCE` for each file of the context, `--base=NAME<TAB>LAYOUT`,
             `--build_arg=NAME=VALUE`, `--image_label=NAME=VALUE`, `--allow=NAME`, `--target=`,
+            `--cache_from=`, `--cache_to=`, `--entitlement=`, `--pull=1`,
             `--generated=1` when no file of the context is a source file, and the outputs
             `--manifest=`, `--config=`, `--descriptor=`, `--digest=` and `--layout=DIR`.
 
@@ -93,7 +97,14 @@ def _request(one: Mapping[str, str], many: Mapping[str, list[str]], root: Path) 
         bases=dict(builders.paths(many["base"], "--base")),
         allow=frozenset(many["allow"]),
         no_cache=one.get("no_cache") == "1",
+        pull=one.get("pull") == "1",
+        cache_from=tuple(many["cache_from"]),
+        cache_to=tuple(many["cache_to"]),
+        entitlements=frozenset(many["entitlement"]),
         timeout=builders.timeout(one),
+        ulimits=flags.pairs(many["ulimit"], "--ulimit"),
+        shm_size=builders.shm_size(one),
+        extra_hosts=flags.pairs(many["add_host"], "--add_host"),
     )
 
 

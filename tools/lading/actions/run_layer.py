@@ -55,6 +55,9 @@ def run(request: worker.Request) -> None:
             bases=dict(builders.paths(many["base"], "--base")),
             no_cache=one.get("no_cache") == "1",
             timeout=builders.timeout(one),
+            ulimits=flags.pairs(many["ulimit"], "--ulimit"),
+            shm_size=builders.shm_size(one),
+            extra_hosts=flags.pairs(many["add_host"], "--add_host"),
         )
         tail = Tail(40, builders.secret_values(asked))
         compression = builders.compression(one)

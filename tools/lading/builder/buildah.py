@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from lading.builder import scratch
+from lading.builder import running, scratch
 from lading.builder.dockerfile import Dockerfile, parse
 from lading.builder.failure import failure
 from lading.builder.process import run
@@ -50,6 +50,7 @@ class Buildah:
 
     def build(self, request: BuildRequest, output: Path, on_event: OnEvent) -> None:
         """See `Builder.build`."""
+        _refuse(request)
         with scratch.scratch() as directory:
             env = _environment(directory, request)
             self._choose_storage(directory, env)
@@ -142,6 +143,18 @@ class Buildah:
                 raise EngineError(f"{name} cannot be pulled: {why:.400}")
 
 
+def _refuse(request: BuildRequest) -> None:
+    """Raises EngineError for what only BuildKit does."""
+    caches = request.cache_from or request.cache_to
+    more = sorted(request.entitlements - {"network.host"})
+    if caches or more:
+        raise EngineError(
+            f"buildah has no {'cache' if caches else more[0]}: it begins every build anew, in"
+            " chroot isolation",
+            fix="use builder=docker or builder=buildkit",
+        )
+
+
 def _pulls(dockerfile: Dockerfile, request: BuildRequest) -> dict[str, list[str]]:
     """The images to fetch, each with the flag for its platform where that is not this machine's."""
     taken = [item for item in dockerfile.external(request.target) if item.how != "ADD"]
@@ -180,6 +193,7 @@ def _flags(
         *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
         *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
         *scratch.secret_flags(request, env),
+        *running.run_flags(request),
     ]
     links = scratch.base_links(request, directory)
     flags += [

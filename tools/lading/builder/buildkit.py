@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from lading.builder import scratch
+from lading.builder import running, scratch
 from lading.builder.dockerfile import parse
 from lading.builder.failure import failure
 from lading.builder.process import run
@@ -130,7 +130,7 @@ def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
     """The whole environment of buildx: nothing of the user's, except logins where it may pull."""
     for name in ("docker", "buildx"):
         (directory / name).mkdir(mode=0o700)
-    if request.allow:
+    if request.logs_in:
         scratch.login(directory / "docker", os.environ)
     passed = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR")
     return {
@@ -155,15 +155,17 @@ def _arguments(request: BuildRequest, env: dict[str, str]) -> list[str]:
         *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
         *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
         *scratch.secret_flags(request, env),
+        *running.run_flags(request),
+        *running.cache_flags(request),
     ]
-    if request.network == "host":
-        flags.append("--allow=network.host")
     if request.target:
         flags.append(f"--target={request.target}")
     if request.platform:
         flags.append(f"--platform={request.platform}")
     if request.no_cache:
         flags.append("--no-cache")
+    if request.pull and request.allow:
+        flags.append("--pull")
     return flags
 
 
@@ -197,6 +199,11 @@ def _to_daemon(
     where: str,
 ) -> None:
     """A build whose result is an image of the daemon, until it is saved from there."""
+    if request.pull and request.allow and request.bases:
+        raise EngineError(
+            f"{where} cannot ask for images anew beside bases that it is given",
+            fix="leave pull out, or use a Docker that keeps images in containerd, or a buildkitd",
+        )
     unique = f"{_NOWHERE}/{secrets.token_hex(8)}"
     flags = _arguments(request, env)
     dockerfile = parse(

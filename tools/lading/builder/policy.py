@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lading.builder import running
 from lading.builder.dockerfile import Dockerfile, Reference, parse
 from lading.builder.request import NETWORKS, BuildRequest
 from lading.errors import InputError, NotFoundError, UsageError
@@ -52,6 +53,7 @@ def admit(request: BuildRequest) -> Admitted:
         UsageError: a value of the request itself is wrong.
     """
     _check(request)
+    running.check(request)
     text = request.text()
     dockerfile = parse(
         text,

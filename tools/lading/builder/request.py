@@ -65,6 +65,16 @@ class BuildRequest:
             for. No registry is asked for it.
         allow: images and frontends that the builder may fetch from a registry, as they are named.
         no_cache: whether every instruction is run, whatever the builder remembers.
+        pull: whether images of `allow` are asked for anew, where the builder has them.
+        cache_from: where the builder looks for results of earlier builds, as buildx writes it:
+            `type=registry,ref=NAME`, `type=local,src=/directory`.
+        cache_to: where it puts its own: `type=registry,ref=NAME`, `type=local,dest=/directory`,
+            `type=inline`.
+        ulimits: limits of RUN by name: `SOFT` or `SOFT:HARD`.
+        shm_size: bytes of /dev/shm of RUN, 0 for the builder's own.
+        extra_hosts: names that RUN knows, and their addresses.
+        entitlements: what instructions may ask for: `security.insecure` is RUN with the rights of
+            the machine's root, if the builder lets it.
         timeout: seconds that the build may take, 0 for any time.
         source_date_epoch: seconds since the epoch, for times in the image.
     """
@@ -81,8 +91,20 @@ class BuildRequest:
     bases: Mapping[str, Path] = field(default_factory=dict)
     allow: frozenset[str] = frozenset()
     no_cache: bool = False
+    pull: bool = False
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+    ulimits: Mapping[str, str] = field(default_factory=dict)
+    shm_size: int = 0
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    entitlements: frozenset[str] = frozenset()
     timeout: float = 0
     source_date_epoch: int = 0
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether the builder is given the logins of this user."""
+        return bool(self.allow or self.cache_from or self.cache_to)
 
     @property
     def file(self) -> Path:

@@ -4,7 +4,8 @@ build CONTEXT --output=DIRECTORY        the directory, whose Dockerfile is built
 
 What is fetched, and what is refused: docs/dockerfile.md. With --json, progress is lines of JSON on
 standard output, the first before anything runs; the last one has the digest. The layout has the old
-image until the new one is complete. Push it with `registry copy oci:DIRECTORY:TAG REFERENCE`.
+image until the new one is complete. --push and --load take it from there; several --platform make
+an index.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lading.actions.flags import pairs
@@ -21,15 +23,17 @@ from lading.builder.build import build
 from lading.builder.failure import BuildError
 from lading.builder.progress import Event, Tail
 from lading.builder.request import NETWORKS, BuildRequest, Secret
-from lading.commands import entry, flags
+from lading.builder.running import parse_size
+from lading.commands import delivery, entry, flags
 from lading.errors import LadingError, UsageError
-from lading.oci import layout, media_types
+from lading.oci import index, layout, media_types
 from lading.oci.content import FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import layouts
 from lading.store.archive import Archive
+from lading.store.layout_directory import Layout
 
 __all__ = ["main"]
 
@@ -43,7 +47,9 @@ def main(argv: Sequence[str]) -> int:
             "one context and --output are needed", fix="usage: build CONTEXT --output=DIRECTORY"
         )
     here = entry.here("").absolute()
+    delivery.check(values)
     request = _request(values, here, here / words[0])
+    platforms = [Platform.parse(text) for text in dict.fromkeys(values.platform)]
     tail = Tail(40, [secret.value(os.environ) for secret in request.secrets])
 
     def on_event(event: Event) -> None:
@@ -56,8 +62,12 @@ def main(argv: Sequence[str]) -> int:
     builder = choose.find(values.builder, address=values.address)
     output = here / values.output
     with scratch.scratch() as directory:
+        made = []
         try:
-            build(builder, request, directory / "image.tar", on_event)
+            for number, platform in enumerate(platforms or [None]):
+                one = replace(request, platform=platform)
+                build(builder, one, directory / "image.tar", on_event)
+                made.append(_normal(directory / "image.tar", one, directory / str(number)))
         except LadingError as error:
             if values.json:
                 failed = Event(
@@ -67,12 +77,14 @@ def main(argv: Sequence[str]) -> int:
                 )
                 print(failed.to_json(), flush=True)
             raise
-        root = _keep(directory, request, output, values.tag)
+        root = _keep(directory, made, output, values.tag)
     reference = f"oci:{output}:{values.tag[0]}" if values.tag else f"oci:{output}@{root.digest}"
+    references = [reference, *delivery.deliver(values, Layout(output), root)]
     if values.json:
-        print(json.dumps({"status": "built", "digest": str(root.digest), "reference": reference}))
+        status = {"status": "built", "digest": str(root.digest), "reference": reference}
+        print(json.dumps(status | {"references": references}))
     else:
-        print(f"{root.digest}\n{reference}")
+        print("\n".join([str(root.digest), *references]))
     return 0
 
 
@@ -87,13 +99,29 @@ def _flags() -> flags.FlagValues:
     flags.define_multi_string("build_arg", [], "NAME=VALUE of an ARG.", flag_values=values)
     flags.define_multi_string("label", [], "NAME=VALUE, of the image.", flag_values=values)
     flags.define_multi_string("secret", [], "ID=FILE or ID=$VARIABLE.", flag_values=values)
-    flags.define_string("platform", "", "os/architecture; the builder's.", flag_values=values)
+    flags.define_multi_string(
+        "platform", [], "os/architecture; the builder's. Several make an index.", flag_values=values
+    )
     flags.define_enum("network", "none", NETWORKS, "What RUN may reach.", flag_values=values)
+    flags.define_multi_string("ulimit", [], "NAME=SOFT[:HARD], of RUN.", flag_values=values)
+    flags.define_string("shm_size", "", "Size of /dev/shm of RUN: 64m.", flag_values=values)
+    flags.define_multi_string("add_host", [], "NAME=ADDRESS, for RUN.", flag_values=values)
+    flags.define_multi_string(
+        "entitlement", [], "What RUN may ask for: security.insecure.", flag_values=values
+    )
+    flags.define_multi_string(
+        "cache_from", [], "type=registry,ref=NAME or type=local,src=PATH.", flag_values=values
+    )
+    flags.define_multi_string(
+        "cache_to", [], "type=registry,ref=NAME or type=local,dest=PATH.", flag_values=values
+    )
+    flags.define_bool("pull", False, "Ask for allowed images anew.", flag_values=values)
     flags.define_bool("no_cache", False, "Run every instruction.", flag_values=values)
     flags.define_float("timeout", 0, "Seconds; 0 for any time.", flag_values=values)
     flags.define_enum("builder", "auto", choose.BUILDERS, "What builds.", flag_values=values)
     flags.define_string("address", "", "Of the daemon or buildkitd.", flag_values=values)
     flags.define_bool("json", False, "Print progress as JSON lines.", flag_values=values)
+    delivery.define(values)
     return values
 
 
@@ -110,26 +138,47 @@ def _request(values: flags.FlagValues, here: Path, context: Path) -> BuildReques
             else Secret(name, (here / source).resolve())
             for name, source in pairs(values.secret, "--secret").items()
         ),
-        platform=Platform.parse(values.platform) if values.platform else None,
         network=values.network,
         bases={name: here / path for name, path in pairs(values.base, "--base").items()},
         allow=frozenset(values.allow),
         no_cache=values.no_cache,
+        pull=values.pull,
+        cache_from=tuple(values.cache_from),
+        cache_to=tuple(values.cache_to),
+        ulimits=pairs(values.ulimit, "--ulimit"),
+        shm_size=parse_size(values.shm_size) if values.shm_size else 0,
+        extra_hosts=pairs(values.add_host, "--add_host"),
+        entitlements=frozenset(values.entitlement),
         timeout=values.timeout,
     )
 
 
-def _keep(directory: Path, request: BuildRequest, output: Path, tags: Sequence[str]) -> Descriptor:
-    """Writes the image again, as lading does, into the layout `output`."""
-    new = directory / "new"
-    with Archive(directory / "image.tar") as archive:
+def _normal(built: Path, request: BuildRequest, new: Path) -> normalise.Result:
+    """Writes what the builder made again, as lading does, into the new layout `new`."""
+    with Archive(built) as archive:
         found = archive.image(request.platform)
-        what = request.file.name
-        result = normalise.image(archive, found, list(request.bases.values()), new, what=what)
+        bases = list(request.bases.values())
+        result = normalise.image(archive, found, bases, new, what=request.file.name)
     for data in (result.manifest, result.config):
         (new / layout.blob_name(Digest.of(data))).write_bytes(data)
-    root = Descriptor.of(media_types.MANIFEST, result.manifest)
-    layouts.write(output, root, FilesContent(dict(layout.blob_files(new))), tags)
+    return result
+
+
+def _keep(
+    directory: Path, made: Sequence[normalise.Result], output: Path, tags: Sequence[str]
+) -> Descriptor:
+    """Puts the image, or an index of several, into the layout `output`."""
+    blobs: dict[Digest, Path] = {}
+    for number in range(len(made)):
+        blobs |= layout.blob_files(directory / str(number))
+    root = Descriptor.of(media_types.MANIFEST, made[0].manifest)
+    if len(made) > 1:
+        listed = [result.descriptor for result in made]
+        data = index.assemble(manifests=listed, annotations={}, subject=None, what="the index")
+        root = Descriptor.of(media_types.INDEX, data)
+        blobs[root.digest] = directory / "index"
+        blobs[root.digest].write_bytes(data)
+    layouts.write(output, root, FilesContent(blobs), tags)
     return root
 
 
