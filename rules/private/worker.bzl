@@ -2,8 +2,8 @@
 
 # https://bazel.build/remote/creating: the tools speak the JSON protocol, serve many requests at
 # once, and end one that is cancelled; without workers (remote execution, sandboxes) they run once
-# per action. With --worker_sandboxing alone a worker serves one request at a time; with
-# --experimental_worker_multiplex_sandboxing each request runs in a directory of its own.
+# per action. With --experimental_worker_multiplex_sandboxing each request runs in a directory of
+# its own; --worker_sandboxing is about workers that serve one at a time (--noworker_multiplex).
 EXECUTION_REQUIREMENTS = {
     "requires-worker-protocol": "json",
     "supports-multiplex-sandboxing": "1",

@@ -11,12 +11,19 @@ _TOOLCHAIN = "@rules_python//python:toolchain_type"
 # Sources of this repository are imported by their path below here.
 _ROOT = "tools/"
 
-# A program is compiled whenever it runs, so this one is short.
+# A program is compiled whenever it runs, so this one is short. For a worker with multiplex sandboxing, Bazel
+# leaves directories out of what it links into the worker's own: there a link leads to where ours is.
 _MAIN = """\
 import sys
+from posix import readlink, stat
 
 root = __file__.removesuffix({main})
-sys.path += [root + path for path in {paths}]
+own = root + {own}
+try:
+    stat(own)
+except FileNotFoundError:
+    own = readlink(__file__).removesuffix(".py") + ".lib"
+sys.path += [own] + [root + path for path in {paths}]
 
 from runpy import run_module
 
@@ -38,7 +45,7 @@ def _impl(ctx):
         for file in depset(runfiles, transitive = [info.transitive_sources]).to_list()
         if file.owner.workspace_name != repository
     ]
-    paths = {_runfiles_path(ctx, compiled): None}
+    paths = {}
     for path in info.imports.to_list():
         if path.partition("/")[0] != (repository or ctx.workspace_name):
             paths[path] = None
@@ -53,6 +60,7 @@ def _impl(ctx):
     ctx.actions.write(main, _MAIN.format(
         main = repr(main_path),
         module = repr(ctx.attr.module),
+        own = repr(_runfiles_path(ctx, compiled)),
         paths = repr(paths.keys()),
     ))
     interpreter = runtime.interpreter_path
