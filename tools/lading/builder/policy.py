@@ -178,7 +178,8 @@ def _outside(reference: Reference, request: BuildRequest, warnings: list[str]) -
         known = ", ".join(sorted(request.bases)) or "none"
         raise InputError(
             f"{where:.240} names an image that the build was not given; nothing is pulled unasked",
-            fix=f"give it in bases (given: {known}), or let it be pulled: allow = [{name!r:.120}]",
+            fix=f"give it in bases or by --base (given: {known}), or let it be pulled:"
+            f" allow = [{name!r:.120}] or --allow",
         )
     if not re.search(r"@sha256:[0-9a-f]{64}$", name):
         warnings.append(_unpinned(f"line {reference.line}: {name}", name))

@@ -53,6 +53,7 @@ def login_hint(registry: str) -> str:
     """How to log in to `registry`."""
     return (
         f"log in: docker login {registry}, or bazel run @lading//tools:registry -- login {registry}"
+        " --username=NAME <PASSWORD_FILE"
     )
 
 
