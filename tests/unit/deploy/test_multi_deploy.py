@@ -154,7 +154,16 @@ def test_references_are_printed_in_order(
     assert [line.partition("@")[0] for line in lines] == [
         f"{server.address}/team/{name}" for name in ("one:v1", "one:v2", "two:v1", "two:v2")
     ]
-    assert "2 images pushed, 2 of them new or changed" in captured.err
+    [line] = captured.err.splitlines()
+    assert line.startswith("lading: 2 images pushed, 2 of them new or changed (")
+    assert "loaded" not in line
+
+
+def test_a_run_with_nothing_of_its_kind_says_so(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert multi_deploy.main([*_both(tmp_path, server), "--only=load"]) == 0
+    assert capsys.readouterr().err == "lading: nothing to do\n"
 
 
 def test_metadata_file_holds_what_json_prints(

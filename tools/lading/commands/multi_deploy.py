@@ -190,20 +190,29 @@ def _report(operations: list[_Operation], session: Session, values: flags.FlagVa
     if values.json:
         print(json.dumps(report))
         return
-    pushes = [operation for operation in operations if operation.kind == "push"]
-    changed = sum(operation.report.get("changed", False) for operation in pushes)
-    sent = sum(operation.report.get("sentBytes", 0) for operation in pushes)
-    mounted = sum(operation.report.get("mounted", 0) for operation in pushes)
-    would = "would be " if values.dry_run else ""
-    print(
-        f"lading: {count(len(pushes), 'image')} {would}pushed, {changed} of them new or changed"
-        f" ({sizes.human(sent)} sent, {count(mounted, 'blob')} mounted);"
-        f" {len(operations) - len(pushes)} {would}loaded",
-        file=sys.stderr,
-    )
+    print(f"lading: {_summary(operations, dry_run=values.dry_run)}", file=sys.stderr)
     for operation in operations:
         for reference in operation.report.get("references", []):
             print(reference)
+
+
+def _summary(operations: list[_Operation], *, dry_run: bool) -> str:
+    """What became of the operations of each kind that there are, in a line."""
+    pushes = [operation for operation in operations if operation.kind == "push"]
+    loads = len(operations) - len(pushes)
+    changed = sum(operation.report.get("changed", False) for operation in pushes)
+    sent = sum(operation.report.get("sentBytes", 0) for operation in pushes)
+    mounted = sum(operation.report.get("mounted", 0) for operation in pushes)
+    would = "would be " if dry_run else ""
+    parts = []
+    if pushes:
+        parts.append(
+            f"{count(len(pushes), 'image')} {would}pushed, {changed} of them new or changed"
+            f" ({sizes.human(sent)} sent, {count(mounted, 'blob')} mounted)"
+        )
+    if loads:
+        parts.append(f"{count(loads, 'image')} {would}loaded")
+    return "; ".join(parts) or "nothing to do"
 
 
 if __name__ == "__main__":

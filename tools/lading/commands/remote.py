@@ -85,7 +85,8 @@ class Remote:
                 places.append((str(repository), RegistryContent(repository)))
         return Places(
             places,
-            fix="build it again, or name the remote cache: --remote_cache=grpc://host:port",
+            fix="build it again, or name the cache that has it: --remote_cache=grpc://host:port, or"
+            " --disk_cache=DIRECTORY",
         )
 
     def _find(self) -> list[tuple[str, Content]]:
