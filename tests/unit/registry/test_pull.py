@@ -69,6 +69,21 @@ def test_an_eager_pull_fetches_each_layer_once(
     assert len(fetched) == len(set(fetched)) == len(layers) + 2
 
 
+def test_what_belongs_to_an_image_is_no_image_for_its_platform(
+    server: Server, session: Session, tmp_path: Path
+) -> None:
+    """`soci convert` and `image_index` list a SOCI index with the platform of its image."""
+    image, soci = images.manifest(100), images.manifest(200)
+    soci.root = dataclasses.replace(
+        soci.root, artifact_type="application/vnd.amazon.soci.index.v2+json"
+    )
+    both = images.index([image, soci])
+    place = session.repository(server.address, "team/soci")
+    Pusher().run([Job(both.root, both.content, place, ("1",))])
+    pulled = pull.pull([place], both.root.digest, tmp_path, layers=True)
+    assert [found.platform["os"] for found in pulled.manifests] == ["linux", "unknown"]
+
+
 def test_a_tag_is_resolved(repository: Repository, base: images.Image) -> None:
     assert pull.resolve([repository], "1") == base.root.digest
 

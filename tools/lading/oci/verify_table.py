@@ -121,7 +121,7 @@ def _table() -> Iterable[Rule]:
         Rule("platform-vocabulary", warning, invalid,
              "an os, architecture or variant is not one of Go's", "use GOOS and GOARCH names"),
         Rule("platform-duplicate", warning, invalid,
-             "two manifests of an index are for one platform: only the first is ever used",
+             "two images of an index are for one platform: only the first is ever used",
              "remove one of them"),
         Rule("platform-mismatch", error, invalid,
              "an image is described with a platform other than its own", build),
