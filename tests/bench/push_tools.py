@@ -45,7 +45,7 @@ _TARGETS = Path(__file__).parent
 #: Runs a command's main and prints the seconds that it took, without the interpreter's start and
 #: without importing what it imports when it needs it.
 _INSIDE = (
-    "import sys, time, contextlib, io, importlib, concurrent.futures.thread\n"
+    "import sys, time, contextlib, io, importlib\n"
     "import lading.commands.jobs, lading.registry.upload\n"
     "main = importlib.import_module(sys.argv[1]).main\n"
     "started = time.perf_counter()\n"

@@ -11,7 +11,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
 
 from lading.errors import ConflictError, NotFoundError
 from lading.http.origin import Origin
@@ -25,12 +24,8 @@ from lading.registry.progress import SILENT, Outcome, Progress
 from lading.registry.session import Repository
 from lading.registry.threads import Threads
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 __all__ = ["Job", "Pushed", "Pusher"]
 
-_T = TypeVar("_T")
 _BLOBS = 4
 _IMAGES = 8
 
@@ -120,7 +115,7 @@ class Pusher:
             if len(jobs) == 1:
                 return [self._push(jobs[0], pool)]
             with Threads(_IMAGES) as images:
-                return _all([images.submit(self._push, job, pool) for job in jobs])
+                return images.each(lambda job: self._push(job, pool), jobs)
 
     def _push(self, job: Job, pool: Threads) -> Pushed:
         job.policy.check(job.tags, job.repository)
@@ -182,8 +177,7 @@ class Pusher:
         leaves = [descriptor for descriptor, document in parts if document is None]
         # The largest first: begun last, it would be under way alone for a while.
         leaves.sort(key=lambda leaf: leaf.size, reverse=True)
-        waiting = [pool.submit(self._blob, job, leaf) for leaf in leaves]
-        outcomes = _all(waiting)
+        outcomes = pool.each(lambda leaf: self._blob(job, leaf), leaves)
         sizes = [size for outcome, size in outcomes if outcome == "sent"]
         for descriptor, document in parts[:-1]:
             if document is not None:
@@ -261,13 +255,3 @@ def _check_tags(jobs: Sequence[Job]) -> None:
                     f"{repository}:{tag} cannot name both {other} and {digest}",
                     fix="give each image a tag or a repository of its own",
                 )
-
-
-def _all(futures: Sequence[Future[_T]]) -> list[_T]:
-    """Every result; the first failure cancels what has not begun, and is raised."""
-    try:
-        return [future.result() for future in futures]
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise

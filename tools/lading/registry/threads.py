@@ -1,41 +1,94 @@
-"""Threads that are there, like what it takes to have them, from the first call they are given."""
+"""Threads that calls share, started by the first of them.
+
+`concurrent.futures` does the same and imports `logging`, which takes longer than a push that finds
+everything there.
+"""
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Self, TypeVar
 
 __all__ = ["Threads"]
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class Threads:
-    """At most `number` threads; leaving the `with` statement waits for them."""
+    """At most `number` threads; leaving the `with` statement waits for what they are doing."""
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._changed = threading.Condition()
+        self._waiting: deque[_Call[Any]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
 
-    def submit(self, call: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> Future[_T]:
-        """Has a thread make the call."""
-        with self._lock:
-            if self._pool is None:
-                # A push that finds its image unchanged is done sooner than this is imported.
-                from concurrent.futures import ThreadPoolExecutor
+    def each(self, call: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+        """Calls `call` with each item, the first ones first; returns the results in their order.
 
-                self._pool = ThreadPoolExecutor(self._number)
-        return self._pool.submit(call, *args, **named)
+        The first failure, in that order, is raised; calls that have not begun by then are not
+        made, those under way go on.
+        """
+        calls = [_Call(call, item) for item in items]
+        try:
+            with self._changed:
+                self._waiting.extend(calls)
+                for _ in calls[: self._number - len(self._threads)]:
+                    thread = threading.Thread(target=self._work)
+                    thread.start()
+                    self._threads.append(thread)
+                self._changed.notify_all()
+            return [call.result() for call in calls]
+        except BaseException:
+            with self._changed:
+                gone = set(map(id, calls))
+                self._waiting = deque(call for call in self._waiting if id(call) not in gone)
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closed:
+                        return
+                    self._changed.wait()
+                call = self._waiting.popleft()
+            call.make()
+
+
+class _Call(Generic[_R]):
+    """A call that one thread makes and another waits for."""
+
+    def __init__(self, call: Callable[[_T], _R], item: _T) -> None:
+        self._call: Callable[[], _R] = functools.partial(call, item)
+        self._done = threading.Event()
+        self._results: list[_R] = []
+        self._error: BaseException | None = None
+
+    def make(self) -> None:
+        try:
+            self._results.append(self._call())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self._error = error
+        self._done.set()
+
+    def result(self) -> _R:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
