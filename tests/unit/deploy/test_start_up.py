@@ -36,16 +36,18 @@ _UNCHANGED = {"lading.registry.upload", "tempfile"}
 _NO_REGISTRY = {"http.client", "lading.registry.push", "lading.registry.session", "socket", "ssl"}
 
 
-def _modules(arguments: list[str], directory: Path) -> tuple[set[str], set[str]]:
+def _modules(
+    arguments: list[str], directory: Path, command: str = "push"
+) -> tuple[set[str], set[str]]:
     """The modules that are there at the end of a push, and of another that has nothing to send."""
     program = (
         f"import sys; sys.path += {sys.path!r}\n"
-        "from lading.commands import entry, push\n"
-        "push.main(sys.argv[1:])\n"
+        f"from lading.commands import {command}\n"
+        f"{command}.main(sys.argv[1:])\n"
         "print(*sys.modules)\n"
     )
-    found = []
-    for said in ("new", "unchanged"):
+    found: list[set[str]] = []
+    for sends in (True, False):
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", program, *arguments],
             env={**os.environ, "DOCKER_CONFIG": str(directory / "none")},
@@ -53,7 +55,7 @@ def _modules(arguments: list[str], directory: Path) -> tuple[set[str], set[str]]
             text=True,
             check=True,
         )
-        assert said in done.stderr
+        assert ("unchanged" in done.stderr or " 0 of them new" in done.stderr) != sends
         found.append(set(done.stdout.splitlines()[-1].split()))
     first, second = found
     return first, second
@@ -70,6 +72,19 @@ def test_a_push_imports_nothing_that_it_does_not_need(tmp_path: Path, flags: lis
     # `tempfile`, with which the memory of pushed tags is written, brings this one.
     assert not (_NEVER - {"shutil"}) & first
     assert "lading.registry.push" in second
+    assert not (_NEVER | _UNCHANGED) & second
+
+
+def test_many_pushes_import_nothing_that_they_do_not_need(tmp_path: Path) -> None:
+    with serve() as server:
+        value = {"registry": server.address, "tags": ["v1"]}
+        operations = [
+            specs.operation(images.manifest(size), tmp_path, repository=f"app{size}", **value)
+            for size in (1000, 2000)
+        ]
+        arguments = specs.write(tmp_path, {"operations": operations})
+        first, second = _modules(arguments, tmp_path, "multi_deploy")
+    assert not (_NEVER - {"shutil"}) & first
     assert not (_NEVER | _UNCHANGED) & second
 
 

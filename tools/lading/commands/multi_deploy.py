@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lading.commands import connection, context, deploy, entry, flags, layout, remote, target
+from lading.commands import connection, context, deploy, entry, flags, remote, target
 from lading.commands.deploy import Deploy
 from lading.commands.jobs import counts, jobs_of, references, total
 from lading.commands.meter import Meter
@@ -29,7 +29,6 @@ from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from lading.store import sizes
-from lading.store.layout_directory import directory_of
 from lading.store.root import store_root
 
 __all__ = ["main"]
@@ -148,6 +147,9 @@ def _jobs(session: Session, operation: _Operation) -> list[Job]:
 
 def _write(operation: _Operation, values: flags.FlagValues) -> None:
     """Puts an image without a registry where the embedded default is."""
+    from lading.commands import layout
+    from lading.store.layout_directory import directory_of
+
     image = operation.image
     directory = directory_of(store_root(values.store), image.repository)
     details = layout.write(directory, image, operation.content, image.tags, dry_run=values.dry_run)
