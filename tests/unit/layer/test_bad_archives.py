@@ -10,6 +10,7 @@ import bz2
 import functools
 import gzip
 import io
+import itertools
 import lzma
 import tarfile
 import time
@@ -23,6 +24,7 @@ from lading.errors import CorruptError, InputError, LadingError, LimitError
 from lading.layer import archive as archives
 from lading.layer import decompress
 from lading.layer.view import View
+from lading.scan.codec import decompress as decompressed
 from tests.unit.layer.bench import build
 
 Member = tuple[tarfile.TarInfo, bytes]
@@ -154,6 +156,15 @@ def test_a_hostile_archive(out: Path, tmp_path: Path, name: str, form: str) -> N
     text = str(caught.value)
     assert len(text.splitlines()) <= 2
     assert str(path) in text
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_000])
+def test_members_that_expand_much_come_to_an_end(size: int) -> None:
+    """More than a piece of output from one piece of input, and another member behind it."""
+    data = gzip.compress(bytes(size)) + gzip.compress(b"x") + gzip.compress(bytes(size))
+    pieces = list(itertools.islice(decompressed("gzip", iter([data])), 100))
+    assert b"".join(pieces) == bytes(size) + b"x" + bytes(size)
+    assert max(map(len, pieces)) <= 1 << 20
 
 
 COMPRESSED: dict[str, bytes] = {

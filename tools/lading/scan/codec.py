@@ -106,7 +106,8 @@ def _gunzip(source: _Source) -> Iterator[bytes]:
             size = len(data)
             try:
                 output = inflater.decompress(data, CHUNK)
-                while inflater.unconsumed_tail:
+                # At its end zlib calls what follows the member unconsumed, for ever.
+                while inflater.unconsumed_tail and not inflater.eof:
                     yield output
                     output = inflater.decompress(inflater.unconsumed_tail, CHUNK)
             except zlib.error as error:

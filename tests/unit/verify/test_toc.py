@@ -1,0 +1,134 @@
+"""What a lazy puller is told about an eStargz layer is what the layer has."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lading.layer.estargz import TOC_ANNOTATION, TOC_NAME
+from lading.oci.verify_rules import Finding, exit_code
+from lading.verify.place import Options, verify_directory
+from tests.unit.layer.bench import Built, build
+from tests.unit.verify.seeds import Spoilt
+
+_LARGE = 9 << 20
+Entries = list[dict[str, Any]]
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Built:
+    (tmp_path / "large").write_bytes(b"ab" * (_LARGE // 2))
+    (tmp_path / "small").write_bytes(b"small")
+    (tmp_path / "empty").write_bytes(b"")
+    meta = '{"pax_records": {"SCHILY.xattr.user.key": "value"}}'
+    lines = [
+        f"F\t/bin/large\t{tmp_path}/large",
+        f"F\t/bin/small\t{tmp_path}/small",
+        f"F\t/etc/empty\t{tmp_path}/empty",
+        "E\t/var",
+        "L\t/bin/link\tsmall",
+    ]
+    return build(tmp_path, lines, estargz=True, default_metadata=meta)
+
+
+def _findings(tmp_path: Path, tar: bytes, blob: bytes, toc_digest: str) -> tuple[Finding, ...]:
+    spoilt = Spoilt(tmp_path / "layout")
+    spoilt.set_layer(tar, blob)
+    spoilt.change_manifest(
+        lambda value: value["layers"][0].update(annotations={TOC_ANNOTATION: toc_digest})
+    )
+    findings = verify_directory(spoilt.directory, Options()).findings
+    return tuple(item for item in findings if item.rule != "layout-unreferenced")
+
+
+def _toc(tar: bytes) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        file = archive.extractfile(TOC_NAME)
+        assert file is not None
+        return file.read()
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _with_toc(tar: bytes, toc: bytes) -> bytes:
+    """The archive with another table in it."""
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        member = archive.getmember(TOC_NAME)
+    member.size = len(toc)
+    return b"".join(
+        (
+            tar[: member.offset],
+            member.tobuf(tarfile.USTAR_FORMAT),
+            toc,
+            bytes(-len(toc) % 512 + 1024),
+        )
+    )
+
+
+def test_the_table_of_an_honest_layer(tmp_path: Path, layer: Built) -> None:
+    toc = _toc(layer.tar)
+    assert _findings(tmp_path, layer.tar, layer.blob, _digest(toc)) == ()
+
+
+def _of(entries: Entries, name: str, kind: str = "reg") -> dict[str, Any]:
+    return next(item for item in entries if (item["name"], item["type"]) == (name, kind))
+
+
+LIES: dict[str, Callable[[Entries], object]] = {
+    "another digest": lambda all_: _of(all_, "bin/small").update(digest=_digest(b"evil!")),
+    "another chunk": lambda all_: _of(all_, "bin/small").update(chunkDigest=_digest(b"evil!")),
+    "another later chunk": lambda all_: _of(all_, "bin/large", "chunk").update(
+        chunkDigest=_digest(b"evil!")
+    ),
+    "another size": lambda all_: _of(all_, "bin/small").update(size=4),
+    "a program with its user's rights": lambda all_: _of(all_, "bin/small").update(mode=0o4755),
+    "another owner": lambda all_: _of(all_, "bin/small").update(uid=1000),
+    "another attribute": lambda all_: _of(all_, "bin/small").update(xattrs={"user.key": "AAAA"}),
+    "another target": lambda all_: _of(all_, "bin/link", "symlink").update(linkName="/bin/sh"),
+    "another type": lambda all_: _of(all_, "etc/empty").update(type="fifo"),
+    "another name": lambda all_: _of(all_, "bin/small").update(name="bin/other"),
+    "a file too few": lambda all_: all_.remove(_of(all_, "bin/small")),
+    "a file too many": lambda all_: all_.append({**_of(all_, "bin/small"), "name": "bin/more"}),
+    "a file twice": lambda all_: all_.append(dict(_of(all_, "bin/small"))),
+    "a number for a name": lambda all_: _of(all_, "bin/small").update(name=5),
+    "no type": lambda all_: _of(all_, "bin/small").pop("type"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_table_that_lies(tmp_path: Path, layer: Built, lie: str) -> None:
+    value = json.loads(_toc(layer.tar))
+    LIES[lie](value["entries"])
+    toc = json.dumps(value).encode()
+    tar = _with_toc(layer.tar, toc)
+    findings = _findings(tmp_path, tar, gzip.compress(tar, 1, mtime=0), _digest(toc))
+    assert {item.rule for item in findings} == {"layer-toc"}
+    assert exit_code(findings) == 12
+
+
+@pytest.mark.parametrize("toc", [b"", b"[]", b"{}", b'{"entries": 5}', b"[" * 100_000, b"\xff"])
+def test_a_table_that_is_none(tmp_path: Path, layer: Built, toc: bytes) -> None:
+    tar = _with_toc(layer.tar, toc)
+    findings = _findings(tmp_path, tar, gzip.compress(tar, 1, mtime=0), _digest(toc))
+    assert [item.what for item in findings] == ["it is malformed"]
+
+
+def test_an_annotation_that_names_another_table(tmp_path: Path, layer: Built) -> None:
+    findings = _findings(tmp_path, layer.tar, layer.blob, _digest(b"another"))
+    assert [item.rule for item in findings] == ["layer-toc"]
+
+
+def test_an_annotation_and_no_table(tmp_path: Path) -> None:
+    plain = build(tmp_path, ["E\t/var"])
+    findings = _findings(tmp_path, plain.tar, plain.blob, _digest(b""))
+    assert [item.rule for item in findings] == ["layer-toc"]

@@ -1,0 +1,179 @@
+"""A table of contents of a layer says what the layer says (containerd/stargz-snapshotter,
+docs/estargz.md): who pulls lazily never looks at the tar itself, and would run other files.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lading.errors import LadingError
+from lading.layer.estargz import CHUNK, TOC_ANNOTATION, TOC_NAME
+from lading.oci import document
+from lading.scan.rules import clean_name
+from lading.scan.tar import Entry
+
+__all__ = ["TocCheck"]
+
+_TYPES = {
+    "reg": "0", "hardlink": "1", "symlink": "2", "char": "3", "block": "4", "dir": "5", "fifo": "6",
+}  # fmt: skip
+_XATTR = b"SCHILY.xattr."
+#: Largest table that is read, in bytes: about 300,000 files.
+_MAX_TOC = 64 << 20
+
+
+class _File(NamedTuple):
+    """What both say about an entry. `chunks` are digests of the content by pieces of 4 MiB."""
+
+    type: str
+    size: int = 0
+    mode: int = 0
+    owner: tuple[int, int] = (0, 0)
+    link: bytes = b""
+    xattrs: frozenset[tuple[bytes, bytes]] = frozenset()
+    digest: str = ""
+    chunks: tuple[str, ...] = ()
+
+
+class TocCheck:
+    """Collects a layer's entries while it is read, then compares them with its table.
+
+    Chunks of another size than 4 MiB are compared as whole files only.
+
+    Args:
+        annotations: of the layer's descriptor.
+        report: takes the identity of a rule, the place and what is there.
+    """
+
+    def __init__(
+        self, annotations: Mapping[str, str], report: Callable[[str, str, str], None]
+    ) -> None:
+        self._stated = annotations.get(TOC_ANNOTATION, "")
+        self._report = report
+        self._files: dict[bytes, _File] = {}
+        self._toc: bytes | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the layer claims to have a table at all."""
+        return bool(self._stated)
+
+    def visit(self, entry: Entry, data: Iterator[bytes | memoryview]) -> None:
+        """Takes note of an entry."""
+        name = clean_name(entry.name)
+        if name == TOC_NAME.encode():
+            if entry.size <= _MAX_TOC:
+                self._toc = b"".join(bytes(piece) for piece in data)
+            return
+        is_file = entry.type == "0"
+        digest, chunks = _hashed(data) if is_file else ("", ())
+        self._files[name] = _File(
+            entry.type,
+            entry.size if is_file else 0,
+            entry.mode & 0o7777,
+            (entry.uid, entry.gid),
+            _link(entry.type, entry.link),
+            frozenset(
+                (key.removeprefix(_XATTR), value)
+                for key, value in entry.pax.items()
+                if key.startswith(_XATTR)
+            ),
+            digest,
+            chunks,
+        )
+
+    def finish(self) -> None:
+        """Reports where table and layer differ; of many differences the first few."""
+        if self._toc is None:
+            self._wrong(f"there is no {TOC_NAME} of at most {_MAX_TOC} bytes")
+            return
+        actual = f"sha256:{hashlib.sha256(self._toc).hexdigest()}"
+        if actual != self._stated:
+            self._wrong(f"it is {actual}, its annotation says {self._stated:.80}")
+        try:
+            listed = document.loads_object(self._toc, what=TOC_NAME, limit=_MAX_TOC)["entries"]
+            told = _read(listed)
+        except (LadingError, LookupError, TypeError, ValueError, AttributeError, binascii.Error):
+            self._wrong("it is malformed")
+            return
+        for name in sorted(self._files.keys() | told.keys()):
+            ours, theirs = self._files.get(name), told.get(name)
+            at = name.decode("utf-8", "backslashreplace")
+            if ours is None:
+                self._wrong("the table has it, the layer does not", at)
+            elif theirs is None:
+                # Directories that an entry lies in may be left out, and the root always is.
+                if name:
+                    self._wrong("the layer has it, the table does not", at)
+            elif differs := [
+                field
+                for field, mine, other in zip(_File._fields, ours, theirs, strict=True)
+                if mine != other and not (field in ("digest", "chunks") and not other)
+            ]:
+                self._wrong(f"the table says another {', '.join(differs)}", at)
+
+    def _wrong(self, what: str, at: str = TOC_NAME) -> None:
+        self._report("layer-toc", at, what)
+
+
+def _hashed(data: Iterator[bytes | memoryview]) -> tuple[str, tuple[str, ...]]:
+    whole, chunk, left = hashlib.sha256(), hashlib.sha256(), CHUNK
+    chunks: list[str] = []
+    for piece in data:
+        whole.update(piece)
+        while piece:
+            part = piece[:left]
+            chunk.update(part)
+            left -= len(part)
+            piece = piece[len(part) :]
+            if not left:
+                chunks.append(chunk.hexdigest())
+                chunk, left = hashlib.sha256(), CHUNK
+    if left < CHUNK:
+        chunks.append(chunk.hexdigest())
+    return whole.hexdigest(), tuple(chunks)
+
+
+def _link(kind: str, target: bytes) -> bytes:
+    if kind == "1":
+        return clean_name(target)
+    return target if kind == "2" else b""
+
+
+def _read(entries: list[dict[str, Any]]) -> dict[bytes, _File]:
+    """The table's entries by name; raises what comes of a malformed one."""
+    found: dict[bytes, _File] = {}
+    chunks: dict[bytes, list[tuple[int, str]]] = {}
+    for value in entries:
+        name = clean_name(value["name"].encode("utf-8", "surrogateescape"))
+        kind = value["type"]
+        if kind in ("reg", "chunk") and value.get("chunkDigest"):
+            place = (value.get("chunkOffset", 0), value["chunkDigest"].removeprefix("sha256:"))
+            chunks.setdefault(name, []).append(place)
+        if kind == "chunk":
+            continue
+        if name in found:
+            raise ValueError(name)
+        link = value.get("linkName", "").encode("utf-8", "surrogateescape")
+        xattrs = value.get("xattrs") or {}
+        found[name] = _File(
+            _TYPES[kind],
+            value.get("size", 0) if kind == "reg" else 0,
+            value.get("mode", 0) & 0o7777,
+            (value.get("uid", 0), value.get("gid", 0)),
+            _link(_TYPES[kind], link),
+            frozenset((key.encode(), base64.b64decode(text)) for key, text in xattrs.items()),
+            value.get("digest", "").removeprefix("sha256:"),
+        )
+    for name, places in chunks.items():
+        file = found[name]
+        digests = tuple(digest for _, digest in places)
+        if [offset for offset, _ in places] == list(range(0, file.size, CHUNK)):
+            found[name] = file._replace(chunks=digests)
+        elif len(places) == 1 and file.size:
+            found[name] = file._replace(digest=digests[0])
+    return found
