@@ -151,6 +151,8 @@ def _table() -> Iterable[Rule]:
              "an uncompressed layer has not the digest its diff_id states", refuse),
         Rule("layer-compression", error, invalid,
              "a layer is compressed in another way than its media type says", build),
+        Rule("layer-toc", error, unsafe,
+             "a table of contents for lazy pulling says something else than the layer", refuse),
         Rule("compression-corrupt", error, corrupt,
              "a compressed stream is damaged or cut off", fetch),
         Rule("compression-trailing-data", error, unsafe,

@@ -22,6 +22,7 @@ from lading.oci.verify_rules import Findings, Limits
 from lading.scan.codec import Fault
 from lading.verify.audit import audit_blob, audit_layer
 from lading.verify.budget import Budget
+from lading.verify.toc import TocCheck
 
 __all__ = ["Counts", "ImageVerifier"]
 
@@ -156,6 +157,9 @@ class ImageVerifier:
         stream = self._open(layer, own)
         if stream is None:
             return own
+        toc = TocCheck(
+            layer.annotations, lambda rule, at, what: own.add(rule, subject, what, at=at)
+        )
         with stream:
             try:
                 audited = audit_layer(
@@ -167,10 +171,13 @@ class ImageVerifier:
                     found=own,
                     limits=self._limits,
                     budget=self._budget,
+                    visit=toc.visit if toc.wanted else None,
                 )
             except LadingError as error:
                 own.add(_rule(error), subject, error.what)
                 return own
+        if toc.wanted and audited.diff_id is not None:
+            toc.finish()
         self.counts.layers += 1
         self.counts.entries += audited.entries
         self._diff_ids[layer.digest] = audited.diff_id
