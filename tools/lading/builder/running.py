@@ -10,7 +10,7 @@ from lading.errors import UsageError
 
 __all__ = ["cache_flags", "check", "parse_size", "run_flags"]
 
-ENTITLEMENTS = ("network.host", "security.insecure")
+_ENTITLEMENTS = ("network.host", "security.insecure")
 _CACHES = ("inline", "local", "registry")
 _SIZE = re.compile(r"([0-9]{1,18})([kmg]?)b?", re.IGNORECASE)
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
@@ -47,9 +47,9 @@ def check(request: BuildRequest) -> None:
                     f"the host {host} has the address {address!r:.80}",
                     fix="write an IP address, or host-gateway",
                 ) from None
-    for name in request.entitlements - set(ENTITLEMENTS):
+    for name in sorted(request.entitlements - set(_ENTITLEMENTS)):
         raise UsageError(
-            f"there is no entitlement {name!r:.80}", fix=f"there are {', '.join(ENTITLEMENTS)}"
+            f"there is no entitlement {name!r:.80}", fix=f"there are {', '.join(_ENTITLEMENTS)}"
         )
     for text in request.cache_from:
         _check_cache(text, "cache_from", "src")
