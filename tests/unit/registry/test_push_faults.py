@@ -450,6 +450,14 @@ class TestTime:
         error = push(make_session(limits=limits), server, image)
         assert "timed out" in str(error)
 
+    def test_a_question_is_given_up_long_before_an_upload(
+        self, make_session: Callable[..., Session], server: Server, image: Image
+    ) -> None:
+        limits = Limits(idle=0.2, answer=60, attempts=2)
+        server.script.add(Fault("HEAD", "/manifests/latest", Hang(1), times=0))
+        error = push(make_session(limits=limits), server, image)
+        assert "timed out" in str(error)
+
     def test_one_slow_answer_is_survived(
         self, make_session: Callable[..., Session], server: Server, image: Image
     ) -> None:

@@ -18,7 +18,7 @@ class Limits:
         connect: for one TCP connection, and for its TLS handshake.
         idle: without a single byte moving in a body.
         answer: from the end of a request to the end of the answer's header. Registries hash
-            large blobs here.
+            large blobs here; the answer to a HEAD has no longer than `idle`.
         rate, window: a body that moves fewer than `rate` bytes a second, averaged over `window`
             seconds spent waiting for the network, is given up.
         attempts: tries of one request, or of one transfer without progress in between.

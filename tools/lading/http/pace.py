@@ -17,11 +17,17 @@ __all__ = ["Pace", "PacedSocket"]
 
 
 class Pace:
-    """Counts bytes against time spent waiting for the network, not for whoever consumes them."""
+    """Counts bytes against time spent waiting for the network, not for whoever consumes them.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        limits: bounds.
+        answer: seconds until the header is there; by default those of the limits.
+    """
+
+    def __init__(self, limits: Limits, answer: float | None = None) -> None:
         self._limits = limits
-        self._deadline: float | None = time.monotonic() + limits.answer
+        seconds = limits.answer if answer is None else answer
+        self._deadline: float | None = time.monotonic() + seconds
         self._waited = 0.0
         self._moved = 0
 

@@ -159,7 +159,9 @@ class Transport:
         conn.endheaders(body if isinstance(body, bytes) and body else None)
         if not isinstance(body, bytes) and size:
             connection.dirty = not self._send(conn.sock, body)
-        pace = Pace(self._limits)
+        limits = self._limits
+        # Nothing is hashed or fetched for HEAD: a server that is silent then is a dead one.
+        pace = Pace(limits, min(limits.answer, limits.idle) if request.method == "HEAD" else None)
         conn.response_class = functools.partial(paced_answer, pace)  # type: ignore[assignment]
         answer = conn.getresponse()
         pace.body()
