@@ -79,7 +79,7 @@ class LayoutIndex:
         value = document.loads_object(data, what=what)
         if value.get("schemaVersion", 2) != 2:
             raise CorruptError(f"{what} has the schemaVersion {value['schemaVersion']!r}, not 2")
-        if value.get("mediaType", media_types.INDEX) not in media_types.INDEX_TYPES:
+        if str(value.get("mediaType", media_types.INDEX)) not in media_types.INDEX_TYPES:
             raise CorruptError(f"{what} has the mediaType {value['mediaType']!r:.80}")
         if "layers" in value or "config" in value:
             raise CorruptError(f"{what} claims to be an index and a manifest at once")

@@ -118,7 +118,7 @@ def read_base(manifest_data: bytes, config_data: bytes, *, what: str) -> Base:
 
 
 def _check_is_image(manifest: Mapping[str, Any], what: str) -> None:
-    stated = manifest.get("mediaType", media_types.MANIFEST)
+    stated = str(manifest.get("mediaType", media_types.MANIFEST))
     if "manifests" in manifest and ("layers" in manifest or "config" in manifest):
         raise CorruptError(f"{what} claims to be an index and a manifest at once")
     if stated in media_types.INDEX_TYPES or "manifests" in manifest:
