@@ -65,6 +65,12 @@ def test_there_is_no_default_registry() -> None:
         Reference.parse("ubuntu:24.04")
 
 
+@pytest.mark.parametrize("text", ["localhost:5000", "registry.example.com"])
+def test_a_registry_alone_is_said_to_lack_a_repository(text: str) -> None:
+    with pytest.raises(InputError, match="names no repository"):
+        Reference.parse(text)
+
+
 @pytest.mark.parametrize("tag", ["a" * 128, "_x", "1.2.3", "A-b_c."])
 def test_tags(tag: str) -> None:
     assert check_tag(tag) == tag

@@ -83,8 +83,9 @@ class Reference:
                 raise InputError(f"{text!r:.160} has an empty tag")
         registry, slashed, repository = rest.partition("/")
         if not slashed or not ("." in registry or ":" in registry or registry == "localhost"):
+            host = not slashed and ("." in rest or rest == "localhost")
             raise InputError(
-                f"{text!r:.160} names no registry",
+                f"{text!r:.160} names no {'repository' if host else 'registry'}",
                 fix="write registry/repository[:tag][@digest]: localhost:5000/app:latest",
             )
         return Reference(registry, repository, tag, Digest.parse(digest) if at else None)
