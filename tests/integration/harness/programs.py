@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -12,8 +13,13 @@ import pytest
 
 __all__ = ["need", "run"]
 
-# Daemons live where Bazel's strict action environment does not look.
-os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+# Daemons live where Bazel's strict action environment does not look, PostgreSQL's by its version.
+os.environ["PATH"] = os.pathsep.join(
+    [
+        *(os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"),
+        *glob.glob("/usr/lib/postgresql/*/bin"),
+    ]
+)
 
 
 def need(*names: str) -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from tests.integration.harness import programs
 
-__all__ = ["docker_daemon", "docker_registry", "free_port", "start", "wait_until"]
+__all__ = ["alive", "docker_daemon", "docker_registry", "free_port", "start", "wait_until"]
 
 _MNT_DETACH = 2  # umount2(2)
 
@@ -63,7 +63,7 @@ def docker_registry(directory: Path, auth: str = "") -> Iterator[str]:
     command = ["docker-registry", "serve", str(config)]
     with start(command, directory / "registry.log") as process:
         wait_until(
-            lambda: _alive(process, directory / "registry.log") and _answers(port),
+            lambda: alive(process, directory / "registry.log") and _answers(port),
             what="an answer of docker-registry",
         )
         yield f"127.0.0.1:{port}"
@@ -115,7 +115,7 @@ def docker_daemon(*, own: bool = False, containerd_images: bool = False) -> Iter
     try:
         with start(command, log) as process:
             wait_until(
-                lambda: _alive(process, log) and _docker_answers(host), what="an answer of dockerd"
+                lambda: alive(process, log) and _docker_answers(host), what="an answer of dockerd"
             )
             yield host
     finally:
@@ -145,7 +145,8 @@ def start(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def _alive(process: subprocess.Popen[bytes], log: Path) -> bool:
+def alive(process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Fails the test, with the server's output, when it has ended."""
     if process.poll() is not None:
         pytest.fail(f"{process.args!r} ended with {process.returncode}\n{log.read_text()}")
     return True

@@ -5,19 +5,31 @@ def _tree_impl(ctx):
     ctx.actions.run_shell(
         outputs = [tree],
         command = """set -e
+mkdir -p "$1/data" "$1/empty/inner"
 cd "$1"
-mkdir -p data empty/inner
 echo content > data/file
 cp data/file data/same
-ln -s data/file link
-ln -s data directory
+case $2 in
+kept)
+    ln -s data/file link
+    ln -s data directory
+    ;;
+followed)
+    cp data/file link
+    cp -R data directory
+    ;;
+esac
 """,
-        arguments = [tree.path],
+        arguments = [tree.path, ctx.attr.links],
     )
     return [DefaultInfo(files = depset([tree]))]
 
 tree = rule(
     implementation = _tree_impl,
+    attrs = {"links": attr.string(
+        default = "kept",
+        values = ["followed", "kept", "none"],
+    )},
     doc = "A directory with files, links and directories without files.",
 )
 
