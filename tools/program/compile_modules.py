@@ -1,9 +1,11 @@
 """Copies modules into a directory, with their compiled form where Python looks for it.
 
-Usage: python3 compile_modules.py @PARAMETERS, a file of lines: the directory, then for each module
-its path and its path in the directory. An interpreter of another version ignores the compiled form.
+Usage: python3 compile_modules.py @PARAMETERS, a file of lines: the directory, a file for its
+digest, then for each module its path and its path in the directory. An interpreter of another
+version ignores the compiled form.
 """
 
+import hashlib
 import pathlib
 import py_compile
 import shutil
@@ -13,10 +15,12 @@ import sys
 def main() -> None:
     lines = pathlib.Path(sys.argv[1].removeprefix("@")).read_text("utf-8").splitlines()
     directory = pathlib.Path(lines[0])
-    for source, name in zip(lines[1::2], lines[2::2], strict=True):
+    digest = hashlib.sha256(sys.version.encode())
+    for source, name in zip(lines[2::2], lines[3::2], strict=True):
         target = directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+        digest.update(f"{name}\0{hashlib.sha256(target.read_bytes()).hexdigest()}\n".encode())
         # Bazel keeps neither times nor changes, so nothing has to be compared with the source.
         py_compile.compile(
             str(target),
@@ -24,6 +28,7 @@ def main() -> None:
             doraise=True,
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
+    pathlib.Path(lines[1]).write_text(f"{digest.hexdigest()}\n", "utf-8")
 
 
 if __name__ == "__main__":

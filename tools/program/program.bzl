@@ -35,8 +35,11 @@ def _impl(ctx):
     info = ctx.attr.library[PyInfo]
     repository = ctx.label.workspace_name
     compiled = ctx.actions.declare_directory(ctx.label.name + ".lib")
+
+    # Bazel restarts a worker when one of its files changes, and does not look into directories.
+    digest = ctx.actions.declare_file(ctx.label.name + ".lib.sha256")
     own = [file for file in info.transitive_sources.to_list() if file.owner.workspace_name == repository]
-    _compile(ctx, own, compiled)
+    _compile(ctx, own, compiled, digest)
 
     # What is not ours is imported from where it lies: shared objects have to be beside their package.
     runfiles = ctx.attr.library[DefaultInfo].default_runfiles.files.to_list()
@@ -76,13 +79,13 @@ def _impl(ctx):
     return DefaultInfo(
         executable = executable,
         runfiles = ctx.runfiles(
-            files = [compiled, main] + others,
+            files = [compiled, digest, main] + others,
             transitive_files = _runtime_files(runtime),
         ),
     )
 
-def _compile(ctx, sources, output):
-    """Declares a directory of `sources` and what Python would keep of them in `__pycache__`."""
+def _compile(ctx, sources, output, digest):
+    """Declares a directory of `sources` and what Python would keep of them in `__pycache__`; its digest."""
 
     # Should the program's own be of another version, for example for another platform, it ignores that.
     runtime = ctx.attr._compiler_runtime[platform_common.ToolchainInfo].py3_runtime
@@ -90,6 +93,7 @@ def _compile(ctx, sources, output):
     args.set_param_file_format("multiline")
     args.use_param_file("@%s", use_always = True)
     args.add(output.path)
+    args.add(digest)
     for file in sources:
         path = file.short_path.split("/", 2)[2] if file.short_path.startswith("../") else file.short_path
         if path.startswith(_ROOT):
@@ -100,7 +104,7 @@ def _compile(ctx, sources, output):
         arguments = ["-S", "-s", "-B", ctx.file._compiler.path, args],
         env = {"PYTHONHASHSEED": "0"},
         inputs = depset(sources + [ctx.file._compiler], transitive = [_runtime_files(runtime)]),
-        outputs = [output],
+        outputs = [output, digest],
         mnemonic = "PythonCompile",
         progress_message = "Compiling %{label}",
     )

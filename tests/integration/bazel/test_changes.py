@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -42,7 +43,10 @@ def shop() -> Iterator[NestedBazel]:
     scratch = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
     directory = scratch / "shop"
     (directory / "files").mkdir(parents=True)
-    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=workspace()))
+    # A copy of its own, which a test changes.
+    ignored = shutil.ignore_patterns("bazel-*", ".git", "__pycache__")
+    shutil.copytree(workspace(), scratch / "lading", symlinks=True, ignore=ignored)
+    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=scratch / "lading"))
     (directory / "BUILD.bazel").write_text(_BUILD)
     for number in range(80):
         (directory / f"files/f{number:02}").write_bytes(_text(number, 100_000))
@@ -100,6 +104,21 @@ def test_one_worker_serves_layers_in_sandboxes_at_once(shop: NestedBazel) -> Non
     # Bazel has them in the directory of the one worker, one for each request at a time.
     sandboxes = list((shop.output_base / "bazel-workers").glob("LayerTar-multiplex-*/*/__sandbox"))
     assert [len(list(directory.iterdir())) for directory in sandboxes] == [2]
+
+
+def test_another_version_of_lading_gets_workers_of_its_own(shop: NestedBazel) -> None:
+    # Bazel does not look into the directories that a worker's program consists of.
+    before = _built(shop)
+    module = shop.directory.parent / "lading/tools/lading/layer/compress.py"
+    source = module.read_text()
+    module.write_text(source.replace('"gzip": {"fast": 1,', '"gzip": {"fast": 9,'))
+    try:
+        in_worker = _built(shop)
+        assert in_worker == _built(shop, "--strategy=LayerTar=local")
+        assert len(in_worker[0]) < len(before[0])
+    finally:
+        module.write_text(source)
+    assert _built(shop) == before
 
 
 def test_an_interrupted_build_leaves_nothing(shop: NestedBazel) -> None:

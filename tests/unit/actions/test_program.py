@@ -78,7 +78,7 @@ def test_every_module_is_compiled_for_the_interpreter_that_runs_it() -> None:
 
 
 def _compile(directory: Path, output: Path) -> subprocess.CompletedProcess[str]:
-    lines = [str(output)]
+    lines = [str(output), f"{output}.sha256"]
     for module in sorted(directory.rglob("*.py")):
         lines += [str(module), f"lading/{module.name}"]
     parameters = directory / "parameters"
@@ -103,11 +103,22 @@ def test_compiled_modules_depend_on_their_sources_alone(tmp_path: Path) -> None:
         found.append(
             {
                 path.relative_to(directory): path.read_bytes()
-                for path in (directory / "out").rglob("*.pyc")
+                for path in [*(directory / "out").rglob("*.pyc"), directory / "out.sha256"]
             }
         )
-    assert found[0]
+    assert len(found[0]) > 1
     assert found[0] == found[1]
+
+
+def test_the_digest_of_a_directory_of_modules_follows_every_byte(tmp_path: Path) -> None:
+    digests = set()
+    for number, text in enumerate(("x = 1\n", "x = 2\n", "x = 1 \n")):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        (directory / "module.py").write_text(text)
+        assert _compile(directory, directory / "out").returncode == 0
+        digests.add((directory / "out.sha256").read_text())
+    assert len(digests) == 3
 
 
 def test_a_module_that_is_no_python_fails_the_build(tmp_path: Path) -> None:

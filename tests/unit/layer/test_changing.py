@@ -45,7 +45,7 @@ def test_a_file_that_changes_its_size(
     if size < 1000 and not estargz:
         monkeypatch.setattr(os, "lseek", then_change(os.lseek))
     else:
-        monkeypatch.setattr("lading.layer.page.open_file", then_change(open_file))
+        monkeypatch.setattr("lading.layer.reading.open_file", then_change(open_file))
     with pytest.raises(InputError, match="growing changed while it was read"):
         build(out, [f"F\t/x\t{path}"], estargz=estargz)
 

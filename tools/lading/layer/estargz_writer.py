@@ -23,7 +23,8 @@ from lading.layer.estargz import (
 )
 from lading.layer.links import Links
 from lading.layer.outputs import write_all
-from lading.layer.page import Opened, Page
+from lading.layer.page import Page
+from lading.layer.reading import Opened
 from lading.layer.tar import END, MAX_HEADER, Headers, padding
 from lading.layer.writer import Blob, processors
 

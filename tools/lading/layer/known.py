@@ -16,8 +16,7 @@ from contextlib import suppress
 from lading.layer.entries import FILE, Content, Entry, Slice
 from lading.layer.kept import Kept, KeptFrame, StaleError
 from lading.layer.lay import ARCHIVE_END, BEFORE_LARGE
-from lading.layer.page import Opened
-from lading.layer.reading import changed
+from lading.layer.reading import Opened, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lading.layer.entries import FILE, Entry
 from lading.layer.frames import Cutter
 from lading.layer.links import Links
-from lading.layer.page import Opened, Page
+from lading.layer.page import Page
+from lading.layer.reading import Opened
 from lading.layer.tar import END, MAX_HEADER, Headers
 
 TYPE_CHECKING = False

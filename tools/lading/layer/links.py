@@ -5,7 +5,7 @@ from __future__ import annotations
 from deflate import crc32
 
 from lading.layer.entries import Entry
-from lading.layer.reading import Reader, same_content
+from lading.layer.reading import same_content
 
 __all__ = ["Links"]
 
@@ -33,7 +33,7 @@ class Links:
             return ""
         earlier = there if isinstance(there, list) else [there]
         for other in earlier:
-            if other.meta == entry.meta and _holds(other, content):
+            if other.meta == entry.meta and same_content(other.source, bytes(content)):
                 return other.path
         self._small[key] = [*earlier, entry]
         return ""
@@ -46,16 +46,3 @@ class Links:
                 return other.path
         earlier.append(entry)
         return ""
-
-
-def _holds(entry: Entry, content: memoryview) -> bool:
-    with Reader(entry.source) as reader:
-        if reader.size != len(content):
-            return False
-        offset = 0
-        while offset < reader.size:
-            data = reader.read(offset)
-            if not data or data != content[offset : offset + len(data)]:
-                return False
-            offset += len(data)
-    return True

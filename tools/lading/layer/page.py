@@ -5,92 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
-from lading.layer.entries import Content, Slice
-from lading.layer.reading import FLAGS, changed, open_file, read_error, state
+from lading.layer.reading import FLAGS, Opened, changed, read_error
 from lading.layer.tar import BLOCK, padding
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Self
-
-__all__ = ["Opened", "Page"]
+__all__ = ["Page"]
 
 _ZEROS = memoryview(bytes(BLOCK))
-
-
-class Opened:
-    """Content ready to be read, with its size in bytes; a context manager.
-
-    Raises:
-        LadingError: on creation, when a file cannot be opened.
-    """
-
-    __slots__ = ("_before", "_data", "_fd", "_offset", "_owned", "_whole", "name", "size")
-
-    def __init__(self, content: Content) -> None:
-        self._data: bytes | None = None
-        self._owned = False
-        self._whole = False
-        self._offset = 0
-        self._before: tuple[int, int, int] | None = None
-        self.name = "an archive"
-        if type(content) is str:
-            self._fd, self.size = open_file(content)
-            self._owned = self._whole = True
-            self.name = content
-        elif type(content) is Slice:
-            self._fd = content.fd
-            if content.fd < 0:
-                self._fd, _ = open_file(content.origin)
-                self._owned = True
-            self._offset = content.offset
-            self.size = content.size
-            self.name = content.origin
-        else:
-            assert isinstance(content, bytes)
-            self._fd = -1
-            self._data = content
-            self.size = len(content)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._owned:
-            os.close(self._fd)
-
-    def read_into(self, view: memoryview, offset: int, length: int) -> None:
-        """Puts `length` bytes from `offset` at the start of `view`.
-
-        `view` is longer than `length`: the end of a file is made sure of by asking for one byte
-        more than there should be. A file that is read in pieces, the first one first, must be
-        the same after the last one.
-
-        Raises:
-            LadingError: the content cannot be read, or a file changed while it was read.
-        """
-        if self._data is not None:
-            view[:length] = self._data[offset : offset + length]
-            return
-        wanted = length
-        last = self._whole and offset + length == self.size
-        if last:
-            wanted += 1
-        elif not offset and self._whole:
-            self._before = state(self._fd)
-        offset += self._offset
-        done = 0
-        try:
-            while done < wanted:
-                count = os.preadv(self._fd, [view[done:wanted]], offset + done)
-                done += count
-                # A short read of a regular file is its end.
-                if not count or done == length:
-                    break
-        except OSError as error:
-            raise read_error(self.name, error) from None
-        if done != length or (last and self._before and self._before != state(self._fd)):
-            raise changed(self.name)
 
 
 class Page:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
-    "FLAGS", "DirectoryError", "Reader", "changed", "open_file", "read_error", "same_content",
+    "FLAGS", "DirectoryError", "Opened", "changed", "open_file", "read_error", "same_content",
     "state",
 ]  # fmt: skip
 
@@ -72,49 +72,92 @@ def state(fd: int) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, changed_at
 
 
-class Reader:
-    """Reads any content by offset; use it as a context manager.
+class Opened:
+    """Content ready to be read, with its size in bytes; a context manager.
 
     Raises:
         LadingError: on creation, when a file cannot be opened.
     """
 
-    __slots__ = ("_content", "_owned", "size")
+    __slots__ = ("_before", "_data", "_fd", "_offset", "_owned", "_whole", "name", "size")
 
     def __init__(self, content: Content) -> None:
-        self._content = content
-        self._owned = -1
-        if isinstance(content, str):
-            self._owned, self.size = open_file(content)
-        elif isinstance(content, Slice):
+        self._data: bytes | None = None
+        self._owned = False
+        self._whole = False
+        self._offset = 0
+        self._before: tuple[int, int, int] | None = None
+        self.name = "an archive"
+        if type(content) is str:
+            self._fd, self.size = open_file(content)
+            self._owned = self._whole = True
+            self.name = content
+        elif type(content) is Slice:
+            self._fd = content.fd
             if content.fd < 0:
-                self._owned, _ = open_file(content.origin)
+                self._fd, _ = open_file(content.origin)
+                self._owned = True
+            self._offset = content.offset
             self.size = content.size
+            self.name = content.origin
         else:
+            assert isinstance(content, bytes)
+            self._fd = -1
+            self._data = content
             self.size = len(content)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._owned >= 0:
-            os.close(self._owned)
+        if self._owned:
+            os.close(self._fd)
 
     def read(self, offset: int, length: int = _CHUNK) -> bytes:
-        """Up to `length` bytes from `offset`; fewer only at the end or at the system's whim."""
-        content = self._content
-        if isinstance(content, bytes):
-            return content[offset : offset + length]
-        length = min(length, self.size - offset)
-        if isinstance(content, Slice):
-            fd, name = content.fd if content.fd >= 0 else self._owned, content.origin
-            offset += content.offset
-        else:
-            fd, name = self._owned, content
+        """Up to `length` bytes from `offset`; fewer only at the end or at the system's whim.
+
+        Raises:
+            LadingError: the content cannot be read.
+        """
+        if self._data is not None:
+            return self._data[offset : offset + length]
         try:
-            return os.pread(fd, length, offset)
+            return os.pread(self._fd, min(length, self.size - offset), self._offset + offset)
         except OSError as error:
-            raise read_error(name, error) from None
+            raise read_error(self.name, error) from None
+
+    def read_into(self, view: memoryview, offset: int, length: int) -> None:
+        """Puts `length` bytes from `offset` at the start of `view`.
+
+        `view` is longer than `length`: the end of a file is made sure of by asking for one byte
+        more than there should be. A file that is read in pieces, the first one first, must be
+        the same after the last one.
+
+        Raises:
+            LadingError: the content cannot be read, or a file changed while it was read.
+        """
+        if self._data is not None:
+            view[:length] = self._data[offset : offset + length]
+            return
+        wanted = length
+        last = self._whole and offset + length == self.size
+        if last:
+            wanted += 1
+        elif not offset and self._whole:
+            self._before = state(self._fd)
+        offset += self._offset
+        done = 0
+        try:
+            while done < wanted:
+                count = os.preadv(self._fd, [view[done:wanted]], offset + done)
+                done += count
+                # A short read of a regular file is its end.
+                if not count or done == length:
+                    break
+        except OSError as error:
+            raise read_error(self.name, error) from None
+        if done != length or (last and self._before and self._before != state(self._fd)):
+            raise changed(self.name)
 
 
 def same_content(one: Content, two: Content) -> bool:
@@ -125,7 +168,7 @@ def same_content(one: Content, two: Content) -> bool:
     """
     if one is two or (isinstance(one, str) and one == two):
         return True
-    with Reader(one) as first, Reader(two) as second:
+    with Opened(one) as first, Opened(two) as second:
         if first.size != second.size:
             return False
         offset = 0

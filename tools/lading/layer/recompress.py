@@ -6,8 +6,8 @@ from lading.layer.archive import Scratch
 from lading.layer.decompress import uncompressed
 from lading.layer.entries import Slice
 from lading.layer.frames import Cutter
-from lading.layer.page import Opened, Page
-from lading.layer.reading import open_file, state
+from lading.layer.page import Page
+from lading.layer.reading import Opened, open_file, state
 from lading.layer.strict import read_strictly
 from lading.layer.writer import Blob, write_blob
 from lading.scan.codec import CHUNK, sniff
