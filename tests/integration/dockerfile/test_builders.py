@@ -13,7 +13,6 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,9 +31,8 @@ from lading.oci import document, layout
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store.layout_directory import Layout
-from tests.integration.dockerfile.machines import ALL, Machine, every_machine, normal
+from tests.integration.dockerfile.machines import ALL, Machine, normal
 from tests.integration.dockerfile.remote_buildkit import remote_buildkit
-from tests.integration.dockerfile.shell_base import shell_base
 from tests.integration.dockerfile.watching import Recorder, opened, sleepers, watch_commands
 from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import runfile
@@ -64,35 +62,6 @@ WORKDIR /srv
 LABEL a=b
 ENTRYPOINT ["/bin/cat", "/opt/out/bin/greeting"]
 """
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shell_base(tmp_path_factory.mktemp("base") / "layout")
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[str]:
-    programs.need("buildah", "unshare")
-    with servers.docker_daemon(own=True) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def containerd() -> Iterator[str]:
-    with servers.docker_daemon(containerd_images=True) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def machines(docker: str, containerd: str, base: Path) -> Iterator[dict[str, Machine]]:
-    with every_machine(docker, containerd, base) as found:
-        yield found
-
-
-@pytest.fixture(params=ALL)
-def machine(request: pytest.FixtureRequest, machines: dict[str, Machine]) -> Machine:
-    return machines[request.param]
 
 
 def _multi_stage(machine: Machine, directory: Path) -> BuildRequest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,38 +15,10 @@ from lading.errors import EngineError
 from lading.oci.content import read_document
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
-from tests.integration.dockerfile.machines import ALL, Machine, every_machine, texts
-from tests.integration.dockerfile.shell_base import shell_base
+from tests.integration.dockerfile.machines import Machine, texts
 from tests.integration.harness import programs, servers
 from tests.integration.harness.launchers import runfile
 from tests.unit.store import tiny
-
-
-@pytest.fixture(scope="module")
-def containerd() -> Iterator[str]:
-    programs.need("buildah", "unshare")
-    with servers.docker_daemon(containerd_images=True) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[str]:
-    with servers.docker_daemon(own=True) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def machines(
-    docker: str, containerd: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Machine]]:
-    base = shell_base(tmp_path_factory.mktemp("base") / "layout")
-    with every_machine(docker, containerd, base) as found:
-        yield found
-
-
-@pytest.fixture(params=ALL)
-def machine(request: pytest.FixtureRequest, machines: dict[str, Machine]) -> Machine:
-    return machines[request.param]
 
 
 def test_limits_memory_and_hosts_are_those_asked_for(tmp_path: Path, machine: Machine) -> None:
