@@ -38,13 +38,8 @@ class Page:
         """Appends `length` bytes of `content`, pads them to a whole block; returns them."""
         start = self.used
         end = start + length
-        view = self.view
-        content.read_into(view[start:], offset, length)
-        gap = padding(length)
-        if gap:
-            view[end : end + gap] = _ZEROS[:gap]
-        self.used = end + gap
-        return view[start:end]
+        content.read_into(self.view[start:], offset, length)
+        return self._close(start, end)
 
     def load(self, path: str, limit: int) -> int:
         """Reads a small file behind room for a header of one block; `accept` makes it part.
@@ -86,8 +81,12 @@ class Page:
         if start != there:
             view[start:end] = view[there : there + size]
         view[self.used : start] = header
-        gap = padding(size)
+        return self._close(start, end)
+
+    def _close(self, start: int, end: int) -> memoryview:
+        """Pads content to a whole block; returns it."""
+        gap = padding(end - start)
         if gap:
-            view[end : end + gap] = _ZEROS[:gap]
+            self.view[end : end + gap] = _ZEROS[:gap]
         self.used = end + gap
-        return view[start:end]
+        return self.view[start:end]
