@@ -22,7 +22,8 @@ def files(*suffixes: str) -> Iterator[Path]:
             name for name in directories if not name.startswith((".", "bazel-", "__pycache__"))
         )
         for name in sorted(names):
-            if name.endswith(suffixes):
+            # Bazel's links bazel-bin, ... are listed here while they point to nothing.
+            if name.endswith(suffixes) and not name.startswith("bazel-"):
                 yield Path(directory, name)
 
 

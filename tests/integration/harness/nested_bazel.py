@@ -28,6 +28,10 @@ use_repo(deb, "shop_debian")
 """
 
 
+# Commands that make or remove the links bazel-bin, bazel-out, ... in their workspace.
+_LINKING = {"build", "clean", "run", "test"}
+
+
 @dataclass(frozen=True)
 class NestedBazel:
     """Runs commands in `directory` with `output_base`, under a changed environment."""
@@ -58,8 +62,12 @@ class NestedBazel:
             if not name.startswith(("TEST_", "RUNFILES_", "BAZEL_", "BUILD_", "PYTHON"))
         }
         outer["HOME"] = pwd.getpwuid(os.getuid()).pw_dir
+        verb, *rest = arguments
+        # In the source tree the links belong to the Bazel that runs the tests: neither replaced nor
+        # removed, which even `clean` would do.
+        links = ["--symlink_prefix=/"] if self._in_sources() and verb in _LINKING else []
         return subprocess.Popen(
-            [*self.prefix, self.program, f"--output_base={self.output_base}", *arguments],
+            [*self.prefix, self.program, f"--output_base={self.output_base}", verb, *links, *rest],
             cwd=self.directory,
             env={**outer, **self.env},
             stdin=subprocess.DEVNULL,
@@ -67,6 +75,9 @@ class NestedBazel:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def _in_sources(self) -> bool:
+        return self.directory == workspace()
 
     def build(self, target: str, *options: str) -> list[Path]:
         """Builds `target` and returns its default outputs."""

@@ -50,7 +50,6 @@ def _options(address: str) -> list[str]:
         "--remote_download_minimal",
         "--//rules/settings:push_strategy=lazy",
         "--//rules/settings:load_strategy=lazy",
-        "--noexperimental_convenience_symlinks",
         "--disk_cache=",
     ]
 
@@ -141,7 +140,6 @@ def test_compact_layers_are_made_while_they_are_pushed(
     compact = bazel.run(
         "run",
         "--//rules/settings:compact_layers=enabled",
-        "--noexperimental_convenience_symlinks",
         "--disk_cache=",
         f"//{PACKAGE}:one.push",
         "--",

@@ -72,7 +72,6 @@ def _build(bazel: NestedBazel, *options: str) -> Build:
     built = bazel.run(
         "build",
         "--disk_cache=",
-        "--noexperimental_convenience_symlinks",
         f"--execution_log_json_file={log}",
         *options,
         f"//{_PACKAGE}:images",
@@ -151,7 +150,6 @@ def test_a_push_takes_layers_from_the_engine(
         pushed = bazel.run(
             "run",
             "--disk_cache=",
-            "--noexperimental_convenience_symlinks",
             *_remotely(engine),
             f"//{_PACKAGE}:push",
             "--",
