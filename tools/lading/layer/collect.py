@@ -68,12 +68,14 @@ def collect(
     trees: dict[str, set[str]] = {}
     objects: list[tuple[str, str, str]] = []
     patterns: list[str] = []
-    add = plan.add
+    add, plain = plan.add_checked, defaults.file
     for source in sources:
-        fields = source.split("\t")
-        kind, place, path = fields if len(fields) == 3 else _complete(fields)
+        try:
+            kind, place, path = source.split("\t")
+        except ValueError:
+            kind, place, path = _complete(source.split("\t"))
         if kind == "F" and not (expect_directories and os.path.isdir(path)):
-            add(Entry(image_path(place, what=path), FILE, defaults.file, path))
+            add(Entry(image_path(place, what=path), FILE, plain, path))
         elif kind == "M":
             overrides.append((image_path(place, what="file_metadata"), path))
         elif kind in ("N", "O", "V"):

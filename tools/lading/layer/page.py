@@ -10,8 +10,6 @@ from lading.layer.tar import BLOCK, padding
 
 __all__ = ["Page"]
 
-_ZEROS = memoryview(bytes(BLOCK))
-
 
 class Page:
     """A buffer and how much of it is used; what is put there always ends on a whole block."""
@@ -53,21 +51,22 @@ class Page:
         Raises:
             LadingError: it cannot be read, or changed while it was.
         """
+        fd = -1
         try:
             fd = os.open(path, FLAGS)
-            try:
-                size = os.lseek(fd, 0, os.SEEK_END)
-                if not 0 < size < limit:
-                    return -1
-                start = self.used + BLOCK
-                # One byte more than there should be makes sure of the end.
-                count = os.preadv(fd, [self.view[start : start + size + 1]], 0)
-            finally:
-                os.close(fd)
+            size = os.lseek(fd, 0, os.SEEK_END)
+            if not 0 < size < limit:
+                return -1
+            start = self.used + BLOCK
+            # One byte more than there should be makes sure of the end.
+            count = os.preadv(fd, [self.view[start : start + size + 1]], 0)
         except OSError as error:
             if error.errno in (errno.EISDIR, errno.ESPIPE):
                 return -1
             raise read_error(path, error) from None
+        finally:
+            if fd >= 0:
+                os.close(fd)
         if count != size:
             raise changed(path)
         return size
@@ -87,6 +86,6 @@ class Page:
         """Pads content to a whole block; returns it."""
         gap = padding(end - start)
         if gap:
-            self.view[end : end + gap] = _ZEROS[:gap]
+            self.view[end : end + gap] = bytes(gap)
         self.used = end + gap
         return self.view[start:end]

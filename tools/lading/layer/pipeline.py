@@ -17,8 +17,6 @@ from lading.layer.outputs import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lading.layer.compress import Compress, Compression
     from lading.layer.job import Job
     from lading.layer.kept import Kept
@@ -64,12 +62,12 @@ class Pipeline:
         self._to_pack: SimpleQueue[Job | None] = SimpleQueue()
         self._to_write: SimpleQueue[Job | None] = SimpleQueue()
         self._error: BaseException | None = None
-        packers = [(self._pack, compression.compressor()) for _ in range(threads)]
+        self._compression = compression
         self._count = threads
         self._threads: list[threading.Thread] = []
         try:
-            for stage in ((self._hash,), (self._write,), *packers):
-                thread = threading.Thread(target=self._guard, args=stage)
+            for stage in (self._hash, self._write, *[self._pack] * threads):
+                thread = threading.Thread(target=stage)
                 thread.start()
                 self._threads.append(thread)
         except RuntimeError as error:
@@ -101,12 +99,6 @@ class Pipeline:
         if not abandon and self._error is not None:
             raise self._error
 
-    def _guard(self, stage: Callable[..., None], *arguments: Compress) -> None:
-        try:
-            stage(*arguments)
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that can report it
-            self._fail(error)
-
     def _fail(self, error: BaseException) -> None:
         if self._error is None:
             self._error = error
@@ -128,10 +120,13 @@ class Pipeline:
                     self._fail(error)
             self._release(job)
 
-    def _pack(self, compress: Compress) -> None:
+    def _pack(self) -> None:
+        compress: Compress | None = None
         while (job := self._to_pack.get()) is not None:
             if self._error is None:
                 try:
+                    # Made here, since loading a library takes as long as reading a frame or two.
+                    compress = compress or self._compression.compressor()
                     job.pack(compress, self._kept)
                 except BaseException as error:  # noqa: BLE001  # the stage must go on draining
                     self._fail(error)

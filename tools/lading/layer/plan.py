@@ -36,11 +36,15 @@ class Plan:
             InputError: the name cannot be written.
         """
         path = entry.path
-        there = self.entries.setdefault(path, entry)
-        if there is not entry:
-            self.entries[path] = _merge(there, entry)
-        elif not path.isascii() or "\0" in path:
+        if not path.isascii() or "\0" in path:
             check_name(path, origin=entry.describe())
+        self.add_checked(entry)
+
+    def add_checked(self, entry: Entry) -> None:
+        """As `add`, for a name that is known to be one that can be written."""
+        there = self.entries.setdefault(entry.path, entry)
+        if there is not entry:
+            self.entries[entry.path] = _merge(there, entry)
 
     def override(self, path: str, changes: Mapping[str, object], *, what: str) -> None:
         """Changes the metadata of the entry at exactly `path`; call it after `add_parents`.
@@ -66,27 +70,30 @@ class Plan:
         """
         entries = self.entries
         good = {""}
-        for path in list(entries):
-            child = path
-            parent = path[: max(path.rfind("/"), 0)]
-            while parent not in good:
-                there = entries.get(parent)
+        for parent in {path.rpartition("/")[0]: None for path in entries}:
+            directory = parent
+            while directory not in good:
+                there = entries.get(directory)
                 if there is None:
                     if create:
-                        entries[parent] = Entry(
-                            parent, DIRECTORY, parent_meta(parent), implied=True
+                        entries[directory] = Entry(
+                            directory, DIRECTORY, parent_meta(directory), implied=True
                         )
                 elif there.kind != DIRECTORY:
-                    _refuse_below(there, entries[path])
-                good.add(parent)
-                child = parent
-                parent = child[: max(child.rfind("/"), 0)]
+                    _refuse_below(there, self._first_below(parent))
+                good.add(directory)
+                directory = directory.rpartition("/")[0]
+
+    def _first_below(self, parent: str) -> Entry:
+        return next(
+            entry for path, entry in self.entries.items() if path.rpartition("/")[0] == parent
+        )
 
     def ordered(self) -> list[Entry]:
         """The entries in the order of the archive: parents before children, by UTF-8 bytes."""
         self.entries.pop("", None)
         paths: Iterable[str] = self.entries
-        if any("/.wh." in path or path.startswith(".wh.") for path in paths):
+        if any(".wh." in path for path in paths):
             return [self.entries[path] for path in sorted(paths, key=sort_key)]
         return [self.entries[path] for path in sorted(paths)]
 

@@ -6,6 +6,8 @@ entry alone.
 
 from __future__ import annotations
 
+from zlib import adler32
+
 from lading.errors import LimitError
 from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK, Entry, Meta
 
@@ -21,6 +23,10 @@ _MAX_OCTAL_7 = 0o7777777
 _MAX_OCTAL_11 = 0o77777777777
 _SPACES = 8 * ord(" ")
 
+#: Mode, uid and gid; NUL and mtime; what follows the checksum; the sum of all that; whether a short
+#: name in ASCII is all that is missing.
+_Template = tuple[bytes, bytes, bytes, int, bool]
+
 
 def padding(size: int) -> int:
     """Bytes that fill `size` bytes of content up to a whole block."""
@@ -30,10 +36,14 @@ def padding(size: int) -> int:
 class Headers:
     """Makes headers; remembers the constant part for each kind and metadata it has seen."""
 
-    __slots__ = ("_templates",)
+    __slots__ = ("_kind", "_meta", "_template", "_templates")
 
     def __init__(self) -> None:
-        self._templates: dict[tuple[str, Meta], tuple[bytes, bytes, bytes, int, bool]] = {}
+        self._templates: dict[tuple[str, Meta], _Template] = {}
+        # What was used last, most often what is used next.
+        self._kind = ""
+        self._meta: Meta | None = None
+        self._template: _Template
 
     def header(self, entry: Entry, size: int, link: str = "") -> bytes:
         """The header of `entry`, a whole number of blocks.
@@ -47,22 +57,28 @@ class Headers:
             LimitError: the PAX records are larger than MAX_HEADER.
         """
         kind = LINK if link else entry.kind
-        template = self._templates.get((kind, entry.meta))
-        if template is None:
-            template = self._templates[kind, entry.meta] = _template(kind, entry.meta)
-        middle, mtime, tail, base, extended = template
-        if not extended and kind in (FILE, DIRECTORY) and size <= _MAX_OCTAL_11:
+        if entry.meta is not self._meta or kind != self._kind:
+            self._choose(kind, entry.meta)
+        middle, mtime, tail, base, plain = self._template
+        if plain and size <= _MAX_OCTAL_11:
             path = entry.path if kind == FILE else entry.path + "/"
             name = path.encode()
             if len(name) <= 100 and len(name) == len(path):
                 digits = b"%011o" % size
-                check = b"%06o\0 " % (base + sum(name) + sum(digits))
+                # The low half of Adler-32 from 0 is the sum of up to 256 bytes.
+                check = b"%06o\0 " % (base + (adler32(name + digits, 0) & 0xFFFF))
                 return b"".join((name.ljust(100, b"\0"), middle, digits, mtime, check, tail))
         return _general(entry, kind, size, link or entry.link)
 
+    def _choose(self, kind: str, meta: Meta) -> None:
+        template = self._templates.get((kind, meta))
+        if template is None:
+            template = self._templates[kind, meta] = _template(kind, meta)
+        self._kind, self._meta, self._template = kind, meta, template
 
-def _template(kind: str, meta: Meta) -> tuple[bytes, bytes, bytes, int, bool]:
-    """(mode uid gid, NUL mtime, what follows the checksum, sum of all that, needs PAX)."""
+
+def _template(kind: str, meta: Meta) -> _Template:
+    """What headers of entries of that kind with that metadata have in common."""
     middle = b"%07o\0%07o\0%07o\0" % (
         meta.mode,
         meta.uid if meta.uid <= _MAX_OCTAL_7 else 0,
@@ -70,7 +86,8 @@ def _template(kind: str, meta: Meta) -> tuple[bytes, bytes, bytes, int, bool]:
     )
     mtime = b"\0%011o\0" % (meta.mtime if 0 <= meta.mtime <= _MAX_OCTAL_11 else 0)
     tail = _tail(kind, b"", _fit(meta.uname, 31), _fit(meta.gname, 31), b"")
-    return middle, mtime, tail, sum(middle) + sum(mtime) + sum(tail) + _SPACES, bool(_pax(meta))
+    plain = kind in (FILE, DIRECTORY) and not _pax(meta)
+    return middle, mtime, tail, sum(middle) + sum(mtime) + sum(tail) + _SPACES, plain
 
 
 def _tail(kind: str, link: bytes, uname: bytes, gname: bytes, prefix: bytes) -> bytes:
