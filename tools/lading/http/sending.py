@@ -7,6 +7,7 @@ buffer leave them in the processor's cache for it: a single layer takes a quarte
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import socket
@@ -84,25 +85,40 @@ def _send_stream(
 ) -> bool:
     left = body.size
     poll = _poller(sock) if plain else None
+    pieces = _pieces(body.stream, size)
     sock.settimeout(limits.idle)
     while left:
         if poll is not None and _answered(poll, limits):
             return False
         burst = min(CHUNK, left)
-        _send_burst(sock, body, pace, burst, size)
+        _send_burst(sock, body, pace, burst, pieces)
         left -= burst
     return True
 
 
-def _send_burst(sock: socket.socket, body: StreamBody, pace: Pace, burst: int, size: int) -> None:
-    """Sends `burst` bytes in pieces of `size`, and then accounts for them.
+def _pieces(stream: BinaryIO, size: int) -> Callable[[int], memoryview]:
+    """Reads up to `size` bytes, a file's into memory that is used again for the next ones."""
+    if not isinstance(stream, io.FileIO):
+        return lambda wanted: memoryview(stream.read(min(wanted, size)))
+    room = memoryview(bytearray(size))
+    return lambda wanted: room[: stream.readinto(room[:wanted])]
+
+
+def _send_burst(
+    sock: socket.socket,
+    body: StreamBody,
+    pace: Pace,
+    burst: int,
+    pieces: Callable[[int], memoryview],
+) -> None:
+    """Sends `burst` bytes piece by piece, and then accounts for them.
 
     Of a send that breaks off it is known how much had left, unlike with `sendall`.
     """
     sent, waited = 0, 0.0
     try:
         while sent < burst:
-            data = memoryview(body.stream.read(min(size, burst - sent)))
+            data = pieces(burst - sent)
             if not data:
                 raise CorruptError("the source of an upload ended early")
             started = time.monotonic()
