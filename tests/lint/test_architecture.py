@@ -14,6 +14,7 @@ from tests.lint.workspace import files, root
 # Lowest first: a module imports its own floor and those before it.
 _FLOORS = [
     "errors",
+    "record",
     "scan",
     "oci",
     "http",

@@ -18,6 +18,8 @@ _NEVER = {
     "absl",
     "asyncio",
     "concurrent.futures",
+    "dataclasses",
+    "inspect",
     "lading.registry.auth",
     "lading.registry.credentials",
     "lading.store.layouts",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lading.errors import ConflictError
 from lading.oci.digest import Digest
+from lading.record import replace
 from lading.registry import memory as memories
 from lading.registry.memory import FileMemory
 from lading.registry.policy import TagPolicy, content_tag
@@ -39,7 +39,7 @@ def push(session: Session, server: Server, memory: FileMemory) -> Push:
         server.log.clear()
         job = Job(image.root, image.content, session.repository(server.address, "team/app"), tags)
         pusher = Pusher(memory=memory) if keep else Pusher()
-        [pushed] = pusher.run([replace(job, **settings)])  # type: ignore[arg-type]
+        [pushed] = pusher.run([replace(job, **settings)])
         assert server.registry.violations == []
         return pushed
 

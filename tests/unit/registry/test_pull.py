@@ -16,6 +16,7 @@ from lading.errors import CorruptError, DeniedError, LadingError, NotFoundError
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import replace
 from lading.registry import pull
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
@@ -74,9 +75,7 @@ def test_what_belongs_to_an_image_is_no_image_for_its_platform(
 ) -> None:
     """`soci convert` and `image_index` list a SOCI index with the platform of its image."""
     image, soci = images.manifest(100), images.manifest(200)
-    soci.root = dataclasses.replace(
-        soci.root, artifact_type="application/vnd.amazon.soci.index.v2+json"
-    )
+    soci.root = replace(soci.root, artifact_type="application/vnd.amazon.soci.index.v2+json")
     both = images.index([image, soci])
     place = session.repository(server.address, "team/soci")
     Pusher().run([Job(both.root, both.content, place, ("1",))])

@@ -412,7 +412,7 @@ def test_empty_blob(server: Server, repository: Repository) -> None:
 def test_foreign_urls_are_not_followed(
     server: Server, repository: Repository, blob: Descriptor
 ) -> None:
-    from dataclasses import replace
+    from lading.record import replace
 
     place = f"http://{server.address}/v2/app/blobs/{blob.digest}"
     foreign = replace(blob, digest=Digest("sha256", "0" * 64), extra={"urls": [place]})

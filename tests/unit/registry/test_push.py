@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from lading.errors import ConflictError, CorruptError, LadingError, NotFoundErro
 from lading.oci import media_types
 from lading.oci.content import Layered
 from lading.oci.descriptor import Descriptor
+from lading.record import replace
 from lading.registry.content import RegistryContent
 from lading.registry.policy import TagPolicy, content_tag
 from lading.registry.push import Job, Pushed, Pusher
@@ -31,7 +31,7 @@ def _push(
     **settings: object,
 ) -> Pushed:
     job = Job(image.root, image.content, session.repository(server.address, name), tags)
-    [pushed] = Pusher().run([replace(job, **settings)])  # type: ignore[arg-type]
+    [pushed] = Pusher().run([replace(job, **settings)])
     assert server.registry.violations == []
     return pushed
 

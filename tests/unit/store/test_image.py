@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from lading.errors import CorruptError, NotFoundError
 from lading.oci.descriptor import Descriptor
 from lading.oci.platform import Platform
+from lading.record import replace
 from lading.store import image as images
 from tests.unit.store import tiny
 

@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +30,7 @@ from lading.oci.content import FilesContent, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
+from lading.record import replace
 from lading.store import image, tarball
 from lading.store.tarball import Member
 

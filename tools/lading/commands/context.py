@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.commands import entry, flags
 from lading.commands.deploy import Deploy
 from lading.errors import NotFoundError, UsageError
+from lading.record import record
 from lading.registry.policy import ANY_TAG, TagPolicy
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Destination", "choose", "define", "place"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Destination:
     """Where one image goes; an empty registry is the embedded default."""
 

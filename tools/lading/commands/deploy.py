@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from lading.oci.content import Content, FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.reference import check_tag
+from lading.record import field, record
 
 __all__ = ["Companion", "Deploy", "Source", "parse", "read", "read_all"]
 
@@ -32,7 +32,7 @@ _KNOWN = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """A repository that holds layers which are not among the files."""
 
@@ -40,7 +40,7 @@ class Source:
     repository: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Companion:
     """What goes to the same repository: a manifest of the index by its own tags, or a referrer."""
 
@@ -48,7 +48,7 @@ class Companion:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deploy:
     """An image and where the target's attributes say it goes."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lading.commands.deploy import Deploy
 from lading.oci.content import Content
+from lading.record import replace
 from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.push import Job, Pushed
 from lading.registry.session import Repository

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from lading.engine import ENGINES
 from lading.errors import UsageError
 from lading.oci.content import Content
 from lading.oci.reference import check_repository
+from lading.record import replace
 from lading.registry import memory
-from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
+from lading.registry.policy import ANY_TAG, content_tag
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from lading.store import sizes
@@ -34,15 +34,17 @@ from lading.store.root import store_root
 __all__ = ["main"]
 
 
-@dataclass(slots=True)
 class _Operation:
     """One push or load: what to do, and then what became of it, in the words of --json."""
 
-    kind: str
-    image: Deploy
-    content: Content
-    policy: TagPolicy = ANY_TAG
-    report: dict[str, Any] = field(default_factory=dict)
+    __slots__ = ("content", "image", "kind", "policy", "report")
+
+    def __init__(self, kind: str, image: Deploy, content: Content) -> None:
+        self.kind = kind
+        self.image = image
+        self.content = content
+        self.policy = ANY_TAG
+        self.report: dict[str, Any] = {}
 
 
 def _flags() -> flags.FlagValues:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lading.commands import connection, context, deploy, entry, flags, remote, target
 from lading.errors import UsageError
 from lading.oci.reference import check_repository, check_tag
+from lading.record import field, record, replace
 from lading.registry.policy import content_tag
 from lading.store import sizes
 from lading.store.root import store_root
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Result:
     """What was pushed where; becomes the lines on stdout or the object of --json."""
 

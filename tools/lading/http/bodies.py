@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from lading.record import record
 
 __all__ = ["Body", "FileBody", "StreamBody"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileBody:
     """`size` bytes of a regular file from `offset`; plaintext connections use sendfile."""
 
@@ -20,7 +21,7 @@ class FileBody:
     advance: Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StreamBody:
     """`size` bytes that `stream` yields from where it stands.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lading.record import record
 
 __all__ = ["CHUNK", "Limits"]
 
@@ -10,7 +10,7 @@ __all__ = ["CHUNK", "Limits"]
 CHUNK = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """Times are in seconds, rates in bytes a second.
 

@@ -6,11 +6,11 @@ import http.client
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from lading.errors import LimitError
 from lading.http.bodies import Body
 from lading.http.origin import Nearness, Origin
+from lading.record import field, record
 
 __all__ = ["Request", "Response", "TransportError", "reason"]
 
@@ -29,7 +29,7 @@ class TransportError(Exception):
         self.stale = stale
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Request:
     """One HTTP request. `target` is path and query; `nearest` bounds where the name may lead."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lading.errors import InputError
+from lading.record import record
 
 __all__ = ["Nearness", "Origin", "nearness"]
 
@@ -18,7 +18,7 @@ _PORTS = {"http": 80, "https": 443}
 _PRINTABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class Origin:
     """A web origin. Credentials, connections and trust are keyed by all three parts."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from lading.errors import InputError
 from lading.http.origin import Origin
+from lading.record import record
 
 __all__ = ["Proxy", "proxy_for"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Proxy:
     """An HTTP proxy; `authorization` is the value of Proxy-Authorization or empty."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urljoin
 
 from lading.errors import InputError, UnreachableError
 from lading.http.messages import Request, Response
 from lading.http.origin import Nearness, Origin
+from lading.record import replace
 
 __all__ = ["REDIRECTS", "follow", "not_followed", "same_origin"]
 

@@ -15,7 +15,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lading.errors import DeniedError, InputError, UnreachableError
@@ -40,13 +39,15 @@ _PROBE = 1.0
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*")
 
 
-@dataclass(slots=True)
 class _Connection:
-    http: http.client.HTTPConnection
-    peer: Nearness | None
-    used: bool = False
-    #: A request was cut off in the middle, so no other can follow it.
-    dirty: bool = False
+    __slots__ = ("dirty", "http", "peer", "used")
+
+    def __init__(self, http: http.client.HTTPConnection, peer: Nearness | None) -> None:
+        self.http = http
+        self.peer = peer
+        self.used = False
+        #: A request was cut off in the middle, so no other can follow it.
+        self.dirty = False
 
 
 class Transport:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from lading.errors import CorruptError
 from lading.oci import media_types
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
+from lading.record import field, record
 
 __all__ = ["Descriptor"]
 
 _KNOWN = {"mediaType", "digest", "size", "annotations", "platform", "artifactType"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Descriptor:
     """The type, digest and size of a piece of content, as one document refers to another.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
 from lading.errors import InputError
+from lading.record import record
 
 __all__ = ["Digest"]
 
@@ -18,7 +18,7 @@ _HEX = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class Digest:
     """A registered algorithm and the lowercase hex of a hash: `sha256:e3b0…`."""
 

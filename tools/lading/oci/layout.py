@@ -7,7 +7,6 @@ platform); writing is strict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from lading.errors import CorruptError, InputError, NotFoundError
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import field, record, replace
 
 __all__ = [
     "INDEX_FILE",
@@ -63,7 +63,7 @@ def check_marker(data: bytes, *, what: str) -> None:
         raise CorruptError(f"{what} has the imageLayoutVersion {version!r}, not 1.0.0")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayoutIndex:
     """What `index.json` says: the layout's roots, tagged by annotation or not at all.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lading.errors import CorruptError, InputError
+from lading.record import record
 
 __all__ = ["MACHINES", "Platform"]
 
@@ -26,7 +26,7 @@ MACHINES = {
 _WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class Platform:
     """GOOS and GOARCH with the CPU variant, as in `linux/arm64/v8`."""
 

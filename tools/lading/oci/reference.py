@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from lading.errors import InputError
 from lading.oci.digest import Digest
+from lading.record import record
 
 __all__ = ["Reference", "check_repository", "check_tag"]
 
@@ -41,7 +41,7 @@ def check_tag(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reference:
     """`registry/repository[:tag][@digest]`; registry is `host[:port]` as the user wrote it."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lading.http.origin import Origin
+from lading.record import record
 
 __all__ = ["Access"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Access:
     """A repository of a registry, for these token scopes."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from lading.errors import ConflictError
 from lading.oci.digest import Digest
+from lading.record import record
 
 if TYPE_CHECKING:
     from lading.registry.session import Repository
@@ -24,7 +24,7 @@ def content_tag(digest: Digest) -> str:
     return f"{digest.algorithm}-{digest.hex}"[:128]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TagPolicy:
     """Patterns are shell patterns: `v*`, `*`.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from lading.errors import ConflictError, NotFoundError
 from lading.http.origin import Origin
 from lading.oci.content import Content, read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import record, replace
 from lading.registry import blobs, manifests, referrers
 from lading.registry.memory import NOTHING, Memory
 from lading.registry.policy import ANY_TAG, TagPolicy
@@ -30,7 +30,7 @@ _BLOBS = 4
 _IMAGES = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Job:
     """One image for one repository.
 
@@ -53,7 +53,7 @@ class Job:
     fresh: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pushed:
     """What became of a job. Counts are of blobs and manifests; `moved` lists tags that were set."""
 
@@ -70,12 +70,14 @@ class Pushed:
         return bool(self.moved or self.sent or self.mounted)
 
 
-@dataclass(slots=True)
 class _Known:
     """What is known about one blob in one registry."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    repositories: list[str] = field(default_factory=list)
+    __slots__ = ("lock", "repositories")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.repositories: list[str] = []
 
 
 class Pusher:

@@ -6,7 +6,6 @@ clients keep up to date themselves ("Referrers Tag Schema").
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import quote
 
 from lading.errors import ConflictError, CorruptError, NotFoundError
@@ -14,6 +13,7 @@ from lading.http.messages import Request, Response
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import replace
 from lading.registry import answers, manifests
 from lading.registry.policy import content_tag
 from lading.registry.session import Repository

@@ -6,7 +6,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lading.errors import DeniedError, LadingError, LimitError, UnreachableError
@@ -18,6 +17,7 @@ from lading.http.origin import Origin
 from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
 from lading.http.transport import Transport
 from lading.oci.reference import Reference
+from lading.record import record, replace
 from lading.registry import answers
 from lading.registry.access import Access
 from lading.registry.caps import MAX_TOKEN_BYTES
@@ -248,7 +248,7 @@ class Session:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repository:
     """A repository of a registry, as seen through a session."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from lading.errors import CorruptError, DeniedError, LadingError, UnreachableError
@@ -31,13 +30,15 @@ __all__ = ["upload"]
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
 
-@dataclass(slots=True)
 class _Session:
     """An upload session: where it goes on, what the registry has, the least chunk it takes."""
 
-    target: str
-    offset: int = 0
-    least: int = 0
+    __slots__ = ("least", "offset", "target")
+
+    def __init__(self, target: str, offset: int = 0, least: int = 0) -> None:
+        self.target = target
+        self.offset = offset
+        self.least = least
 
 
 def upload(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from lading.errors import LadingError
@@ -13,6 +12,7 @@ from lading.oci import document, layout
 from lading.oci.content import read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import replace
 from lading.store import disk, layouts
 from lading.store.layout_directory import Layout
 

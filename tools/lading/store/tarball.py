@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from lading.errors import CorruptError
@@ -18,6 +18,7 @@ from lading.oci import document, layout
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import replace
 from lading.store.image import Image
 
 __all__ = [
