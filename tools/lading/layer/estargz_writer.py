@@ -63,8 +63,8 @@ class _Batch:
 
     __slots__ = ("items", "page")
 
-    def __init__(self, buffer: bytearray) -> None:
-        self.page = Page(buffer)
+    def __init__(self, view: memoryview) -> None:
+        self.page = Page(view)
         self.items: list[_Item] = []
 
     def pack(self, compress: Compress) -> tuple[list[tuple[int, bytes]], dict[int, str]]:
@@ -116,16 +116,16 @@ def write_estargz(
     threads = threads or processors()
     compress = compression.compressor()
     sink = _Sink(fd)
-    free: list[bytearray] = []
+    free: list[memoryview] = []
     pending: deque[tuple[_Batch, Future[tuple[list[tuple[int, bytes]], dict[int, str]]]]] = deque()
 
-    def take() -> bytearray:
-        return free.pop() if free else bytearray(_CAPACITY)
+    def take() -> memoryview:
+        return free.pop() if free else memoryview(bytearray(_CAPACITY))
 
     def finish_one() -> None:
         batch, future = pending.popleft()
         sink.write(batch, *future.result())
-        free.append(batch.page.buffer)
+        free.append(batch.page.view)
 
     with ThreadPoolExecutor(threads) as executor:
         try:
@@ -143,7 +143,7 @@ def write_estargz(
     return sink.finish(compress)
 
 
-def _batches(entries: Iterable[Entry], take: Callable[[], bytearray]) -> Iterator[_Batch]:
+def _batches(entries: Iterable[Entry], take: Callable[[], memoryview]) -> Iterator[_Batch]:
     """Lays entries out as a tar archive, in batches that end where an entry or a chunk does."""
     header = Headers().header
     links = Links()

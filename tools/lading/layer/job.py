@@ -27,10 +27,10 @@ class Job:
     writable: Lock
 
     def __init__(
-        self, buffer: bytearray, size: int, frame: KeptFrame | None, mark: Mark | None
+        self, buffer: memoryview, size: int, frame: KeptFrame | None, mark: Mark | None
     ) -> None:
         self.buffer = buffer
-        self.raw = memoryview(buffer)[:size]
+        self.raw = buffer[:size]
         self.frame = frame
         self.mark = mark
         self.packed: Bytes = b""

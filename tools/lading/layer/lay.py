@@ -26,7 +26,7 @@ CUT, BEFORE_LARGE, ARCHIVE_END = range(3)
 def lay(
     entries: Sequence[Entry],
     cutter: Cutter,
-    take: Callable[[], bytearray],
+    take: Callable[[], memoryview],
     known: Known | None = None,
 ) -> Iterator[Frame]:
     """Yields the frames of the archive, as `write_blob` takes them.
@@ -54,7 +54,7 @@ def lay(
                     yield frame
                 else:
                     _lay_again(page, entries, index, offset, frame, known, header)
-                    yield page.buffer, page.used, frame
+                    yield page.view, page.used, frame
                     page = Page(take())
                 if frame.end == ARCHIVE_END:
                     return
@@ -86,7 +86,7 @@ def lay(
                     if before:
                         if known is not None:
                             known.laid(index, 0, BEFORE_LARGE)
-                        yield page.buffer, before, None
+                        yield page.view, before, None
                         page = Page(take())
                         if known is not None:
                             continue
@@ -99,7 +99,7 @@ def lay(
                             elif at > offset:
                                 if known is not None and digest is not None:
                                     known.laid(index, at, CUT, digest.copy())
-                                yield page.buffer, page.used, None
+                                yield page.view, page.used, None
                                 page = Page(take())
                             piece = page.fill(content, at, length)
                             if digest is not None:
@@ -118,12 +118,12 @@ def lay(
         if cutter.ends(entry.path, page.used - before):
             if known is not None:
                 known.laid(index, 0, CUT)
-            yield page.buffer, page.used, None
+            yield page.view, page.used, None
             page = Page(take())
     page.put(END)
     if known is not None:
         known.laid(index, 0, ARCHIVE_END)
-    yield page.buffer, page.used, None
+    yield page.view, page.used, None
 
 
 def _lay_again(

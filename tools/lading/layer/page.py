@@ -14,11 +14,10 @@ __all__ = ["Page"]
 class Page:
     """A buffer and how much of it is used; what is put there always ends on a whole block."""
 
-    __slots__ = ("buffer", "used", "view")
+    __slots__ = ("used", "view")
 
-    def __init__(self, buffer: bytearray) -> None:
-        self.buffer = buffer
-        self.view = memoryview(buffer)
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
         self.used = 0
 
     @property

@@ -6,7 +6,6 @@ from lading.layer.archive import Scratch
 from lading.layer.decompress import uncompressed
 from lading.layer.entries import Slice
 from lading.layer.frames import Cutter
-from lading.layer.page import Page
 from lading.layer.reading import Opened, open_file, state
 from lading.layer.strict import read_strictly
 from lading.layer.writer import Blob, write_blob
@@ -51,14 +50,14 @@ def recompress(
     tar = _checked(path, spool)
     cutter = Cutter(compression.target)
 
-    def frames(take: Callable[[], bytearray]) -> Iterator[Frame]:
+    def frames(take: Callable[[], memoryview]) -> Iterator[Frame]:
         with Opened(tar) as content:
             offset = 0
             for length in cutter.pieces(tar.size):
-                page = Page(take())
-                content.read_into(page.view, offset, length)
+                view = take()
+                content.read_into(view, offset, length)
                 offset += length
-                yield page.buffer, length, None
+                yield view, length, None
 
     return write_blob(
         fd, frames, compression, cutter.capacity, threads=threads, checkpoint=checkpoint

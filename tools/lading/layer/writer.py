@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     #: A buffer, how many bytes of it count and the kept frame that they are, if they are one; or a
     #: kept frame at the beginning of the archive, which need not be read.
-    Frame = tuple[bytearray, int, KeptFrame | None] | KeptFrame
+    Frame = tuple[memoryview, int, KeptFrame | None] | KeptFrame
 
 __all__ = ["Blob", "Pool", "Progress", "processors", "write_blob"]
 
@@ -60,22 +60,25 @@ def processors() -> int:
 class Pool:
     """Hands out at most `count` buffers and waits for one to come back when all are in use."""
 
-    __slots__ = ("_capacity", "_free", "_left", "count")
+    __slots__ = ("_capacity", "_free", "_left", "_map", "count")
 
     def __init__(self, capacity: int, count: int) -> None:
+        from mmap import mmap
         from queue import SimpleQueue
 
         self._capacity = capacity
         self._left = self.count = count
-        self._free: SimpleQueue[bytearray] = SimpleQueue()
+        self._map = mmap
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
 
-    def take(self) -> bytearray:
+    def take(self) -> memoryview:
         if self._left and self._free.empty():
             self._left -= 1
-            return bytearray(self._capacity)
+            # Unlike a bytearray, it is not filled with zeros: what is never used costs nothing.
+            return memoryview(self._map(-1, self._capacity))
         return self._free.get()
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: memoryview) -> None:
         self._free.put(buffer)
 
 
@@ -150,7 +153,7 @@ class Progress:
 
 def write_blob(
     fd: int,
-    frames: Callable[[Callable[[], bytearray]], Iterator[Frame]],
+    frames: Callable[[Callable[[], memoryview]], Iterator[Frame]],
     compression: Compression,
     capacity: int,
     *,
