@@ -83,24 +83,13 @@ def _values(one: object) -> tuple[Any, ...]:
     return tuple(one.__dict__.values())
 
 
-def _equal(one: object, two: object) -> bool:
-    return type(one) is type(two) and one.__dict__ == two.__dict__
+def _comparing(
+    compare: Callable[[tuple[Any, ...], tuple[Any, ...]], bool],
+) -> Callable[[object, object], bool]:
+    def method(one: object, two: object) -> bool:
+        return compare(_values(one), _values(two)) if type(one) is type(two) else NotImplemented
 
-
-def _less(one: object, two: object) -> bool:
-    return _values(one) < _values(two) if type(one) is type(two) else NotImplemented
-
-
-def _greater(one: object, two: object) -> bool:
-    return _values(one) > _values(two) if type(one) is type(two) else NotImplemented
-
-
-def _at_most(one: object, two: object) -> bool:
-    return _values(one) <= _values(two) if type(one) is type(two) else NotImplemented
-
-
-def _at_least(one: object, two: object) -> bool:
-    return _values(one) >= _values(two) if type(one) is type(two) else NotImplemented
+    return method
 
 
 def _hash(one: object) -> int:
@@ -118,12 +107,12 @@ def _refuse(one: object, name: str, *_: object) -> NoReturn:
 
 _METHODS: dict[str, object] = {
     "__delattr__": _refuse,
-    "__eq__": _equal,
-    "__ge__": _at_least,
-    "__gt__": _greater,
+    "__eq__": _comparing(tuple.__eq__),
+    "__ge__": _comparing(tuple.__ge__),
+    "__gt__": _comparing(tuple.__gt__),
     "__hash__": _hash,
-    "__le__": _at_most,
-    "__lt__": _less,
+    "__le__": _comparing(tuple.__le__),
+    "__lt__": _comparing(tuple.__lt__),
     "__repr__": _show,
     "__setattr__": _refuse,
 }

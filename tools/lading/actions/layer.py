@@ -35,9 +35,6 @@ def run(request: worker.Request) -> None:
     sources: list[str] = []
     begin, middle = "F\t", "\t"
     for argument in request.arguments:
-        if argument[:2] == "F\t":
-            sources.append(argument)
-            continue
         if argument[:1] == "\t":
             sources.append(f"{begin}{argument[1:]}{middle}{argument[1:]}")
             continue

@@ -68,14 +68,12 @@ def collect(
     trees: dict[str, set[str]] = {}
     objects: list[tuple[str, str, str]] = []
     patterns: list[str] = []
-    add, plain = plan.add_checked, defaults.file
+    add = plan.add
     for source in sources:
-        try:
-            kind, place, path = source.split("\t")
-        except ValueError:
-            kind, place, path = _complete(source.split("\t"))
+        fields = source.split("\t")
+        kind, place, path = fields if len(fields) == 3 else _complete(fields)
         if kind == "F" and not (expect_directories and os.path.isdir(path)):
-            add(Entry(image_path(place, what=path), FILE, plain, path))
+            add(Entry(image_path(place, what=path), FILE, defaults.file, path))
         elif kind == "M":
             overrides.append((image_path(place, what="file_metadata"), path))
         elif kind in ("N", "O", "V"):

@@ -26,7 +26,7 @@ from lading.layer.outputs import write_all
 from lading.layer.page import Page
 from lading.layer.reading import Opened
 from lading.layer.tar import END, MAX_HEADER, Headers, padding
-from lading.layer.writer import Blob, processors
+from lading.layer.writer import Blob, Pool, processors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,23 +116,20 @@ def write_estargz(
     threads = threads or processors()
     compress = compression.compressor()
     sink = _Sink(fd)
-    free: list[memoryview] = []
+    # As many buffers as keep every thread busy, one that is filled, and no more.
+    pool = Pool(_CAPACITY, threads + 2)
     pending: deque[tuple[_Batch, Future[tuple[list[tuple[int, bytes]], dict[int, str]]]]] = deque()
-
-    def take() -> memoryview:
-        return free.pop() if free else memoryview(bytearray(_CAPACITY))
 
     def finish_one() -> None:
         batch, future = pending.popleft()
         sink.write(batch, *future.result())
-        free.append(batch.page.view)
+        pool.give(batch.page.view)
 
     with ThreadPoolExecutor(threads) as executor:
         try:
-            for batch in _batches(with_landmark(entries), take):
+            for batch in _batches(with_landmark(entries), pool.take):
                 checkpoint()
                 pending.append((batch, executor.submit(batch.pack, compress)))
-                # Bounded: as many buffers as keep every thread busy, and no more.
                 if len(pending) > threads + 1:
                     finish_one()
             while pending:

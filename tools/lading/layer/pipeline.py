@@ -17,6 +17,8 @@ from lading.layer.outputs import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lading.layer.compress import Compress, Compression
     from lading.layer.job import Job
     from lading.layer.kept import Kept
@@ -67,7 +69,7 @@ class Pipeline:
         self._threads: list[threading.Thread] = []
         try:
             for stage in (self._hash, self._write, *[self._pack] * threads):
-                thread = threading.Thread(target=stage)
+                thread = threading.Thread(target=self._guard, args=(stage,))
                 thread.start()
                 self._threads.append(thread)
         except RuntimeError as error:
@@ -98,6 +100,12 @@ class Pipeline:
             thread.join()
         if not abandon and self._error is not None:
             raise self._error
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except BaseException as error:  # noqa: BLE001  # handed to the thread that can report it
+            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         if self._error is None:

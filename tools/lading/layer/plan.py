@@ -36,15 +36,11 @@ class Plan:
             InputError: the name cannot be written.
         """
         path = entry.path
-        if not path.isascii() or "\0" in path:
-            check_name(path, origin=entry.describe())
-        self.add_checked(entry)
-
-    def add_checked(self, entry: Entry) -> None:
-        """As `add`, for a name that is known to be one that can be written."""
-        there = self.entries.setdefault(entry.path, entry)
+        there = self.entries.setdefault(path, entry)
         if there is not entry:
-            self.entries[entry.path] = _merge(there, entry)
+            self.entries[path] = _merge(there, entry)
+        elif not path.isascii() or "\0" in path:
+            check_name(path, origin=entry.describe())
 
     def override(self, path: str, changes: Mapping[str, object], *, what: str) -> None:
         """Changes the metadata of the entry at exactly `path`; call it after `add_parents`.
@@ -70,6 +66,7 @@ class Plan:
         """
         entries = self.entries
         good = {""}
+        # A dictionary has an order, which a set has not: it decides which conflict is told of.
         for parent in {path.rpartition("/")[0]: None for path in entries}:
             directory = parent
             while directory not in good:

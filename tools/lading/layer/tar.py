@@ -36,14 +36,10 @@ def padding(size: int) -> int:
 class Headers:
     """Makes headers; remembers the constant part for each kind and metadata it has seen."""
 
-    __slots__ = ("_kind", "_meta", "_template", "_templates")
+    __slots__ = ("_templates",)
 
     def __init__(self) -> None:
         self._templates: dict[tuple[str, Meta], _Template] = {}
-        # What was used last, most often what is used next.
-        self._kind = ""
-        self._meta: Meta | None = None
-        self._template: _Template
 
     def header(self, entry: Entry, size: int, link: str = "") -> bytes:
         """The header of `entry`, a whole number of blocks.
@@ -57,9 +53,10 @@ class Headers:
             LimitError: the PAX records are larger than MAX_HEADER.
         """
         kind = LINK if link else entry.kind
-        if entry.meta is not self._meta or kind != self._kind:
-            self._choose(kind, entry.meta)
-        middle, mtime, tail, base, plain = self._template
+        template = self._templates.get((kind, entry.meta))
+        if template is None:
+            template = self._templates[kind, entry.meta] = _template(kind, entry.meta)
+        middle, mtime, tail, base, plain = template
         if plain and size <= _MAX_OCTAL_11:
             path = entry.path if kind == FILE else entry.path + "/"
             name = path.encode()
@@ -69,12 +66,6 @@ class Headers:
                 check = b"%06o\0 " % (base + (adler32(name + digits, 0) & 0xFFFF))
                 return b"".join((name.ljust(100, b"\0"), middle, digits, mtime, check, tail))
         return _general(entry, kind, size, link or entry.link)
-
-    def _choose(self, kind: str, meta: Meta) -> None:
-        template = self._templates.get((kind, meta))
-        if template is None:
-            template = self._templates[kind, meta] = _template(kind, meta)
-        self._kind, self._meta, self._template = kind, meta, template
 
 
 def _template(kind: str, meta: Meta) -> _Template:

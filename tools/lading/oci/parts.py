@@ -1,8 +1,7 @@
 """What an image is assembled from: a base, and layers on top of it.
 
-These are the documents as they were read, checked as far as assembling depends on them. They are
-named tuples and plain JSON values, not the dataclasses of `descriptor.py`: a manifest action does
-nothing else, and importing `dataclasses` would be half of its time.
+These are the documents as they were read, checked as far as assembling depends on them: plain JSON
+values with every field in its place, which the records of `descriptor.py` are not.
 """
 
 from __future__ import annotations
