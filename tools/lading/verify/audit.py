@@ -92,6 +92,7 @@ def audit_layer(
     size: int,
     compression: str,
     *,
+    diff_algorithm: str = "sha256",
     subject: str,
     found: Findings,
     limits: Limits,
@@ -104,6 +105,7 @@ def audit_layer(
         stream: the compressed blob.
         digest, size: what the blob is described with.
         compression: what its media type says: `gzip`, `zstd` or `none`.
+        diff_algorithm: what its diff_id is to be computed with.
         subject: how findings name the layer.
         found: where findings go. When the blob is not the one described, that alone is reported:
             everything else may follow from it.
@@ -112,7 +114,7 @@ def audit_layer(
         visit: is shown every entry; without it only headers are looked at.
     """
     blob = _Blob(stream, digest, size, budget)
-    layer = _Layer(blob, limits, budget, subject)
+    layer = _Layer(blob, diff_algorithm, limits, budget, subject)
     layer.read(compression, visit, threaded=size > CHUNK * 4)
     try:
         intact = blob.check(subject, found)
@@ -129,8 +131,11 @@ def audit_layer(
 class _Layer:
     """One pass over a layer: what is found, and what is counted on the way."""
 
-    def __init__(self, blob: _Blob, limits: Limits, budget: Budget, subject: str) -> None:
+    def __init__(
+        self, blob: _Blob, algorithm: str, limits: Limits, budget: Budget, subject: str
+    ) -> None:
         self._blob = blob
+        self._algorithm = algorithm
         self._limits = limits
         self._budget = budget
         self._subject = subject
@@ -144,7 +149,7 @@ class _Layer:
 
     def read(self, compression: str, visit: Visitor | None, *, threaded: bool) -> None:
         """Reads the layer as far as it can be read; sets `diff_id` when that is to the end."""
-        diff = hasher(threaded)
+        diff = hasher(self._algorithm, threaded=threaded)
         try:
             actual, chunks = self._sniff(compression)
             plain = self._pass_on(decompress(actual, chunks), diff.update)
@@ -152,7 +157,7 @@ class _Layer:
             for _ in plain:  # a fault in the tar does not change the layer's digest
                 pass
             if not self.found.has_any(_UNREADABLE):
-                self.diff_id = Digest("sha256", diff.finish())
+                self.diff_id = Digest(self._algorithm, diff.finish())
         except Fault as fault:
             self.report(fault.rule, fault.at, fault.what)
         finally:

@@ -1,4 +1,4 @@
-"""sha256 of a stream while something else is done with it."""
+"""The digest of a stream while something else is done with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Hasher", "hasher"]
 
 
 class Hasher(Protocol):
-    """A sha256 that is fed and finished."""
+    """A hash that is fed and finished."""
 
     def update(self, data: bytes) -> None: ...
 
@@ -20,14 +20,15 @@ class Hasher(Protocol):
         ...
 
 
-def hasher(threaded: bool) -> Hasher:
+def hasher(algorithm: str, *, threaded: bool) -> Hasher:
     """A Hasher that works on a thread of its own, when there is enough to hash to be worth it."""
-    return _Threaded() if threaded else _Inline()
+    hash_ = hashlib.new(algorithm)
+    return _Threaded(hash_) if threaded else _Inline(hash_)
 
 
 class _Inline:
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, hash_: hashlib._Hash) -> None:
+        self._hash = hash_
 
     def update(self, data: bytes) -> None:
         self._hash.update(data)
@@ -39,8 +40,8 @@ class _Inline:
 class _Threaded:
     """hashlib releases the interpreter lock, so this runs beside decompression."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, hash_: hashlib._Hash) -> None:
+        self._hash = hash_
         # Bounded, so that memory is: pieces have 1 MiB at most.
         self._queue: queue.Queue[bytes | None] = queue.Queue(8)
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import BinaryIO
 
 from lading.errors import CorruptError, LadingError, LimitError, NotFoundError
@@ -22,6 +23,7 @@ from lading.oci.verify_rules import Findings, Limits
 from lading.scan.codec import Fault
 from lading.verify.audit import audit_blob, audit_layer
 from lading.verify.budget import Budget
+from lading.verify.claims import Claim, LayerClaim
 from lading.verify.toc import TocCheck
 
 __all__ = ["Counts", "ImageVerifier"]
@@ -66,17 +68,19 @@ class ImageVerifier:
         self._platform = platform
         self._progress = progress
         self._budget = Budget(limits.seconds, limits.total_bytes)
-        self._diff_ids: dict[Digest, Digest | None] = {}
+        # What one descriptor says of some content, another may deny: it is examined as each.
+        self._seen: set[Claim] = set()
+        self._diff_ids: dict[LayerClaim, Digest | None] = {}
+        self._platforms: dict[Digest, Platform | None] = {}
         self._documents = 0
-        self._seen: set[Digest] = set()
         self._done = self._total = 0
         self.counts = Counts()
 
     def verify(self, root: Descriptor, *, depth: int = 0) -> None:
         """Verifies `root` and all below it."""
-        if root.digest in self._seen:
+        if not self._is_new(root):
+            self._compare_platform(root)
             return
-        self._seen.add(root.digest)
         is_index = root.media_type in media_types.INDEX_TYPES
         if not is_index and root.media_type not in media_types.MANIFEST_TYPES:
             self._blob(root)
@@ -102,7 +106,7 @@ class ImageVerifier:
         layers = checked.layers
         if not checked.is_image:
             for descriptor in (checked.config, *layers):
-                if descriptor is not None:
+                if descriptor is not None and self._is_new(descriptor):
                     self._blob(descriptor)
             return
         self.counts.images += 1
@@ -118,35 +122,56 @@ class ImageVerifier:
             if config is not None:
                 diff_ids = config.diff_ids or ()
                 self._check_platform(root, config.platform)
-        self._layers([layer for layer in layers if layer is not None])
-        for layer, diff_id in zip(layers, diff_ids, strict=False):
-            actual = self._diff_ids.get(layer.digest) if layer is not None else None
-            if layer is None or diff_id is None or actual is None:
-                continue
-            if diff_id.algorithm == "sha256" and actual != diff_id:
+        claims = [
+            (layer, diff_id)
+            for layer, diff_id in zip_longest(layers, diff_ids)
+            if layer is not None
+        ]
+        self._layers(claims)
+        for layer, diff_id in claims:
+            actual = self._diff_ids.get(LayerClaim.of(layer, diff_id))
+            if diff_id is not None and actual is not None and actual != diff_id:
                 self._found.add(
                     "diff-id", str(layer.digest), f"it is {actual}, the config says {diff_id}"
                 )
 
-    def _check_platform(self, root: Descriptor, own: Platform | None) -> None:
-        subject = str(root.digest)
-        if own is None:
-            return
-        if root.platform is not None and not same_platform(root.platform, own):
-            self._found.add("platform-mismatch", subject, f"described as {root.platform}, is {own}")
-        if self._platform is not None and not same_platform(self._platform, own):
-            self._found.add("platform-expected", subject, f"it is for {own}")
+    def _is_new(self, descriptor: Descriptor) -> bool:
+        """Whether nothing has said the same of this content before."""
+        claim = Claim.of(descriptor)
+        is_new = claim not in self._seen
+        self._seen.add(claim)
+        return is_new
 
-    def _layers(self, layers: list[Descriptor]) -> None:
+    def _check_platform(self, root: Descriptor, own: Platform | None) -> None:
+        self._platforms[root.digest] = own
+        self._compare_platform(root)
+        if own is None or self._platform is None:
+            return
+        if not same_platform(self._platform, own):
+            self._found.add("platform-expected", str(root.digest), f"it is for {own}")
+
+    def _compare_platform(self, root: Descriptor) -> None:
+        own = self._platforms.get(root.digest)
+        if own is None or root.platform is None or same_platform(root.platform, own):
+            return
+        what = f"described as {root.platform}, is {own}"
+        self._found.add("platform-mismatch", str(root.digest), what)
+
+    def _layers(self, claims: list[tuple[Descriptor, Digest | None]]) -> None:
         """Reads layers, several at once; findings come in the order of the layers."""
-        fresh = {one.digest: one for one in layers if one.digest not in self._seen}
-        self._seen |= fresh.keys()
+        fresh = {
+            claim: layer
+            for layer, diff_id in claims
+            if (claim := LayerClaim.of(layer, diff_id)) not in self._diff_ids
+        }
+        self._diff_ids |= dict.fromkeys(fresh)
         self._total += sum(one.size for one in fresh.values())
         with ThreadPoolExecutor(_THREADS) as pool:
-            for own in pool.map(self._layer, fresh.values()):
+            for own in pool.map(self._layer, fresh.items()):
                 self._found.extend(own)
 
-    def _layer(self, layer: Descriptor) -> Findings:
+    def _layer(self, item: tuple[LayerClaim, Descriptor]) -> Findings:
+        claim, layer = item
         own = Findings(self._limits)
         subject = str(layer.digest)
         compression = LAYER_COMPRESSION.get(layer.media_type)
@@ -167,6 +192,7 @@ class ImageVerifier:
                     layer.digest,
                     layer.size,
                     compression,
+                    diff_algorithm=claim.algorithm,
                     subject=subject,
                     found=own,
                     limits=self._limits,
@@ -180,13 +206,11 @@ class ImageVerifier:
             toc.finish()
         self.counts.layers += 1
         self.counts.entries += audited.entries
-        self._diff_ids[layer.digest] = audited.diff_id
+        self._diff_ids[claim] = audited.diff_id
         self._advance(layer)
         return own
 
     def _blob(self, descriptor: Descriptor) -> None:
-        if descriptor.digest in self.counts.blobs:
-            return
         self._total += descriptor.size
         self._raw(descriptor, self._found)
 
