@@ -6,8 +6,10 @@ A short form of a longer run; what it found stays found.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import random
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 
 from lading.commands import inspect, verify
 from lading.errors import CorruptError, LadingError
+from lading.verify.place import Options, verify_archive
 from tests.unit.verify.seeds import Spoilt
 
 _ROUNDS = 150
@@ -82,3 +85,31 @@ def test_an_index_whose_media_type_is_no_text(tmp_path: Path, value: Any) -> Non
     (spoilt.directory / "index.json").write_bytes(_bytes({**spoilt.index, "mediaType": value}))
     with pytest.raises(CorruptError, match=r"index\.json has the mediaType"):
         inspect.main([f"oci:{spoilt.directory}"])
+
+
+@pytest.mark.parametrize("with_index", [False, True])
+@pytest.mark.parametrize(
+    ("entry", "rule"),
+    [
+        ({"Config": "c", "Layers": [{}]}, "docker-manifest"),
+        ({"Config": "c", "Layers": [["x"]]}, "docker-manifest"),
+        ({"Config": {}, "Layers": []}, "docker-manifest"),
+        ({"Config": "c", "Layers": [], "RepoTags": 5}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": {"a": "b"}}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": [[]]}, "docker-tag"),
+    ],
+)
+def test_an_archive_for_docker_with_odd_values(
+    tmp_path: Path, entry: dict[str, Any], rule: str, *, with_index: bool
+) -> None:
+    files = {"manifest.json": _bytes([entry]), "c": b"{}"}
+    if with_index:
+        files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
+        files["index.json"] = b'{"schemaVersion": 2, "manifests": []}'
+    with tarfile.open(tmp_path / "archive.tar", "w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    findings = verify_archive(tmp_path / "archive.tar", Options()).findings
+    assert rule in {finding.rule for finding in findings}

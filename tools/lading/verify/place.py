@@ -12,7 +12,7 @@ from lading.oci import document, layout, media_types
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.oci.verify_index import check_index, check_layout_marker, check_ref_names
-from lading.oci.verify_json import show
+from lading.oci.verify_json import list_of_strings, show
 from lading.oci.verify_rules import Finding, Findings, Limits
 from lading.registry import manifests
 from lading.registry.content import RegistryContent
@@ -172,11 +172,12 @@ def _docker(files: Files, found: Findings, *, compare: bool) -> None:
         found.add("docker-manifest", name, "it is no list of images")
         return
     for number, item in enumerate(entries):
-        for tag in item.get("RepoTags") or []:
+        tags = item.get("RepoTags") or []
+        for tag in tags if isinstance(tags, list) else [tags]:
             if not isinstance(tag, str) or not _REPO_TAG.fullmatch(tag):
                 found.add("docker-tag", name, show(tag), at=f"/{number}/RepoTags")
-        config, layers = item.get("Config"), item.get("Layers")
-        if not isinstance(config, str) or not isinstance(layers, list):
+        config, layers = item.get("Config"), list_of_strings(item.get("Layers"))
+        if not isinstance(config, str) or layers is None:
             found.add("docker-manifest", name, "it lacks Config or Layers", at=f"/{number}")
             continue
         for part in (config, *layers):
