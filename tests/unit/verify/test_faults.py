@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from lading.commands import verify
+from lading.oci import media_types
+from lading.oci.digest import Digest
 from lading.oci.verify_rules import Limits, exit_code
 from lading.oci.verify_table import RULES, Severity
 from lading.scan import rules as scan_rules
@@ -96,6 +98,13 @@ def _duplicate_key(spoilt: Spoilt) -> None:
     )
 
 
+_EMPTY = {"mediaType": media_types.EMPTY, "size": 2}
+
+
+def _sha512(content: bytes) -> dict[str, Any]:
+    return {"digest": str(Digest.of(content, "sha512")), "size": len(content)}
+
+
 def _data(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
@@ -151,6 +160,14 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     "a negative size": ("descriptor-size", _manifest(lambda v: v["layers"][0].update(size=-1))),
     "other embedded data": (
         "descriptor-data", _manifest(lambda v: v["config"].update(data=_data(b"other"))),
+    ),
+    "other embedded data, sha512": (
+        "descriptor-data",
+        _manifest(lambda v: v.update(subject={**v["config"], **_sha512(b"{}"), "data": "W10="})),
+    ),
+    "another empty content": (
+        "descriptor-empty",
+        _manifest(lambda v: v.update(subject={**_EMPTY, **_sha512(b"[]")})),
     ),
     "foreign URLs": (
         "descriptor-urls",
@@ -263,6 +280,14 @@ def test_a_sound_image_has_no_findings(tmp_path: Path) -> None:
     report = verify_directory(sound(tmp_path / "layout"), Options())
     assert report.findings == ()
     assert (report.counts.images, report.counts.layers, report.counts.entries) == (1, 2, 2)
+
+
+def test_the_empty_content_by_another_algorithm_has_no_findings(tmp_path: Path) -> None:
+    spoilt = Spoilt(tmp_path / "layout")
+    empty = {**_EMPTY, **_sha512(b"{}"), "data": _data(b"{}")}
+    spoilt.change_manifest(lambda value: value.update(subject=empty))
+    findings = verify_directory(spoilt.directory, Options()).findings
+    assert {finding.rule for finding in findings} == {"layout-unreferenced"}
 
 
 def test_the_gravest_class_gives_the_code(tmp_path: Path) -> None:

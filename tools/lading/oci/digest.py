@@ -39,9 +39,9 @@ class Digest:
         )
 
     @staticmethod
-    def of(data: bytes) -> Digest:
-        """The sha256 digest of `data`."""
-        return Digest("sha256", hashlib.sha256(data).hexdigest())
+    def of(data: bytes, algorithm: str = "sha256") -> Digest:
+        """The digest of `data`."""
+        return Digest(algorithm, hashlib.new(algorithm, data).hexdigest())
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

@@ -99,7 +99,7 @@ def check_descriptor(value: object, *, subject: str, at: str, found: Findings) -
         return None
     assert isinstance(size, int)
     _check_data(value, digest, size, subject=subject, at=at, found=found)
-    if media_type == media_types.EMPTY and digest != Digest.of(b"{}"):
+    if media_type == media_types.EMPTY and digest != Digest.of(b"{}", digest.algorithm):
         found.add("descriptor-empty", subject, f"{digest} is not the digest of {{}}", at=at)
     return _tolerant(value, media_type, digest, size)
 
@@ -123,7 +123,7 @@ def _check_data(
     except (binascii.Error, ValueError):
         found.add("descriptor-data", subject, "data is not base64", at=f"{at}/data")
         return
-    if len(content) != size or (digest.algorithm == "sha256" and Digest.of(content) != digest):
+    if len(content) != size or Digest.of(content, digest.algorithm) != digest:
         found.add(
             "descriptor-data",
             subject,
