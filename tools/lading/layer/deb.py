@@ -10,7 +10,7 @@ import os
 
 from lading.errors import CorruptError
 from lading.layer.archive import Scratch, read_archive
-from lading.layer.entries import FILE, SYMLINK, Entry, Meta, Slice
+from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
 from lading.scan.source import file_chunks
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def read_deb(
     control, data = _archives(fd, size, what)
     entries = _record(fd, *control, scratch, what)
     for entry in read_archive(fd, *data, scratch, what=what, keep_names=False):
-        entry.path = merged(entry.path)
+        entry.path = merged(entry.path, is_directory=entry.kind == DIRECTORY)
         if entry.kind == SYMLINK and _points_to_itself(entry):
             continue
         entry.meta = entry.meta.replace({"mtime": 0})
@@ -64,10 +64,10 @@ def read_data(fd: int, size: int, scratch: Scratch, *, what: str) -> list[Entry]
     return read_archive(fd, *data, scratch, what=f"{what}, data.tar", keep_names=False)
 
 
-def merged(path: str) -> str:
+def merged(path: str, *, is_directory: bool = False) -> str:
     """Where `path` lies once the top-level program and library directories are links."""
-    head, slash, rest = path.partition("/")
-    return f"usr/{head}/{rest}" if slash and head in _MERGED else path
+    head, slash, _ = path.partition("/")
+    return f"usr/{path}" if (slash or is_directory) and head in _MERGED else path
 
 
 def usr_merge_links(paths: set[str]) -> list[Entry]:
@@ -90,19 +90,17 @@ def _points_to_itself(entry: Entry) -> bool:
 def _archives(fd: int, size: int, what: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """(offset, size) of control.tar and of data.tar, however they are compressed."""
     members = _members(fd, size, what)
-    control = data = None
-    for name, place in members.items():
-        if name.startswith("control.tar"):
-            control = place
-        elif name.startswith("data.tar"):
-            data = place
-    if control is None or data is None or "debian-binary" not in members:
-        raise CorruptError(f"{what} is not a Debian package: it lacks control.tar or data.tar")
+    control = [place for name, place in members.items() if name.startswith("control.tar")]
+    data = [place for name, place in members.items() if name.startswith("data.tar")]
+    if len(control) != 1 or len(data) != 1 or "debian-binary" not in members:
+        raise CorruptError(
+            f"{what} is not a Debian package: it has to have one control.tar and one data.tar"
+        )
     offset, length = members["debian-binary"]
     version = _read(fd, offset, min(length, 16), what)
     if not version.startswith(b"2."):
         raise CorruptError(f"{what} has the package format {version!r}, which is not known")
-    return control, data
+    return control[0], data[0]
 
 
 def _members(fd: int, size: int, what: str) -> dict[str, tuple[int, int]]:

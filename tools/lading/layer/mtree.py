@@ -8,6 +8,7 @@ import os
 from lading.errors import CorruptError
 from lading.layer.decompress import uncompressed
 from lading.layer.reading import open_file
+from lading.scan.rules import clean_name
 from lading.scan.source import StreamSource, file_chunks
 from lading.scan.tar import TarScanner
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe"]
 
-_TYPES = {"0": "file", "1": "file", "2": "link", "3": "char", "4": "block", "5": "dir", "6": "fifo"}
+_TYPES = {"2": b"link", "3": b"char", "4": b"block", "5": b"dir", "6": b"fifo"}
 
 
 def describe(path: str) -> bytes:
@@ -37,30 +38,29 @@ def describe(path: str) -> bytes:
         chunks = uncompressed(file_chunks(fd, 0, size, what=path), size, what=path)
         scanner = TarScanner(StreamSource(chunks), refuse)
         lines = [b"#mtree"]
-        contents: dict[bytes, bytes] = {}
+        found: dict[bytes, bytes] = {}
         for member in scanner:
-            name = member.name.strip(b"/")
+            name = clean_name(member.name)
+            what = b"type=" + _TYPES.get(member.type, b"file")
             if member.type == "0":
                 digest = hashlib.sha256()
                 for piece in scanner.data():
                     digest.update(piece)
-                contents[name] = b"size=%d sha256=%s" % (member.size, digest.hexdigest().encode())
-                content = contents[name]
+                what += b" size=%d sha256=%s" % (member.size, digest.hexdigest().encode())
             elif member.type == "1":
-                content = contents[name] = contents.get(member.link.strip(b"/"), b"")
+                what = found.get(clean_name(member.link), what)
             elif member.type == "2":
-                content = b"link=" + _quoted(member.link)
-            else:
-                content = b""
-            lines.append(_line(name, member, content))
+                what += b" link=" + _quoted(member.link)
+            found[name] = what
+            lines.append(_line(name, member, what))
     finally:
         os.close(fd)
     return b"\n".join(lines) + b"\n"
 
 
-def _line(name: bytes, member: Member, content: bytes) -> bytes:
-    kind = _TYPES.get(member.type, "file").encode()
-    words = [b"./" + _quoted(name) if name else b".", b"type=" + kind]
+def _line(name: bytes, member: Member, what: bytes) -> bytes:
+    kind, _, content = what.partition(b" ")
+    words = [b"./" + _quoted(name) if name else b".", kind]
     words.append(
         b"mode=%04o uid=%d gid=%d time=%d.0"
         % (member.mode, member.uid, member.gid, int(member.mtime // 1))
