@@ -69,6 +69,12 @@ def _global_header(records: dict[str, str]) -> bytes:
     return tarfile.TarInfo.create_pax_global_header(records)
 
 
+def _long(kind: bytes, text: bytes) -> bytes:
+    """GNU tar's header for a name, or a link's target, of any length."""
+    info, _ = _member("././@LongLink", kind, data=text)
+    return info.tobuf(tarfile.GNU_FORMAT) + text + bytes(-len(text) % 512)
+
+
 FILE = _member("a", data=b"content")
 GOOD = _tar(FILE)
 LOST = b"hidden" + bytes(506)
@@ -136,6 +142,15 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
         _changed(_changed(GOOD, 345, b"../.."), 257, b"ustar  \0"),
         CorruptError,
     ),
+    "prefix in a header of star, with what follows it": (
+        _changed(_changed(GOOD, 345, b"x" * 155), 508, b"tar\0"),
+        CorruptError,
+    ),
+    "long name with a NUL": (_long(b"L", b"b\0hidden\0") + GOOD, CorruptError),
+    "long target with a NUL": (
+        _long(b"K", b"b\0hidden\0") + _tar(_member("l", tarfile.SYMTYPE, link="b")),
+        CorruptError,
+    ),
     "directory by its long name alone": (_pax({"path": "a/"}, b""), CorruptError),
     "second archive behind the end": (GOOD + _tar(_member("b", data=b"x")), CorruptError),
     "data behind the end": (GOOD[:2048] + LOST, CorruptError),
@@ -190,6 +205,15 @@ def test_a_damaged_compression(out: Path, tmp_path: Path, name: str, kind: str) 
     with pytest.raises(LadingError, match=r"damaged\.tar") as caught:
         build(out, [f"{kind}\t/\t{path}"])
     assert caught.value.exit_code in (5, 9)
+
+
+@pytest.mark.parametrize("pack", [lzma.compress, bz2.compress], ids=["xz", "bzip2"])
+@pytest.mark.parametrize("cut", range(8))
+def test_streams_that_begin_at_the_end_of_a_piece(pack: Callable[[bytes], bytes], cut: int) -> None:
+    first, second = pack(GOOD), pack(LOST)
+    pieces = iter([first + second[:cut], second[cut:]])
+    size = len(first) + len(second)
+    assert b"".join(decompress.uncompressed(pieces, size, what="")) == GOOD + LOST
 
 
 @pytest.mark.parametrize(
@@ -253,6 +277,15 @@ def test_an_extended_header_without_end(out: Path, tmp_path: Path) -> None:
     path.write_bytes(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024) + data)
     with pytest.raises(CorruptError, match="an extended header of"):
         build(out, [f"A\t/\t{path}"])
+
+
+def test_a_directory_that_is_there_twice_is_what_is_said_last(tmp_path: Path) -> None:
+    first, second = (_member("d", tarfile.DIRTYPE) for _ in range(2))
+    first[0].mode, second[0].mode, second[0].uid = 0o755, 0o700, 7
+    path = tmp_path / "twice.tar"
+    path.write_bytes(_tar(first, _member("d/a", data=b"x"), second))
+    members = build(tmp_path, [f"A\t/\t{path}"]).members()
+    assert (members["d"].mode, members["d"].uid) == (0o700, 7)
 
 
 def test_of_two_archives_the_bad_one_is_named(out: Path, tmp_path: Path) -> None:

@@ -148,8 +148,12 @@ class _Converter:
                 f"{origin} is a device or a pipe", fix="a layer holds files, links and directories"
             )
         there = self.entries.setdefault(path, entry)
-        if there is not entry and not (there.kind == entry.kind == DIRECTORY):
+        if there is entry:
+            return
+        if not there.kind == entry.kind == DIRECTORY:
             raise CorruptError(f"{origin} occurs twice in the archive")
+        # Whoever unpacks it gives the directory what is said last.
+        there.meta = entry.meta
 
     def _path(self, name: bytes) -> str:
         text = self._text(name, repr(name))

@@ -17,6 +17,8 @@ _FREE_SIZE = 4 << 30
 _MAX_RATIO = 250
 #: Bytes of memory an xz stream may ask for; `xz -9` asks for 65 MiB.
 _XZ_MEMORY = 256 << 20
+#: Bytes that tell what a stream is compressed with.
+_MAGIC = 6
 
 
 def uncompressed(chunks: Iterator[bytes], size: int, *, what: str) -> Iterator[bytes]:
@@ -87,8 +89,10 @@ def _lzma_or_bz2(kind: str, chunks: Iterator[bytes], what: str) -> Iterator[byte
             data = next(chunks, b"")
             if not data:
                 return
-        data = data.lstrip(b"\0") if kind == "xz" else data or next(chunks, b"")
+        data = data.lstrip(b"\0") if kind == "xz" else data
+        while len(data) < _MAGIC and (more := next(chunks, b"")):
+            data += more
         if not data:
             return
-        if sniff(data[:6].ljust(6, b"\0")) != kind:
+        if sniff(data[:_MAGIC].ljust(_MAGIC, b"\0")) != kind:
             raise CorruptError(f"{what} is damaged: something else follows its {kind} stream")

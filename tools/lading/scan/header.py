@@ -11,6 +11,8 @@ __all__ = ["BLOCK", "Header", "parse_header"]
 #: Bytes in a tar block.
 BLOCK = 512
 _MAX_SIZE = (1 << 63) - 1
+#: Bytes of a prefix in the headers of star, which times follow.
+_STAR_PREFIX = 131
 
 
 class Header(NamedTuple):
@@ -66,6 +68,8 @@ def parse_header(block: bytes, *, at: str) -> Header:
     typeflag = chr(block[156])
     if posix:
         prefix = _text(block[345:500])
+        if len(prefix) > _STAR_PREFIX and block[508:] == b"tar\0":
+            faults.append("the prefix of the name is too long for star: some readers take less")
         name = prefix + b"/" + name if prefix else name
     elif typeflag != "S" and block[345:500].strip(b"\0"):
         faults.append("there is a prefix of the name, and no ustar to say so: some readers take it")

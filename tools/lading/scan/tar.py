@@ -150,7 +150,10 @@ class TarScanner:
             extensions.add(header.type)
             data = self._extension(header, at)
             if header.type in "LK":
-                gnu["name" if header.type == "L" else "link"] = data.rstrip(b"\0")
+                text = data.rstrip(b"\0")
+                if b"\0" in text:
+                    raise Fault("tar-pax", "a long name of GNU tar holds a NUL", at=at)
+                gnu["name" if header.type == "L" else "link"] = text
             elif header.type == "g":
                 _check_global(parse_pax(data, at=at), at)
             else:
