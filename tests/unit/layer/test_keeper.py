@@ -25,12 +25,6 @@ _TARGET = 16 << 10
 _KINDS = ["gzip", "zstd", "none"]
 
 
-def _compression(kind: str) -> Compression:
-    compression = Compression(kind)
-    compression.target = _TARGET
-    return compression
-
-
 def _content(seed: int, size: int) -> bytes:
     words = random.Random(seed).choices(
         [b"layer ", b"frame ", b"\0\0\0\0", b"digest\n"], k=size // 4
@@ -44,6 +38,7 @@ class _Tree:
 
     root: Path
     kind: str = "gzip"
+    target: int = _TARGET
     form: Callable[[str], str] = str
     files: dict[str, bytes] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
@@ -60,6 +55,9 @@ class _Tree:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         self.files[name] = data
+
+    def compression(self) -> Compression:
+        return Compression(self.kind, target=self.target)
 
     def lines(self) -> list[str]:
         files = [f"F\t/{name}\t{self.root}/src/{name}" for name in self.files]
@@ -78,14 +76,12 @@ class _Tree:
         for path in (self.root / "out").iterdir():
             path.unlink()
         options = {"inputs": self.inputs(), "cache": self.cache, **options}
-        return build(
-            self.root / "out", self.lines(), compression=_compression(self.kind), **options
-        )
+        return build(self.root / "out", self.lines(), compression=self.compression(), **options)
 
     def check(self) -> Built:
         """Builds in the worker and without one: the same bytes."""
         warm = self.warm()
-        cold = build(self.root / "cold", self.lines(), compression=_compression(self.kind))
+        cold = build(self.root / "cold", self.lines(), compression=self.compression())
         assert warm.metadata == cold.metadata
         assert warm.blob == cold.blob
         return warm
@@ -270,7 +266,7 @@ def test_an_insertion_and_a_removal_compress_what_is_near_them(
 def test_outputs_that_nobody_wants_keep_no_blob(tmp_path: Path, opened: list[str]) -> None:
     # Of a recipe there is only the digest: what comes before the change is not read again.
     tree = _many(tmp_path)
-    options: dict[str, Any] = {"sources": tree.lines(), "compression": _compression("gzip")}
+    options: dict[str, Any] = {"sources": tree.lines(), "compression": tree.compression()}
     from lading.layer.build import LayerRequest, build_layer
 
     def blob() -> str:
@@ -332,7 +328,7 @@ def test_files_that_were_equal_when_bazel_looked_are_laid_as_they_are(
     tree.put("f010", _content(2, size))
     tree.put("f012", _content(3, size))
     warm = tree.warm(inputs=stated)
-    cold = build(tmp_path / "cold", tree.lines(), compression=_compression(tree.kind))
+    cold = build(tmp_path / "cold", tree.lines(), compression=tree.compression())
     assert warm.blob == cold.blob
     tree.check()
 
@@ -363,9 +359,24 @@ def test_a_file_behind_a_change_that_is_not_what_bazel_says(
         assert list((tmp_path / "out").iterdir()) == []
         return
     warm = tree.warm(inputs=stated)
-    cold = build(tmp_path / "cold", tree.lines(), compression=_compression(kind))
+    cold = build(tmp_path / "cold", tree.lines(), compression=tree.compression())
     assert warm.blob == cold.blob
     tree.check()
+
+
+def test_a_file_that_fills_the_buffer_before_many_headers(tmp_path: Path) -> None:
+    # Frames as they really are: 400 headers fit one, and not what is left of a buffer then.
+    tree = _Tree(tmp_path, target=1 << 20)
+    tree.put("a", _content(1, 600_000))
+    tree.put("b", b"small")
+    tree.more = [f"L\t/c{number:03}\tb" for number in range(400)]
+    tree.check()
+    tree.put("a", _content(2, 600_000))
+    stated = tree.inputs()
+    tree.put("b", _content(3, 2_090_000))
+    warm = tree.warm(inputs=stated)
+    cold = build(tmp_path / "cold", tree.lines(), compression=tree.compression())
+    assert warm.blob == cold.blob
 
 
 @pytest.mark.parametrize("change", ["byte", "truncate"])

@@ -144,8 +144,12 @@ def _lay_again(
         StaleError: a file is larger than it was.
         LadingError: content cannot be read.
     """
+    from lading.layer.kept import StaleError
+
     last = index + len(frame.tokens) - 1
     for number in range(index, last + 1):
+        if page.room < MAX_HEADER:
+            raise StaleError
         entry = entries[number]
         source = entry.source
         if entry.kind != FILE:
@@ -166,8 +170,6 @@ def _lay_again(
                 page.put(header(entry, content.size))
             length = (stop or content.size) - start
             if not 0 <= length <= page.room:
-                from lading.layer.kept import StaleError
-
                 raise StaleError
             page.fill(content, start, length)
     if frame.end == ARCHIVE_END:
