@@ -188,6 +188,30 @@ def test_a_list_over_several_lines_can_be_replaced() -> None:
     assert "cost_center: 4711" in after.text
 
 
+def test_a_version_without_quotes_is_no_number() -> None:
+    """Ubuntu 24.10 is not 24.1, in whichever way its entry is written again."""
+    text = """\
+version: 1.0
+images:
+  - name: capy-ubuntu-24.10-gcc13
+    os: ubuntu
+    os_version: 24.10
+    size_mb: 12.50
+    usage_count: 007
+    packages:
+      - make
+    team: {floor: 1.10, room: 010, door: 7, share: 0.5}
+"""
+    found = catalog.parse(text, what="it")
+    [entry] = found.entries
+    assert (entry.os, entry.size_mb, entry.usage_count) == ("ubuntu-24.10", 12.5, 7)
+    after = catalog.put(found, replace(entry, packages=("cmake",)))
+    [entry] = catalog.parse(after.text, what="it").entries
+    assert (entry.os, entry.packages, entry.usage_count) == ("ubuntu-24.10", ("cmake",), 7)
+    assert entry.extra["team"] == {"floor": "1.10", "room": "010", "door": 7, "share": 0.5}
+    assert yaml.safe_load(after.text)["images"][0]["os_version"] == "24.10"
+
+
 def test_bad_entries_are_reported_and_left_alone() -> None:
     text = HAND + "images2: x\n"
     text = text.replace(

@@ -25,7 +25,7 @@ __all__ = ["MAX_BYTES", "Change", "prepare", "read", "update"]
 #: Largest catalog that is read, in bytes: some 50,000 images.
 MAX_BYTES = 32 * 1024 * 1024
 #: Changes with what is indexed and how.
-_FORMAT = 1
+_FORMAT = 2
 _REPAIR = (
     "bazel run @lading//images:store -- repair rebuilds it from the archives, and keeps this copy"
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from lading.errors import InputError
 from lading.oci.platform import MACHINES
-from lading.store import naming
+from lading.store import naming, places
 from lading.store.naming import Name
 
 __all__ = ["Entry", "now"]
@@ -63,7 +63,8 @@ class Entry:
         """Reads a mapping of the catalog; what it leaves out follows from the name.
 
         Raises:
-            InputError: no valid name, or a value of the wrong kind; says which.
+            InputError: no valid name, a file outside of the store, or a value of the wrong kind;
+                says which.
         """
         text = values.get("name")
         if not isinstance(text, str):
@@ -75,9 +76,11 @@ class Entry:
         if texts["os"] and version and not texts["os"].endswith(version):
             texts["os"] = f"{texts['os']}-{version}"
         architecture = texts["architecture"].lower()
+        file = texts["file"] or places.archive_file(name)
+        places.check_inside(file)
         return Entry(
             name=text,
-            file=texts["file"] or f"images/{name.project}/{text}.tar",
+            file=file,
             docker_tag=texts["docker_tag"] or f"{text}:latest",
             os=texts["os"].lower() or name.os,
             architecture=_ARCHITECTURES.get(architecture, architecture),
@@ -151,6 +154,11 @@ def _number(values: Mapping[str, Any], key: str) -> float:
     value = values.get(key)
     if value is None:
         return 0
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1e15:
+    try:
+        # A number that was not written as lading writes it is a text here; see yamltext.
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if not isinstance(number, (int, float)) or isinstance(number, bool) or not 0 <= number < 1e15:
         raise InputError(f"its {key} is {value!r:.40}, not a number")
-    return value
+    return number

@@ -15,6 +15,8 @@ __all__ = [
     "archive_file",
     "archives",
     "catalog",
+    "check_inside",
+    "gone",
     "images",
     "index",
     "inside",
@@ -58,12 +60,30 @@ def archive_file(name: Name) -> str:
 
 def inside(root: Path, file: str) -> Path:
     """The path of a catalog entry's `file`; raises InputError when that leaves the store."""
+    check_inside(file)
+    return root / file
+
+
+def check_inside(file: str) -> None:
+    """Raises InputError when a catalog entry's `file` leaves the store, or is no archive."""
     if file[:1] == "/" or ".." in file.split("/") or "\0" in file or not _TAR.fullmatch(file):
         raise InputError(
             f"{file!r:.200} is not an archive inside the store",
             fix="write a path such as images/capy/capy-ubuntu-24.04-gcc14.tar",
         )
-    return root / file
+
+
+def gone(root: Path, file: str) -> bool:
+    """Whether a catalog entry's `file` is there no more; False where that cannot be told."""
+    path = inside(root, file)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        # What a directory leads to may be on a disk that is not mounted now.
+        return not any(os.path.islink(one) and not os.path.exists(one) for one in path.parents)
+    except OSError:
+        pass
+    return False
 
 
 def lock(root: Path) -> Path:

@@ -1,9 +1,12 @@
 """The part of YAML that the catalog is written in: read with places, and written safely.
 
+Policies of cleanups are written in it too.
+
 Aliases, tags, duplicate keys and several documents are refused: an alias can be a bomb, a tag
 can be anything, and of two equal keys readers disagree which counts. Scalars follow the core
-schema of YAML 1.2, so `no` is a word and `1:30` is not a number of seconds. Every value comes
-with its place in the text, which is what allows to change one value and no other byte.
+schema of YAML 1.2, so `no` is a word and `1:30` is not a number of seconds; but a number that
+would be written otherwise, `24.10` or `007`, stays the text that it is: it may be a version. Every
+value comes with its place in the text, which is what allows to change one value and no other byte.
 """
 
 from __future__ import annotations
@@ -164,15 +167,17 @@ def _resolve(text: str) -> Any:
         return None
     if text in _BOOL:
         return _BOOL[text]
-    if _INT.fullmatch(text):
-        return int(text) if len(text) < 19 else text
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+    if _INT.fullmatch(text) and len(text) < 19:
+        number: int | float = int(text)
+    elif _FLOAT.fullmatch(text):
+        number = float(text)
+    else:
+        return text
+    return number if json.dumps(number) == text else text
 
 
 def _refused(event: Any, what: str, thing: str) -> CorruptError:
     return CorruptError(
-        f"{what}, line {event.start_mark.line + 1}: it has {thing}, which a catalog may not have",
+        f"{what}, line {event.start_mark.line + 1}: it has {thing}, which is not read here",
         fix="write the values out in plain YAML",
     )
