@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import CorruptError, InputError, NotFoundError
-from lading.store import access, archive, catalog_file, naming, places, register
+from lading.errors import CorruptError, InputError, LimitError, NotFoundError
+from lading.store import access, archive, catalog_file, naming, places, register, save
 from lading.store.save import Facts
 from tests.unit.store.damages import DAMAGES, rewrite
-from tests.unit.store.stores import save_image
+from tests.unit.store.stores import an_image, save_image
 
 _GCC = "capy-ubuntu-24.04-gcc13"
 _BASE = "beast2-debian-13-base"
@@ -37,6 +37,8 @@ BAD: dict[str, Callable[[bytes], bytes]] = {
     "a quote too many by hand": lambda data: data.replace(b"os: ", b'os: "', 1),
     "the word images misspelled": lambda data: data.replace(b"images:", b"image:", 1),
     "an alias": lambda data: data + b"more: &a [1]\nless: *a\n",
+    "too deep": lambda data: data + b"more: " + b"[" * 30 + b"]" * 30 + b"\n",
+    "too large": lambda data: data + b"#" * catalog_file.MAX_BYTES,
 }
 
 
@@ -49,7 +51,7 @@ def test_a_bad_catalog_is_kept_and_made_anew_from_the_archives(tmp_path: Path, k
     path.write_bytes(bad)
     try:
         unreadable = _names(tmp_path) != set(before)
-    except CorruptError:
+    except (CorruptError, LimitError):
         unreadable = True
     assert unreadable
     done = register.repair(tmp_path)
@@ -167,6 +169,8 @@ def test_a_path_in_the_catalog_cannot_leave_the_store(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace(f"images/capy/{_GCC}.tar", "../../etc/shadow.tar"))
     with pytest.raises((InputError, NotFoundError)), access.opened(tmp_path, _GCC, "test"):
         pass
+    assert "is not an archive inside the store" in catalog_file.read(tmp_path).problems[0]
+    assert register.repair(tmp_path).entered == (_GCC,)
 
 
 def test_nobody_waits_for_repair_to_read_archives(
@@ -197,3 +201,46 @@ def test_nobody_waits_for_repair_to_read_archives(
     with access.opened(tmp_path, _BASE, "test") as found:
         assert str(found.image.manifest.digest) == found.entry.digest
     assert list(register.disagreements(tmp_path, catalog_file.read(tmp_path))) == []
+
+
+def test_an_archive_that_is_replaced_while_it_is_registered_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _two(tmp_path)
+    register.unregister(tmp_path, _GCC)
+    real = archive.verify
+    newer = [save_image(tmp_path / "elsewhere", _GCC, "newer")]
+
+    def busy(file: archive.Archive, *args: object, **named: object) -> None:
+        real(file, *args, **named)  # type: ignore[arg-type]
+        if newer:
+            newer.pop().path.replace(file.file_path)
+
+    monkeypatch.setattr("lading.store.archive.verify", busy)
+    [expected] = newer
+    entry = register.register(tmp_path, Facts(naming.parse(_GCC)))
+    assert (entry.digest, entry.image_id) == (expected.entry.digest, expected.entry.image_id)
+
+
+def test_a_registered_archive_does_not_say_what_it_is_called_in_engines(tmp_path: Path) -> None:
+    """One that somebody made so that it would take the place of another image there."""
+    content, source = an_image()
+    facts = Facts(naming.parse(_GCC), "debian:13")
+    made = save.save(tmp_path / "elsewhere", content, source, facts)
+    path = places.images(tmp_path) / "capy" / made.path.name
+    path.parent.mkdir(parents=True)
+    made.path.rename(path)
+    plain = Facts(naming.parse(_GCC))
+    assert register.register(tmp_path, plain).docker_tag == f"{_GCC}:latest"
+    named = Facts(naming.parse(_GCC), "mine:1")
+    assert register.register(tmp_path, named).docker_tag == "mine:1"
+    assert register.register(tmp_path, plain).docker_tag == "mine:1"
+
+
+def test_registering_does_not_hide_that_the_catalog_was_lost(tmp_path: Path) -> None:
+    """The next cleanup would take the other archives for leftovers."""
+    _two(tmp_path)
+    places.catalog(tmp_path).unlink()
+    with pytest.raises(CorruptError, match="is gone"):
+        register.register(tmp_path, Facts(naming.parse(_GCC)))
+    assert not places.catalog(tmp_path).exists()

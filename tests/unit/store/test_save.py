@@ -7,12 +7,14 @@ import os
 import tarfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from lading.errors import CorruptError, LadingError, StorageError
+from lading.errors import ConflictError, CorruptError, LadingError, StorageError
 from lading.store import access, catalog_file, disk, naming, places, save
+from lading.store.lock import locked
 from lading.store.save import Facts
 from tests.unit.store import tiny
 from tests.unit.store.stores import an_image, save_image
@@ -57,6 +59,22 @@ def test_saving_the_same_again_writes_nothing(tmp_path: Path) -> None:
     assert again.unchanged
     after = first.path.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_nobody_replaces_an_archive_that_is_found_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the entry of one image would be about the archive of another."""
+    save_image(tmp_path)
+    real = save._is_there
+
+    def busy(*args: Any) -> bool:
+        with pytest.raises(ConflictError), locked(tmp_path, patience=0):
+            pass
+        return real(*args)
+
+    monkeypatch.setattr(save, "_is_there", busy)
+    assert save_image(tmp_path).unchanged
 
 
 def test_another_image_takes_the_name_and_keeps_the_count(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lading.errors import ConflictError, CorruptError, LadingError, StorageError
+from lading.errors import ConflictError, CorruptError, LadingError, LimitError, StorageError
 from lading.store import (
     access,
     catalog,
@@ -49,17 +49,23 @@ class Repaired:
 def register(root: Path, facts: Facts, *, progress: Progress = lambda done, total: None) -> Entry:
     """Enters the archive that lies in its place already; every byte of it is read.
 
+    What it is called in engines is not for the archive to say, which may be from anywhere.
     `progress` is called with bytes read and to read.
 
     Raises:
         NotFoundError: there is no archive at images/<project>/<name>.tar.
-        CorruptError: it is not one whole image; the catalog is as before.
+        CorruptError: it is not one whole image, or the catalog is gone; the latter is as before.
     """
+    named = replace(facts, docker_tag=facts.docker_tag or f"{facts.name}:latest")
     path = places.inside(root, places.archive_file(facts.name))
-    with lease.taken(root, facts.name.text, "register"):
-        made = _read(root, path, facts, progress)
-        with locked(root):
-            return _enter(root, made)
+    with lease.taken(root, facts.name.text, "register"), disk.guarded(path):
+        while True:
+            identity = _identity(path) if path.exists() else None
+            made = _read(root, path, named, progress)
+            with locked(root):
+                if _identity(path) == identity:
+                    return _enter(root, made, keep_tag=not facts.docker_tag)
+                # Somebody saved another image meanwhile, or copied one there.
 
 
 def unregister(root: Path, name: str) -> None:
@@ -126,9 +132,7 @@ def _agree(root: Path, seen: Mapping[Path, tuple[_Identity, Entry | LadingError]
     kept = _set_aside(root)
     found = catalog_file.read(root) if kept is None else catalog.EMPTY
     known = {places.inside(root, item.file) for item in found.entries}
-    dropped = tuple(
-        item.name for item in found.entries if not places.inside(root, item.file).exists()
-    )
+    dropped = tuple(item.name for item in found.entries if places.gone(root, item.file))
     results = [(path, seen[path][1]) for path in places.archives(root) if path not in known]
     made = [one for _, one in results if isinstance(one, Entry)]
     refused = {str(path): one.what for path, one in results if isinstance(one, LadingError)}
@@ -153,7 +157,7 @@ def _readable(root: Path) -> Catalog:
     """The catalog; an empty one where it cannot be read."""
     try:
         return catalog_file.read(root)
-    except CorruptError:
+    except (CorruptError, LimitError):
         return catalog.EMPTY
 
 
@@ -202,16 +206,19 @@ def _said(archive: Archive, name: str) -> Entry | None:
         return None
 
 
-def _enter(root: Path, made: Entry) -> Entry:
+def _enter(root: Path, made: Entry, *, keep_tag: bool) -> Entry:
     def change(found: Catalog) -> Catalog:
         old = found.find(made.name)
         new = merged(made, old)
+        if old is not None and keep_tag:
+            new = replace(new, docker_tag=old.docker_tag)
         if old is not None and old.digest == new.digest:
             new = replace(new, created=old.created, last_used=old.last_used)
         return catalog.put(found, new)
 
-    if not places.catalog(root).exists():
-        _start_anew(root)
+    others = (path for path in places.archives(root) if path != places.inside(root, made.file))
+    if not places.catalog(root).exists() and not any(others):
+        _start_anew(root)  # otherwise it was lost, and reading it says so
     found = catalog_file.update(root, change).find(made.name)
     assert found is not None
     return found
@@ -231,7 +238,7 @@ def _set_aside(root: Path) -> Path | None:
     path = places.catalog(root)
     try:
         catalog_file.read(root)
-    except CorruptError:
+    except (CorruptError, LimitError):
         if not path.exists():
             _start_anew(root)
             return None

@@ -97,9 +97,12 @@ def save(
     made = describe(image, facts)
     path = places.inside(root, made.file)
     with lease.taken(root, made.name, "save"), disk.guarded(path):
-        before = catalog_file.read(root)
-        if _is_there(root, path, image, before.find(made.name), made):
-            return Saved(_register(root, made), path, path.stat().st_size, unchanged=True)
+        # Under the lock: the entry must not be that of an image which another save replaces.
+        with locked(root):
+            old = catalog_file.read(root).find(made.name)
+            if _is_there(root, path, image, old, made):
+                size = path.stat().st_size
+                return Saved(_register(root, made, size), path, size, unchanged=True)
         disk.make_directories(path.parent)
         with disk.draft(path) as draft:
             number = draft.file.fileno()
@@ -186,19 +189,17 @@ def _publish(root: Path, draft: disk.Draft, path: Path, made: Entry) -> Entry:
     return found
 
 
-def _register(root: Path, made: Entry) -> Entry:
-    """Puts the entry of an archive that is there already."""
-    with locked(root):
-        size = _megabytes(places.inside(root, made.file).stat().st_size)
+def _register(root: Path, made: Entry, size: int) -> Entry:
+    """Puts the entry of an archive that is there already; the lock is held."""
 
-        def change(found: Catalog) -> Catalog:
-            old = found.find(made.name)
-            new = replace(merged(made, old), size_mb=size)
-            if old is not None and old.digest == new.digest:
-                new = replace(new, created=old.created)
-            return catalog.put(found, new)
+    def change(found: Catalog) -> Catalog:
+        old = found.find(made.name)
+        new = replace(merged(made, old), size_mb=_megabytes(size))
+        if old is not None and old.digest == new.digest:
+            new = replace(new, created=old.created)
+        return catalog.put(found, new)
 
-        found = catalog_file.update(root, change).find(made.name)
+    found = catalog_file.update(root, change).find(made.name)
     assert found is not None
     return found
 
