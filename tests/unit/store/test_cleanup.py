@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,18 @@ import pytest
 
 from lading.errors import LadingError
 from lading.oci.digest import Digest
-from lading.store import access, catalog_file, cleanup, collect, layouts, lease, places, prune
+from lading.store import (
+    access,
+    catalog_file,
+    cleanup,
+    collect,
+    layouts,
+    lease,
+    places,
+    prepare,
+    prune,
+    register,
+)
 from lading.store.entry import Entry
 from lading.store.layout_directory import Layout
 from lading.store.prune import Policy
@@ -22,6 +33,11 @@ from tests.unit.store.stores import save_image
 
 _ALL = Policy(max_total_size=0)
 _A, _B = "capy-ubuntu-24.04-gcc13", "capy-ubuntu-24.04-gcc14"
+
+
+@pytest.fixture
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanup, "_GRACE", 0.0)
 
 
 def _plan(root: Path, used: dict[str, str] | None = None) -> prune.Plan:
@@ -89,13 +105,23 @@ def test_an_image_that_a_container_runs_from_stays(tmp_path: Path, key: str) -> 
     assert [one.item.entry.name for one in found.removals] == [_B]
 
 
-def test_leftovers_are_found_and_removed(tmp_path: Path) -> None:
+def test_a_container_of_an_image_that_another_program_registered_counts(tmp_path: Path) -> None:
+    """Its entry has no digests: what the archive holds is what counts."""
+    saved = save_image(tmp_path, _A)
+    catalog = places.catalog(tmp_path)
+    catalog.write_text(re.sub(r"    (digest|image_id): .*\n", "", catalog.read_text()))
+    assert catalog_file.read(tmp_path).entries[0].image_id == ""
+    assert _plan(tmp_path, {"sha256:" + "0" * 64: "a container"}).removals != ()
+    for digest in (saved.entry.digest, saved.entry.image_id):
+        assert _plan(tmp_path, {digest: "a container"}).protected == {_A: "a container"}
+
+
+def test_leftovers_are_found_and_removed(tmp_path: Path, an_hour_later: None) -> None:
     saved = save_image(tmp_path, _A)
     draft = saved.path.with_name(f".{saved.path.name}.0123456789abcdef.draft")
     draft.write_bytes(b"half")
     orphan = saved.path.with_name(f"{_B}.tar")
     orphan.write_bytes(b"whole")
-    os.utime(orphan, (0, 0))
     found = {one.path for one in cleanup.leftovers(tmp_path)}
     assert {draft, orphan} <= found
     assert draft.exists()
@@ -110,9 +136,78 @@ def test_a_new_archive_without_an_entry_is_left_alone(tmp_path: Path) -> None:
     saved = save_image(tmp_path, _A)
     orphan = saved.path.with_name(f"{_B}.tar")
     orphan.write_bytes(b"being entered")
-    os.utime(orphan, (time.time(), time.time()))
     cleanup.reap(tmp_path)
     assert orphan.exists()
+
+
+def test_an_archive_that_was_copied_with_its_time_is_as_new(tmp_path: Path) -> None:
+    """As `cp -p` and `rsync -a` leave it, to be registered next."""
+    saved = save_image(tmp_path, _A)
+    copied = saved.path.with_name(f"{_B}.tar")
+    copied.write_bytes(b"to be registered")
+    os.utime(copied, (0, 0))
+    cleanup.reap(tmp_path)
+    assert copied.exists()
+
+
+@pytest.mark.parametrize("damage", ["usage_count: many", "name: Capy", "file: ../capy.tar"])
+def test_an_entry_that_cannot_be_read_costs_no_archive(
+    tmp_path: Path, damage: str, an_hour_later: None
+) -> None:
+    saved = save_image(tmp_path, _A)
+    save_image(tmp_path, _B)
+    catalog = places.catalog(tmp_path)
+    key = damage.partition(":")[0]
+    catalog.write_text(re.sub(rf"{key}: .*", damage, catalog.read_text(), count=1))
+    assert len(catalog_file.read(tmp_path).problems) == 1
+    assert cleanup.carry_out(tmp_path, prune.Plan()) == []
+    cleanup.reap(tmp_path)
+    assert saved.path.exists()
+    assert _names(tmp_path) == [_B]
+
+
+def test_archives_that_no_save_can_have_made_stay(tmp_path: Path, an_hour_later: None) -> None:
+    """S0.9: what is not lading's is not lading's to remove."""
+    saved = save_image(tmp_path, _A)
+    others = [saved.path.with_name("backup.tar"), places.images(tmp_path) / "x" / f"{_B}.tar"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"somebody's")
+    assert [one.path for one in cleanup.reap(tmp_path)] == []
+    assert all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("target", ["/nowhere/mounted", "capy"], ids=["not-mounted", "loop"])
+def test_entries_stay_whose_archive_cannot_be_looked_at(tmp_path: Path, target: str) -> None:
+    saved = save_image(tmp_path, _A)
+    saved.path.parent.rename(tmp_path / "away")
+    saved.path.parent.symlink_to(target)
+    cleanup.reap(tmp_path)
+    register.repair(tmp_path)
+    assert _names(tmp_path) == [_A]
+
+
+def test_nothing_but_its_own_files_goes_from_directories_that_lead_elsewhere(
+    tmp_path: Path,
+) -> None:
+    """Whoever may write to the store must not have others remove their files."""
+    save_image(tmp_path, _A)
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "home.work").mkdir(parents=True)
+    (elsewhere / "letter").write_text("dear")
+    for directory in (places.leases(tmp_path), places.layers(tmp_path)):
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.symlink_to(elsewhere)
+    building = prepare.workplaces(tmp_path)
+    building.mkdir()
+    (building / "x.work").symlink_to(elsewhere)
+    layout = tmp_path / "layouts/app/.lading"
+    layout.mkdir(parents=True)
+    (layout / "tmp").symlink_to(elsewhere)
+    cleanup.reap(tmp_path)
+    content = tiny.MemoryContent()
+    layouts.write(layout.parent, tiny.image(content, []), content, ["v1"])
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["home.work", "letter"]
 
 
 def test_an_entry_without_an_archive_is_dropped(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading.store import catalog, catalog_file, disk, lease, places, prepare, sharing, stamp
+from lading.errors import DeniedError, LadingError
+from lading.store import catalog, catalog_file, disk, lease, naming, places, prepare, sharing, stamp
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
 from lading.store.lock import locked
@@ -49,11 +50,27 @@ def snapshot(root: Path, used: Mapping[str, str]) -> list[Item]:
         Item(
             entry,
             size,
-            held.get(entry.name) or used.get(entry.digest) or used.get(entry.image_id) or "",
+            held.get(entry.name) or _user(root, entry, used),
             shared,
         )
         for entry, size, shared in measured(root, found.entries)
     ]
+
+
+def _user(root: Path, entry: Entry, used: Mapping[str, str]) -> str:
+    """What runs from an image, empty for nothing."""
+    ids = [entry.digest, entry.image_id]
+    if used and not any(ids):
+        # Another program registered it without them; the archive says what it is.
+        from lading.store.archive import Archive
+
+        with (
+            contextlib.suppress(LadingError),
+            Archive(places.inside(root, entry.file)) as archive,
+        ):
+            image = archive.image()
+            ids = [str(image.manifest.digest), str(image.config.digest)]
+    return next((used[one] for one in ids if one in used), "")
 
 
 def measured(
@@ -64,8 +81,13 @@ def measured(
     shares = sharing.active(root)
     for entry in entries:
         path = places.inside(root, entry.file)
-        with contextlib.suppress(FileNotFoundError):
-            found.append((entry, path.stat().st_size, sharing.extents(path) if shares else ()))
+        try:
+            size = path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise DeniedError(f"{path} cannot be read: {error.strerror}") from None
+        found.append((entry, size, sharing.extents(path) if shares else ()))
     return found
 
 
@@ -113,7 +135,8 @@ def leftovers(root: Path) -> list[Leftover]:
 
 def reap(root: Path) -> list[Leftover]:
     """Removes temporary files of dead processes, archives without an entry and dead leases, and
-    drops entries without an archive. Whatever somebody holds a lock or lease on stays."""
+    drops entries without an archive. Whatever somebody holds a lock or lease on stays, and while
+    the catalog has an entry that cannot be read, so do archives: it may be about any of them."""
     return list(_leftovers(root, dry_run=False))
 
 
@@ -141,11 +164,13 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
             for path, size in disk.reap_drafts(Path(place), files, dry_run=dry_run):
                 yield Leftover(path, size, "a temporary file that nobody writes")
             there.update(os.path.join(place, file) for file in files if places.is_archive(file))
-        for archive in sorted(there - entries.keys()):
+        for archive in sorted(there - entries.keys()) if not found.problems else ():
             path = Path(archive)
             status = path.lstat()
+            # Of one that was copied with its time, only the second says how long it is here.
+            age = time.time() - max(status.st_mtime, status.st_ctime)
             name = path.name.removesuffix(".tar")
-            if name in held or time.time() - status.st_mtime < _GRACE:
+            if name in held or age < _GRACE or not _is_in_place(root, path):
                 continue
             if not dry_run:
                 disk.remove(path)
@@ -153,7 +178,7 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
         dangling = [
             entry.name
             for archive, entry in entries.items()
-            if archive not in there and entry.name not in held and not os.path.exists(archive)
+            if archive not in there and entry.name not in held and places.gone(root, entry.file)
         ]
         for name in dangling:
             yield Leftover(places.catalog(root), 0, f"the entry {name}, whose archive is gone")
@@ -165,3 +190,11 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
                 return before
 
             catalog_file.update(root, without)
+
+
+def _is_in_place(root: Path, path: Path) -> bool:
+    """Whether a save may have put the archive there; others are not lading's to remove (S0.9)."""
+    with contextlib.suppress(LadingError):
+        name = naming.parse(path.name.removesuffix(".tar"))
+        return path == places.inside(root, places.archive_file(name))
+    return False

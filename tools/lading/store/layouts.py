@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ __all__ = ["Written", "rewrite_index", "write"]
 _CHUNK = 1024 * 1024
 _WORKERS = 4
 _OWN = ".lading"
+_TEMPORARY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,8 @@ def _writing(directory: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Alone: whatever is here was left by a writer that was killed.
             for leftover in temporary.iterdir():
-                leftover.unlink(missing_ok=True)
+                if _TEMPORARY.fullmatch(leftover.name):
+                    leftover.unlink(missing_ok=True)
         fcntl.flock(lock, fcntl.LOCK_SH)
         (directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         marker = directory / layout.MARKER_FILE

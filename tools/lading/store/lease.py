@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from lading.store import disk, entry, places
 from lading.store.lock import locked
 
 __all__ = ["Holder", "Lease", "holders", "reap", "take", "taken"]
+
+#: What a lease's file is called; nothing else is removed.
+_FILE = re.compile(r".+\.[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def holders(root: Path, name: str = "") -> list[Holder]:
 
 def reap(root: Path, *, dry_run: bool = False) -> list[Path]:
     """Removes what dead holders left behind; the lock of the store has to be held."""
-    free = [path for path in _paths(root, "") if _is_free(path)]
+    free = [path for path in _paths(root, "") if _FILE.fullmatch(path.name) and _is_free(path)]
     for path in free:
         if not dry_run:
             path.unlink(missing_ok=True)

@@ -101,7 +101,7 @@ def reap_work(root: Path, *, dry_run: bool = False) -> list[tuple[Path, int]]:
     reaped = []
     with contextlib.suppress(FileNotFoundError):
         for path in sorted(workplaces(root).iterdir()):
-            if path.suffix != ".work":
+            if path.suffix != ".work" or path.is_symlink():
                 continue
             with path.with_suffix(".lock").open("ab") as lock:
                 try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ __all__ = ["Sharing", "active", "extents", "note", "possible", "reap"]
 
 #: Archives that are noted for a layer, newest first.
 _MOST = 8
+#: What a note's file is called.
+_NOTE = re.compile(r"[a-z0-9]+-[0-9a-f]{64,128}")
 
 
 class Sharing:
@@ -101,8 +104,8 @@ def reap(root: Path, *, dry_run: bool = False) -> list[Path]:
     gone = []
     with contextlib.suppress(FileNotFoundError):
         for path in sorted(places.layers(root).iterdir()):
-            if path.name.startswith("."):
-                continue
+            if not _NOTE.fullmatch(path.name):
+                continue  # a temporary file, or something that is not lading's
             if not any(_exists(root, file) for file, _ in _noted(path)):
                 if not dry_run:
                     path.unlink(missing_ok=True)
