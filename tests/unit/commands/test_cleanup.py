@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lading.commands import cleanup
+from lading.commands import cleanup, flags, limits
 from lading.errors import InputError, LimitError, NotFoundError, UsageError
 from lading.store import catalog_file, lease
 from lading.store import cleanup as removal
@@ -107,6 +107,7 @@ def test_an_engine_that_cannot_be_asked_keeps_everything(
     [
         (["--max-age=soon"], InputError),
         (["--max-total-size=lots"], InputError),
+        ([f"--max-total-size={'9' * 400}"], InputError),
         (["--keep-last=x=y"], InputError),
         (["--policy=/nowhere.yaml"], NotFoundError),
         (["--store=/nowhere"], NotFoundError),
@@ -117,6 +118,53 @@ def test_an_engine_that_cannot_be_asked_keeps_everything(
 def test_mistakes_are_explained(store: Path, words: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         cleanup.main([f"--store={store}", *words])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max_age: 1d\nmax_age: 90d\n",
+        "keep_last: {1: 2, '*': x}\n",
+        "keep_last: {null: 3}\n",
+        "remove_loaded: 'never'\n",
+        "max_age: 2001-99-99\n",
+        "[" * 5000,
+        "a: &a [1]\nb: *a\n",
+        "\x00",
+        b"max_age: \xff\n",
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_a_policy_that_can_be_misread_is_refused(
+    store: Path, tmp_path: Path, text: str | bytes
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError):
+        cleanup.main([f"--store={store}", f"--policy={policy}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("true", True), ("'false'", False), ("no", False), ("", False)]
+)
+def test_a_policy_says_whether_images_go_from_engines(
+    tmp_path: Path, text: str, expected: bool
+) -> None:
+    (tmp_path / "policy.yaml").write_text(f"remove_loaded: {text}\n")
+    values = flags.FlagValues()
+    limits.define(values)
+    values.parse([f"--policy={tmp_path}/policy.yaml"])
+    assert limits.read(values)[1] is expected
+
+
+def test_a_bad_entry_is_told_of_and_no_archive_goes(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog = store / "image-registry.yml"
+    catalog.write_text(catalog.read_text().replace("usage_count: 0", "usage_count: many", 1))
+    assert cleanup.main([f"--store={store}"]) == 0
+    assert "bad entry" in capsys.readouterr().err
+    assert len(list(store.rglob("*.tar"))) == 2
 
 
 @pytest.mark.parametrize("text", ["limit: 5", "- 5", "keep_last: [1]", "a: [", "max_age: 5"])

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,23 +21,19 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
-from lading.commands import entry, flags
+from lading.commands import entry, flags, limits
 from lading.commands.usage import count
 from lading.engine import engines
-from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError
-from lading.store import cleanup, collect, prune, sizes
+from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError, visible
+from lading.store import catalog_file, cleanup, collect, prune, sizes
 from lading.store.entry import Entry
-from lading.store.prune import KeepLast, Plan, Policy
+from lading.store.prune import Plan, Policy
 from lading.store.root import store_root
 
 __all__ = ["main"]
 
-#: Where the workspace's own limits are, when `bazel run` starts the command.
-_POLICY = "images/cleanup.yaml"
 #: How often a plan is made anew for what came into use while it was carried out.
 _ROUNDS = 5
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_KEYS = {"max_total_size", "max_age", "min_free", "keep_last", "remove_loaded"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     values = _flags()
     if rest := entry.parse(values, argv, usage=__doc__ or ""):
         raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
-    policy, remove_loaded = _policy(values)
+    policy, remove_loaded = limits.read(values)
     root = store_root(values.store)
     if not root.is_dir():
         raise NotFoundError(f"there is no store at {root}", fix="give --store, or save an image")
@@ -59,6 +53,9 @@ def main(argv: Sequence[str]) -> int:
             f"{sizes.human(disk.total)}",
             fix="write less than that: --min-free=5G",
         )
+    for problem in catalog_file.read(root).problems:
+        text = f"the catalog has a bad entry, {problem}; archives without an entry stay"
+        print(visible(f"lading: {text}"), file=sys.stderr)
     used, unknown = _used(values.daemon)
     left = cleanup.leftovers(root) if values.dry_run else cleanup.reap(root)
     blobs = sum(_collected(one, dry_run=values.dry_run) for one in collect.directories(root))
@@ -110,83 +107,13 @@ def _collected(directory: Path, *, dry_run: bool) -> int:
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     flags.define_string("store", "", "Root of the store.", flag_values=values)
-    flags.define_string("policy", "", "File with limits (YAML).", flag_values=values)
-    flags.define_string("max_total_size", "", "Most bytes of archives: 20G.", flag_values=values)
-    flags.define_string("max_age", "", "Longest time unused: 30d, 12h.", flag_values=values)
-    flags.define_string("min_free", "", "Least bytes left on the disk: 5G.", flag_values=values)
-    flags.define_multi_string(
-        "keep_last", [], "N, or PATTERN=N: the newest N of each project.", flag_values=values
-    )
-    flags.define_bool("remove_loaded", None, "Also from the engines.", flag_values=values)
+    limits.define(values)
     flags.define_multi_enum(
         "daemon", [], engines.ENGINES, "Engines to ask; those that are there.", flag_values=values
     )
     flags.define_bool("dry_run", False, "Remove nothing, print the plan.", flag_values=values)
     flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
     return values
-
-
-def _policy(values: flags.FlagValues) -> tuple[Policy, bool]:
-    given = _file(entry.here(values.policy)) if values.policy else _of_the_workspace()
-    for key in ("max_total_size", "max_age", "min_free"):
-        if getattr(values, key):
-            given[key] = getattr(values, key)
-    if values.keep_last:
-        pairs = [text.rpartition("=") for text in values.keep_last]
-        given["keep_last"] = {pattern or "*": count for pattern, _, count in pairs}
-    if values.remove_loaded is not None:
-        given["remove_loaded"] = values.remove_loaded
-    size, age, free = (given.get(key) for key in ("max_total_size", "max_age", "min_free"))
-    policy = Policy(
-        sizes.parse(str(size)) if size is not None else None,
-        _seconds(str(age)) if age is not None else None,
-        sizes.parse(str(free)) if free is not None else None,
-        tuple(KeepLast(key, _count(value)) for key, value in given.get("keep_last", {}).items()),
-    )
-    return policy, bool(given.get("remove_loaded"))
-
-
-def _of_the_workspace() -> dict[str, Any]:
-    path = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", ""), _POLICY)
-    if "BUILD_WORKSPACE_DIRECTORY" not in os.environ or not path.exists():
-        return {}
-    print(f"lading: limits are those of {path}", file=sys.stderr)
-    return _file(path)
-
-
-def _file(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        value = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML: {getattr(error, 'problem', error)}") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or (unknown := sorted(map(str, set(value) - _KEYS))):
-        what = f"the unknown key {unknown[0]!r}" if isinstance(value, dict) else "no mapping"
-        raise InputError(f"{path} has {what}", fix=f"there are: {', '.join(sorted(_KEYS))}")
-    keep = value.get("keep_last", {})
-    if isinstance(keep, int):
-        value["keep_last"] = {"*": keep}
-    elif not isinstance(keep, dict):
-        raise InputError(f"{path}: keep_last is no number and no mapping of patterns to numbers")
-    return value
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip())
-    if match is None:
-        raise InputError(f"{text!r:.40} is not a time", fix="write 30d, 12h or 90m")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def _count(value: object) -> int:
-    if not re.fullmatch(r"\d{1,9}", str(value)):
-        raise InputError(f"keep_last: {value!r:.40} is not a number of images")
-    return int(str(value))
 
 
 def _there() -> list[str]:
@@ -266,7 +193,7 @@ def _print(
 ) -> None:
     verb = "would remove" if dry_run else "removed"
     for one in left:
-        print(f"{verb} {sizes.human(one.size):>10}  {one.path}: {one.what}")
+        print(visible(f"{verb} {sizes.human(one.size):>10}  {one.path}: {one.what}"))
     if blobs:
         print(f"{verb} {sizes.human(blobs):>10}  blobs that no tag leads to")
     for removal in plan.removals:

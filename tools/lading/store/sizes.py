@@ -9,7 +9,9 @@ from lading.errors import InputError
 __all__ = ["human", "parse"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgtp]?)(i?b)?\s*", re.IGNORECASE)
+_SIZE = re.compile(
+    r"\s*([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([kmgtp]?)(?:i?b)?\s*", re.ASCII | re.IGNORECASE
+)
 
 
 def human(size: int) -> str:
@@ -28,4 +30,6 @@ def parse(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
         raise InputError(f"{text!r:.80} is not a size", fix="write a number and a unit: 20GiB")
-    return int(float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " "))
+    whole, part = match[1], match[2] or ""
+    unit = 1024 ** " kmgtp".index(match[3].lower() or " ")
+    return int(int(whole + part) * unit // 10 ** len(part))
