@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -15,7 +16,15 @@ import pytest
 
 from lading.engine import endpoint
 from lading.engine.docker import Docker
-from lading.errors import ConflictError, CorruptError, EngineError, NotFoundError
+from lading.errors import (
+    ConflictError,
+    CorruptError,
+    EngineError,
+    LimitError,
+    NotFoundError,
+    StorageError,
+)
+from lading.layer import decompress
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import image as images
@@ -178,6 +187,28 @@ def test_a_zstd_layer_with_another_diff_id_is_corrupt(daemon: Daemon, docker: Do
     with pytest.raises(CorruptError, match="unpacks to something else"):
         docker.load(content, root, ["app:dev"])
     assert not [path for method, path in daemon.seen if method == "POST"]
+
+
+def test_a_zstd_bomb_is_refused(
+    daemon: Daemon, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decompress, "_FREE_SIZE", 1 << 20)
+    content = tiny.MemoryContent()
+    root = tiny.image(content, [tiny.layer({"zeros": bytes(32 << 20)}, "zstd")])
+    with pytest.raises(LimitError, match="expands to more than"):
+        docker.load(content, root, ["app:dev"])
+
+
+def test_no_room_for_an_unpacked_layer_is_said(
+    daemon: Daemon, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    content, image = _image("zstd")
+    with pytest.raises(StorageError, match="No space left"):
+        docker.load(content, image.manifest, ["app:dev"])
 
 
 def test_a_corrupt_layer_ends_the_upload_and_names_nothing(daemon: Daemon, docker: Docker) -> None:

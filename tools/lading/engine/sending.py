@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from lading.engine.engine import Progress
@@ -16,7 +17,7 @@ from lading.errors import CorruptError
 from lading.oci import media_types
 from lading.oci.content import Content
 from lading.oci.digest import Digest
-from lading.store import tarball
+from lading.store import disk, tarball
 from lading.store.image import Image
 from lading.store.tarball import Member
 
@@ -53,7 +54,7 @@ def body(
     sent.layers = len(layers)
 
 
-@contextmanager
+@contextlib.contextmanager
 def unpacked(
     files: Sequence[Member], image: Image, content: Content, *, zstd: bool
 ) -> Iterator[list[Member]]:
@@ -87,25 +88,18 @@ def _again(stream: BinaryIO) -> BinaryIO:
 
 
 def _decompress(file: Member, content: Content, diff_id: Digest) -> BinaryIO:
-    import zstandard
+    from lading.layer.decompress import uncompressed
 
-    plain = cast("BinaryIO", tempfile.TemporaryFile(prefix="lading-"))  # noqa: SIM115
     hasher = hashlib.new(diff_id.algorithm)
-    decompressor = zstandard.ZstdDecompressor()
-    frame = decompressor.decompressobj(read_across_frames=True)
-    try:
-        for block in tarball.content_blocks(content, file):
-            data = frame.decompress(block)
+    where = Path(tempfile.gettempdir())
+    with contextlib.ExitStack() as stack, disk.guarded(where):
+        plain = stack.enter_context(tempfile.TemporaryFile(prefix="lading-", dir=where))
+        blocks = tarball.content_blocks(content, file)
+        for data in uncompressed(blocks, file.size, what=f"the layer {file.name}"):
             hasher.update(data)
             plain.write(data)
-    except zstandard.ZstdError as error:
-        plain.close()
-        raise CorruptError(f"{file.name} is not a zstd layer: {error}") from None
-    except BaseException:
-        plain.close()
-        raise
-    plain.flush()
-    if hasher.hexdigest() != diff_id.hex:
-        plain.close()
-        raise CorruptError(f"the layer {file.name} unpacks to something else than {diff_id}")
-    return plain
+        plain.flush()
+        if hasher.hexdigest() != diff_id.hex:
+            raise CorruptError(f"the layer {file.name} unpacks to something else than {diff_id}")
+        stack.pop_all()
+    return cast("BinaryIO", plain)
