@@ -77,6 +77,17 @@ def test_an_empty_store_lists_nothing_and_is_not_created(run: Store) -> None:
     assert not run.root.exists()
 
 
+def test_what_others_wrote_does_not_drive_the_terminal(two: Store) -> None:
+    """The architecture is what an image says, and a catalog is written by anybody."""
+    path = two.root / "image-registry.yml"
+    text = path.read_text().replace("architecture: amd64", r'architecture: "\e[2Jamd64"', 1)
+    path.write_text(text)
+    for words in (["list"], ["match", "--os=ubuntu-24.04", "--arch=amd64", "--explain"]):
+        shown = two(*words) + two.err
+        assert r"\x1b[2j" in shown.lower()
+        assert "\x1b" not in shown
+
+
 def test_list_and_show(two: Store) -> None:
     lines = two("list").splitlines()
     assert lines[0].split()[:2] == ["NAME", "ARCHITECTURE"]

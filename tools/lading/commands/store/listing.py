@@ -64,7 +64,7 @@ def show_(argv: Sequence[str]) -> int:
         text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
         print(visible(f"{key + ':':<14}{text}").rstrip())
     for holder in holders:
-        print(f"{'lease:':<14}{holder}")
+        print(visible(f"{'lease:':<14}{holder}"))
     return 0
 
 
@@ -112,4 +112,4 @@ def stats_(argv: Sequence[str]) -> int:
 
 def _warn(found: Catalog) -> None:
     for problem in found.problems:
-        print(f"lading: the catalog has a bad entry, {problem}", file=sys.stderr)
+        print(visible(f"lading: the catalog has a bad entry, {problem}"), file=sys.stderr)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lading.commands import flags
 from lading.commands.store.shared import Verb, dump
-from lading.errors import NotFoundError, UsageError
+from lading.errors import NotFoundError, UsageError, visible
 from lading.oci.platform import MACHINES, Platform
 from lading.store import catalog_file, match, places
 from lading.store.match import Requirement, Scored
@@ -56,7 +56,7 @@ def match_(argv: Sequence[str]) -> int:
             for item in found.considered:
                 print(f"{item.score:>4}  {item.entry.name}", file=sys.stderr)
                 for reason in item.reasons:
-                    print(f"        {reason}", file=sys.stderr)
+                    print(visible(f"        {reason}"), file=sys.stderr)
         if chosen:
             print(path(chosen))
     if chosen is None:

@@ -11,7 +11,7 @@ from typing import Any
 from lading.commands import entry as commands
 from lading.commands import flags
 from lading.commands.usage import count
-from lading.errors import NotFoundError, UsageError
+from lading.errors import NotFoundError, UsageError, visible
 from lading.store import access, catalog_file, places
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
@@ -74,7 +74,8 @@ def selected(root: Path, patterns: Sequence[str]) -> tuple[Catalog, list[Entry]]
 
 def table(rows: Iterable[Mapping[str, str]]) -> None:
     """Prints rows as aligned columns under their names; nothing for no rows."""
-    lines = list(rows)
+    # An architecture and a time of a catalog are texts that others wrote.
+    lines = [{key: visible(text) for key, text in row.items()} for row in rows]
     if not lines:
         return
     widths = {key: max(len(key), *(len(row[key]) for row in lines)) for key in lines[0]}
