@@ -9,12 +9,17 @@ load("@rules_python//python:defs.bzl", "PyInfo", "PyRuntimeInfo")
 load(":paths.bzl", "runfiles_path")
 
 # Importing makes objects that stay: looking for garbage among them takes a tenth of the start.
-# Modules are looked for in the standard library first: there are more of them.
-_START = """import gc, sys
-gc.set_threshold(50000)
-sys.path += [sys.argv[1] + "/" + path for path in sys.argv[2].split(":")]
-from lading.commands import entry
-entry.start(sys.argv[3], sys.argv[4:])"""
+# Modules are looked for in the standard library first: there are more of them. Ctrl-C during imports
+# is no traceback.
+_START = """import sys
+try:
+    import gc
+    gc.set_threshold(50000)
+    sys.path += [sys.argv[1] + "/" + path for path in sys.argv[2].split(":")]
+    from lading.commands import entry
+    entry.start(sys.argv[3], sys.argv[4:])
+except KeyboardInterrupt:
+    sys.exit(130)"""
 
 def command_line(tool, workspace_name):
     """The start of a shell command that runs `tool`; its arguments may follow.

@@ -80,3 +80,19 @@ def test_modules_of_the_user_are_not_imported(built: Path, tmp_path: Path) -> No
     for name in ("json.py", "absl.py", "sitecustomize.py", "usercustomize.py"):
         (tmp_path / name).write_text("raise SystemExit('a module of the user')\n")
     assert _label(_run(built, "--json", directory=tmp_path, PYTHONPATH=str(tmp_path)))
+
+
+def test_ctrl_c_while_modules_are_imported_is_no_traceback(built: Path, tmp_path: Path) -> None:
+    """As if it came when the command's first module was imported."""
+    runfiles = Path(f"{built}.runfiles")
+    real = runfiles.readlink()
+    runfiles.unlink()
+    entry = runfiles / "_main/tools/lading/commands/entry.py"
+    entry.parent.mkdir(parents=True)
+    entry.write_text("raise KeyboardInterrupt\n")
+    for there in (real, real / "_main"):
+        for path in there.iterdir():
+            if not (place := runfiles / path.relative_to(real)).exists():
+                place.symlink_to(path)
+    done = _run(built, directory=tmp_path)
+    assert (done.returncode, done.stderr) == (130, "")

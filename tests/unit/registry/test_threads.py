@@ -101,3 +101,23 @@ def test_leaving_waits_for_what_is_under_way() -> None:
     with Threads(2) as threads, pytest.raises(ValueError, match="zero"):
         threads.each(call, range(2))
     assert done == [1]
+
+
+def test_ctrl_c_waits_for_nothing() -> None:
+    begun, go, done = threading.Event(), threading.Event(), threading.Event()
+
+    def call(_: int) -> None:
+        begun.set()
+        go.wait(60)
+        done.set()
+
+    def interrupted() -> None:
+        threading.Thread(target=threads.each, args=(call, [0])).start()
+        begun.wait(10)
+        raise KeyboardInterrupt
+
+    threads = Threads(1)
+    with pytest.raises(KeyboardInterrupt), threads:
+        interrupted()
+    assert not done.is_set()
+    go.set()

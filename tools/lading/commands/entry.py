@@ -7,9 +7,13 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lading.commands import flags
 from lading.errors import LadingError, StorageError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["check_file", "here", "parse", "run", "start", "write_file"]
 
@@ -99,6 +103,15 @@ def write_file(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             raise StorageError(f"{path} cannot be written: {error.strerror}") from None
         raise
+
+
+def _quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+
+
+# Ctrl-C ends a command without a traceback while it is still being imported, too.
+sys.excepthook = _quiet
 
 
 def _with_underscores(word: str) -> str:

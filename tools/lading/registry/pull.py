@@ -10,7 +10,6 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -22,6 +21,7 @@ from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.registry import blobs, manifests
 from lading.registry.session import Repository
+from lading.registry.threads import Threads
 
 __all__ = ["Manifest", "Pulled", "fetch_blob", "pull", "resolve"]
 
@@ -82,11 +82,11 @@ def pull(
     def one(descriptor: Descriptor) -> Manifest:
         return _manifest(repositories, descriptor, directory)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        found = tuple(pool.map(one, listed))
+    with Threads(_THREADS) as threads:
+        found = tuple(threads.each(one, listed))
         if layers:
             wanted = {layer.digest: layer for image in found for layer in image.layers}
-            list(pool.map(lambda item: _fetch(repositories, item, directory), wanted.values()))
+            threads.each(lambda item: _fetch(repositories, item, directory), wanted.values())
     return Pulled(root, found)
 
 

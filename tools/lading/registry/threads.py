@@ -19,7 +19,10 @@ _R = TypeVar("_R")
 
 
 class Threads:
-    """At most `number` threads; leaving the `with` statement waits for what they are doing."""
+    """At most `number` threads; leaving the `with` statement waits for what they are doing.
+
+    Not when it is left by Ctrl-C: a layer on its way may take minutes, and the process ends anyway.
+    """
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -39,7 +42,7 @@ class Threads:
             with self._changed:
                 self._waiting.extend(calls)
                 for _ in calls[: self._number - len(self._threads)]:
-                    thread = threading.Thread(target=self._work)
+                    thread = threading.Thread(target=self._work, daemon=True)
                     thread.start()
                     self._threads.append(thread)
                 self._changed.notify_all()
@@ -53,10 +56,12 @@ class Threads:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            return
         for thread in self._threads:
             thread.join()
 

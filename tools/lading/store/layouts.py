@@ -16,7 +16,6 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +27,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.layout import LayoutIndex
 from lading.registry.progress import SILENT, Progress
+from lading.registry.threads import Threads
 from lading.store import disk
 from lading.store.layout_directory import Layout
 
@@ -78,13 +78,8 @@ def write(
         writer = _Writer(directory, temporary, content, progress)
         blobs = [descriptor for descriptor, data in parts if data is None]
         if len(blobs) > 1:
-            with ThreadPoolExecutor(_WORKERS) as pool:
-                results = [pool.submit(writer.blob, blob) for blob in blobs]
-                try:
-                    sizes = [result.result() for result in results]
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
+            with Threads(_WORKERS) as threads:
+                sizes = threads.each(writer.blob, blobs)
         else:
             sizes = [writer.blob(blob) for blob in blobs]
         sizes += [writer.document(item, data) for item, data in parts if data is not None]

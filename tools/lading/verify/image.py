@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import BinaryIO
@@ -20,6 +19,7 @@ from lading.oci.verify_descriptor import same_platform
 from lading.oci.verify_index import check_index
 from lading.oci.verify_manifest import LAYER_COMPRESSION, check_manifest
 from lading.oci.verify_rules import Findings, Limits
+from lading.registry.threads import Threads
 from lading.scan.codec import Fault
 from lading.verify.audit import audit_blob, audit_layer
 from lading.verify.budget import Budget
@@ -166,8 +166,8 @@ class ImageVerifier:
         }
         self._diff_ids |= dict.fromkeys(fresh)
         self._total += sum(one.size for one in fresh.values())
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for own in pool.map(self._layer, fresh.items()):
+        with Threads(_THREADS) as threads:
+            for own in threads.each(self._layer, fresh.items()):
                 self._found.extend(own)
 
     def _layer(self, item: tuple[LayerClaim, Descriptor]) -> Findings:

@@ -1,0 +1,66 @@
+"""Ctrl-C ends a command at once, with 130 and without a word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.registry_server import images
+from tests.registry_server.faults import CutRequest, Fault
+from tests.registry_server.server import serve
+from tests.unit.deploy import specs
+
+_RUN = "import sys; from lading.commands import entry; entry.start(sys.argv[1], sys.argv[2:])"
+
+
+def _start(module: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _RUN, module, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 130
+    assert time.monotonic() - began < 20
+
+
+def test_a_push_does_not_wait_for_the_layers_on_their_way(tmp_path: Path) -> None:
+    image = images.manifest(1000, 2000)
+    arrived, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        go.wait(60)
+
+    with serve() as server:
+        server.script.add(Fault("PUT", "/blobs/uploads/", CutRequest(None, then=hold)))
+        value = {"registry": server.address, "repository": "app", "tags": ["v1"]}
+        operation = specs.operation(image, tmp_path, **value)
+        process = _start("lading.commands.push", specs.write(tmp_path, operation))
+        assert arrived.wait(60)
+        _interrupt(process)
+        go.set()
+        assert server.count("PUT /v2/app/manifests/") == 0
+
+
+def test_a_command_that_is_still_imported_ends_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from lading.commands import entry; raise KeyboardInterrupt"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
