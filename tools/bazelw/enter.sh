@@ -71,6 +71,9 @@ for variable in $file_variables; do
     esac
 done
 
+# Last: what is new in / would be kept in memory, and lost with the program.
+set -- "$@" --remount-ro /
+
 # A background job of a shell ignores INT and QUIT; the program must not inherit that.
 set -- "$@" -- /usr/bin/env --default-signal=INT,QUIT "$program"
 while [ "$count" -gt 0 ]; do

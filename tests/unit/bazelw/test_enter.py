@@ -79,6 +79,13 @@ def test_the_root_is_read_only(enter: list[str]) -> None:
     assert b"Read-only" in done.stderr
 
 
+def test_a_directory_beside_the_hosts_own_cannot_be_made(enter: list[str]) -> None:
+    """It would be gone with the program, and what was saved in it."""
+    done = subprocess.run([*enter, "/bin/mkdir", "/lading-test"], capture_output=True, check=False)
+    assert done.returncode != 0
+    assert b"Read-only" in done.stderr
+
+
 def test_the_hosts_python_does_not_leak_in(enter: list[str]) -> None:
     environment = {**os.environ, "PYTHONPATH": "/x", "LD_PRELOAD": "", "BAZEL": "x", "KEEP": "y"}
     done = subprocess.run(
