@@ -8,14 +8,16 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lading.errors import NotFoundError
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.store import access, catalog_file, cleanup, prepare
+from lading.store import access, catalog_file, cleanup, lease, prepare, prune, save
 from lading.store.access import Opened
 from lading.store.match import Requirement
 from lading.store.recipe import Recipe
@@ -64,6 +66,24 @@ def test_what_nothing_matches_is_built_on_the_base_saved_and_matches_at_100(
         assert found.entry.compilers == ("gcc14",)
     assert not prepare.prepare(tmp_path, _WANTED, builds).built
     assert list(prepare.workplaces(tmp_path).glob("*.work")) == []
+
+
+def test_a_cleanup_does_not_take_an_image_that_was_just_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_image(tmp_path, _BASE)
+    real = save.save
+
+    def then_cleaned(*args: Any, **named: Any) -> save.Saved:
+        saved = real(*args, **named)
+        policy = prune.Policy(max_total_size=0)
+        items = cleanup.snapshot(tmp_path, {})
+        cleanup.carry_out(tmp_path, prune.plan(items, policy, free=0, now=datetime.now(UTC)))
+        return saved
+
+    monkeypatch.setattr(save, "save", then_cleaned)
+    assert prepare.prepare(tmp_path, _WANTED, Builds()).path.exists()
+    assert list(lease.holders(tmp_path)) == []
 
 
 def test_a_failed_build_keeps_what_was_there(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def parse_stanza(text: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     for line in text.split("\n"):
         name, colon, value = line.partition(":")
-        if not colon or name[0] in " \t#":
+        if not colon or name[:1] in {"", " ", "\t", "#"}:
             continue
         if name in fields:
             raise CorruptError(f"package index: field {name!r:.60} occurs twice in one stanza")

@@ -20,6 +20,8 @@ _VERSION = re.compile(
     r"(?P<upstream>[A-Za-z0-9](?(epoch)[A-Za-z0-9.+:~-]|[A-Za-z0-9.+~-])*?)"
     r"(?:-(?P<revision>[A-Za-z0-9.+~]+))?(?<!-)"
 )
+#: Characters of the longest version; a file name has at most 255.
+_LONGEST = 512
 _PART = re.compile(r"(?P<text>[^0-9]*)(?P<number>[0-9]*)")
 # The end of a part sorts after "~" and before everything else.
 _END = 0
@@ -43,7 +45,7 @@ def version_key(version: str) -> VersionKey:
     Raises:
         InputError: the text is not `[epoch:]upstream[-revision]`.
     """
-    match = _VERSION.fullmatch(version)
+    match = _VERSION.fullmatch(version) if len(version) <= _LONGEST else None
     if match is None:
         raise InputError(f"{version!r:.120} is not a Debian version")
     # A missing revision and the revision 0 are the same version, as is a missing epoch.

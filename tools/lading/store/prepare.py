@@ -18,7 +18,7 @@ from pathlib import Path
 from lading.errors import CorruptError
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.store import access, catalog_file, disk, match, places, save
+from lading.store import access, catalog_file, disk, lease, match, places, save
 from lading.store.access import Opened
 from lading.store.match import Plan, Requirement, Scored
 from lading.store.recipe import Recipe, recipe
@@ -84,11 +84,13 @@ def prepare(
             facts = Facts(
                 made.name, packages=made.packages, tools=made.tools, compilers=made.compilers
             )
+            # A cleanup that is under way must not take it before it was looked at.
+            stack.enter_context(lease.taken(root, made.name.text, "prepare"))
             save.save(root, content, source, facts, progress=progress)
-    after = _plan(root, wanted)
-    if after.best is None:
-        raise CorruptError(f"{made.name} was built and saved, but it does not match")
-    return _prepared(root, after.best, built=True)
+            after = _plan(root, wanted)
+            if after.best is None:
+                raise CorruptError(f"{made.name} was built and saved, but it does not match")
+            return _prepared(root, after.best, built=True)
 
 
 def workplaces(root: Path) -> Path:
