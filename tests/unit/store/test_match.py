@@ -131,6 +131,25 @@ def test_ties_by_last_use_then_count_then_size_then_name() -> None:
         assert [item.entry.name for item in found.considered] == [item.name for item in ordered]
 
 
+#: Of five programs, later and later; the first and the last as lading writes them.
+TIMES = [
+    "2026-01-31T11:00:00Z",
+    "2026-01-31T13:30:00+02:00",
+    "2026-01-31 12:00:00.250000+00:00",
+    "2026-01-31 13:00:00",
+    "2026-01-31T14:00:00Z",
+]
+
+
+def test_the_last_use_is_a_time_and_not_a_text() -> None:
+    entries = [
+        _entry(f"{letter}-ubuntu-24.04-gcc13", last_used=time)
+        for letter, time in zip("edcba", TIMES, strict=True)
+    ]
+    found = plan(entries, _WANTED)
+    assert [item.entry.last_used for item in found.considered] == TIMES[::-1]
+
+
 def _best(found: Plan) -> str:
     assert found.best is not None
     return found.best.entry.name

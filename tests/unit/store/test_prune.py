@@ -148,3 +148,14 @@ def test_many_images_are_planned_for(count: int) -> None:
     found = _plan(items, Policy(max_total_size=1000, max_age=60 * 86400))
     assert found.after <= 1000
     assert time.monotonic() - started < 30  # a hang is a defect; speed is tests/bench's business
+
+
+def test_the_order_is_that_of_times_however_they_are_written() -> None:
+    """As PyYAML writes a time, with a space, and as others do, with a zone."""
+    times = ["2026-05-01T11:00:00Z", "2026-05-01T13:30:00+02:00", "2026-05-01 12:00:00"]
+    items = [
+        Item(Entry.from_values({"name": f"p-ubuntu-24.04-{word}", "last_used": time}), 10)
+        for word, time in zip("cba", times, strict=True)
+    ]
+    removed = plan(items, Policy(max_total_size=0), free=0, now=_NOW).removals
+    assert [one.item.entry.last_used for one in removed] == times

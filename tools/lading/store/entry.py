@@ -58,6 +58,23 @@ class Entry:
         """Bytes, as exact as `size_mb` is."""
         return round(self.size_mb * 1_000_000)
 
+    @property
+    def last_used_at(self) -> str:
+        """`last_used` so that of two the later text is the later time; as it is if unreadable.
+
+        Other programs write other forms: a space for the T, a zone, fractions.
+        """
+        text = self.last_used
+        if text[10:11] == "T" and text[19:] == "Z":
+            return text
+        try:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError):
+            return text
+        return moment.isoformat(timespec="seconds") + "Z"
+
     @staticmethod
     def from_values(values: Mapping[str, Any]) -> Entry:
         """Reads a mapping of the catalog; what it leaves out follows from the name.

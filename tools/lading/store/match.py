@@ -161,10 +161,9 @@ def _project(item: Entry, wanted: str) -> str:
 
 
 def _best_first(items: list[Scored]) -> list[Scored]:
-    # The last key first: sorting keeps equals as they were. Times are ISO 8601 in UTC, so the
-    # later text is the later time.
+    # The last key first: sorting keeps equals as they were.
     items.sort(key=lambda item: (-item.entry.usage_count, item.entry.size_mb, item.entry.name))
-    items.sort(key=lambda item: item.entry.last_used, reverse=True)
+    items.sort(key=lambda item: item.entry.last_used_at, reverse=True)
     items.sort(key=lambda item: (-item.essentials, -item.extras))
     return items
 

@@ -156,7 +156,7 @@ def _by_rank(items: Sequence[Item], policy: Policy) -> tuple[dict[str, str], dic
 
 def _least_valuable(item: Item) -> tuple[str, int, int, str]:
     """Sorts the image that is given up first to the front."""
-    return (item.entry.last_used, item.entry.usage_count, -item.size, item.entry.name)
+    return (item.entry.last_used_at, item.entry.usage_count, -item.size, item.entry.name)
 
 
 def _age(item: Item, now: datetime) -> float:
