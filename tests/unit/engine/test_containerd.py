@@ -84,3 +84,30 @@ def test_an_image_that_breaks_off_is_not_loaded(
         containerd.send(content, image, no_progress, Sent())
     assert not (tmp_path / "loaded").exists()
     gc.collect()
+
+
+def test_what_runs_in_any_namespace_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, containerd: Containerd
+) -> None:
+    """Loaded for Kubernetes, and the cleanup asks without CONTAINERD_NAMESPACE (S1.7)."""
+    running, idle = (f"sha256:{digit * 64}" for digit in "12")
+    _ctr(tmp_path, monkeypatch, "pass")
+    (tmp_path / "ctr").write_text(
+        f"""#!{sys.executable}
+import sys
+namespace, words = sys.argv[4], sys.argv[5:]
+if words[0] == "namespaces":
+    print("default", "k8s.io", sep="\\n")
+elif words[0] == "containers":
+    print("CONTAINER IMAGE RUNTIME")
+    if namespace == "k8s.io":
+        print("one team/app:v1 runc", "two - runc", sep="\\n")
+elif namespace == "k8s.io":
+    print("REF TYPE DIGEST")
+    print("team/app:v1 type {running}", "team/app:v0 type {idle}", sep="\\n")
+else:
+    print("REF TYPE DIGEST")
+    print("team/app:v1 type {idle}")
+"""
+    )
+    assert {str(digest) for digest in containerd.used()} == {running}

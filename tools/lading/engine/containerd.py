@@ -95,15 +95,20 @@ class Containerd:
         )
 
     def used(self) -> frozenset[Digest]:
-        names = {row[1] for row in self._table("containers", "ls")}
-        images = self._table("images", "ls")
+        # Of Kubernetes and nerdctl too: an image may have been loaded for any of them.
+        namespaces = self._run("namespaces", "ls", "-q").decode().split()
+        return frozenset().union(*(self._used_in(namespace) for namespace in namespaces))
+
+    def _used_in(self, namespace: str) -> frozenset[Digest]:
+        names = {row[1] for row in self._table("containers", "ls", namespace=namespace)}
+        images = self._table("images", "ls", namespace=namespace)
         return frozenset(Digest.parse(row[2]) for row in images if row[0] in names)
 
     def remove(self, name: str) -> None:
         found = self.find(name)
         if found is None:
             return
-        if found.id in self.used():
+        if found.id in self._used_in(self._namespace):
             raise ConflictError(f"{name} is used by a container")
         self._run("images", "rm", name)
 
@@ -158,15 +163,15 @@ class Containerd:
                 said.seek(0)
                 raise self._failed("refused the image", said.read())
 
-    def _table(self, *arguments: str) -> list[list[str]]:
+    def _table(self, *arguments: str, namespace: str = "") -> list[list[str]]:
         """The rows of a listing below its heading, in words."""
-        lines = self._run(*arguments).decode().splitlines()[1:]
+        lines = self._run(*arguments, namespace=namespace).decode().splitlines()[1:]
         return [line.split() for line in lines]
 
-    def _run(self, *arguments: str) -> bytes:
+    def _run(self, *arguments: str, namespace: str = "") -> bytes:
         try:
             done = subprocess.run(
-                self._command(*arguments),
+                self._command(*arguments, namespace=namespace),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_ANSWER,
@@ -178,7 +183,7 @@ class Containerd:
             raise self._failed(f"failed: ctr {' '.join(arguments)}", done.stderr)
         return done.stdout
 
-    def _command(self, *arguments: str) -> list[str]:
+    def _command(self, *arguments: str, namespace: str = "") -> list[str]:
         if not os.path.exists(self._socket):  # ctr would try for ten seconds
             raise EngineError(
                 f"there is no containerd at {self._socket}",
@@ -190,7 +195,8 @@ class Containerd:
                 "there is no `ctr` on PATH to speak to containerd with",
                 fix="it is part of containerd; or load with --daemon=docker or podman",
             )
-        return [program, "--address", self._socket, "--namespace", self._namespace, *arguments]
+        where = ["--address", self._socket, "--namespace", namespace or self._namespace]
+        return [program, *where, *arguments]
 
     def _failed(self, doing: str, said: bytes) -> EngineError:
         lines = said.decode("utf-8", "replace").strip().splitlines()
