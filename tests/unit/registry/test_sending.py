@@ -134,6 +134,30 @@ def test_peer_that_answers_early_stops_the_body(
     assert complete == (sum(advanced) == len(DATA))
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_interim_answers_do_not_stop_the_body(
+    pair: tuple[socket.socket, socket.socket], body: Body, times: int
+) -> None:
+    """RFC 9110, section 15.2: a client reads any number of them, asked for or not."""
+    near, far = pair
+    received = bytearray()
+
+    def answer() -> None:
+        for _ in range(times):
+            received.extend(far.recv(100_000, socket.MSG_WAITALL))
+            far.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\n")
+        while len(received) < len(DATA) and (data := far.recv(65536)):
+            received.extend(data)
+        far.sendall(b"HTTP/1.1 201 Created\r\n\r\n")
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    assert sending.send_body(near, body(0, len(DATA)), Limits())
+    thread.join(10)
+    assert received == DATA
+    assert near.recv(1000).endswith(b"HTTP/1.1 201 Created\r\n\r\n")
+
+
 def test_what_left_before_a_break_is_known(
     pair: tuple[socket.socket, socket.socket], body: Body, advanced: list[int]
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import socket
 import time
@@ -26,6 +27,8 @@ __all__ = ["LOOPBACK_BUFFER", "send_body"]
 #: Size of writes, and of the kernel's buffer, between two processes of one machine.
 LOOPBACK_BUFFER = 128 * 1024
 _SENDFILE = 4 * CHUNK
+_INTERIM_BYTES = 8 * 1024
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9][ \r](?s:.*?)\r\n\r\n")
 
 
 def send_body(sock: socket.socket, body: FileBody | StreamBody, limits: Limits) -> bool:
@@ -57,7 +60,7 @@ def _send_file(sock: socket.socket, body: FileBody, pace: Pace, limits: Limits) 
     with body.path.open("rb") as file:
         while offset < end:
             started = time.monotonic()
-            if _answered(poll, limits):
+            if _answered(sock, poll, limits):
                 return False
             try:
                 sent = os.sendfile(
@@ -88,7 +91,7 @@ def _send_stream(
     pieces = _pieces(body.stream, size)
     sock.settimeout(limits.idle)
     while left:
-        if poll is not None and _answered(poll, limits):
+        if poll is not None and _answered(sock, poll, limits):
             return False
         burst = min(CHUNK, left)
         _send_burst(sock, body, pace, burst, pieces)
@@ -138,9 +141,20 @@ def _poller(sock: socket.socket) -> Callable[[float], list[tuple[int, int]]]:
     return poll.poll
 
 
-def _answered(poll: Callable[[float], list[tuple[int, int]]], limits: Limits) -> bool:
-    """Waits until the socket takes bytes; True if instead the peer has something to say."""
-    events = poll(limits.idle * 1000)
-    if not events:
-        raise TimeoutError
-    return bool(events[0][1] & select.POLLIN)
+def _answered(
+    sock: socket.socket, poll: Callable[[float], list[tuple[int, int]]], limits: Limits
+) -> bool:
+    """Waits until the socket takes bytes; True if instead the peer has its say already.
+
+    Interim answers (RFC 9110, section 15.2) are no reason to stop: they are taken away.
+    """
+    while True:
+        events = poll(limits.idle * 1000)
+        if not events:
+            raise TimeoutError
+        if not events[0][1] & select.POLLIN:
+            return False
+        seen = sock.recv(_INTERIM_BYTES, socket.MSG_PEEK)
+        if not (interim := _INTERIM.match(seen)):
+            return True
+        sock.recv(interim.end())
