@@ -46,6 +46,7 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
 
     `argv` is without the program's name, and by default that of the process.
     """
+    _open_streams()
     try:
         try:
             code = main(sys.argv[1:] if argv is None else argv)
@@ -65,6 +66,16 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
     os._exit(code)
 
 
+def _open_streams() -> None:
+    """Puts /dev/null where the caller closed standard input, output or error.
+
+    Python has no stream there, and the next file or connection would take its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+
+
 def here(path: str | Path) -> Path:
     """A path relative to the directory in which `bazel run` was typed."""
     return Path(os.environ.get("BUILD_WORKING_DIRECTORY", "")) / path
@@ -73,7 +84,8 @@ def here(path: str | Path) -> Path:
 def check_file(path: Path) -> None:
     """Raises StorageError if `write_file` is going to fail: better before the work than after."""
     path = here(path)
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+    place = path if _is_special(path) else path.parent
+    if path.is_dir() or not os.access(place, os.W_OK if place is path else os.W_OK | os.X_OK):
         raise StorageError(
             f"{path} cannot be written", fix="name a file in a directory that is there"
         )
@@ -82,14 +94,18 @@ def check_file(path: Path) -> None:
 def write_file(path: Path, text: str) -> None:
     """Writes a file that somebody asked for, complete or not at all, with the mode that it had.
 
-    A relative path is relative to the directory in which `bazel run` was typed. Raises
-    StorageError.
+    A device or a pipe, such as /dev/stdout, is written to as it is. A relative path is relative to
+    the directory in which `bazel run` was typed. Raises StorageError.
     """
     import tempfile
 
     path = here(path)
     temporary = ""
     try:
+        if _is_special(path):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text)
+            return
         number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(text)
@@ -103,6 +119,13 @@ def write_file(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             raise StorageError(f"{path} cannot be written: {error.strerror}") from None
         raise
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a device, a pipe, or another name of a file that is open."""
+    if not path.exists() or path.is_dir():
+        return False
+    return not path.is_file() or str(path).startswith(("/dev/std", "/dev/fd/", "/proc/"))
 
 
 def _quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
