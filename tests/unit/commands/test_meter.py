@@ -1,4 +1,7 @@
-"""The bar is for people at a terminal: nobody else sees it, and it leaves nothing behind."""
+"""The bar is for people at a terminal: nobody else sees it, and it leaves nothing behind.
+
+So are words about what is waited for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pty
 
 import pytest
 
-from lading.commands import meter
+from lading.commands import connection, meter
 from lading.commands.meter import Meter
 
 
@@ -53,3 +56,17 @@ def test_the_line_is_wiped_and_the_cursor_is_back() -> None:
 
 def test_without_updates_there_is_no_bar() -> None:
     assert _on_a_terminal(0) == "END"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_waited_for_is_said_to_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stderr", stream)
+    notice = connection.notice()
+    assert (notice is not None) == terminal
+    if notice is not None:
+        notice("waiting")
+    assert stream.getvalue() == ("lading: waiting\n" if terminal else "")

@@ -7,6 +7,7 @@ reached where the server knows ranges. Whoever reads checks the digest.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -35,6 +36,7 @@ class HttpCache:
         ca_file: PEM file with authorities to trust in addition.
         limits: bounds in time and number.
         sleep: waits between attempts; tests replace it.
+        notice: is told what is waited for, when that takes long.
     """
 
     def __init__(
@@ -44,13 +46,16 @@ class HttpCache:
         headers: Callable[[], Sequence[tuple[str, str]]] = tuple,
         ca_file: str = "",
         limits: Limits | None = None,
-        sleep: Callable[[float], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         self.address = address
         self._origin, self._prefix = Origin.split(f"{address}/cas/")
         self._limits = limits or Limits()
-        self._budget = Budget(self._limits, *([sleep] if sleep else []))
-        self._transport = Transport(self._limits, user_agent="lading", ca_file=ca_file)
+        self._budget = Budget(self._limits, sleep, notice)
+        self._transport = Transport(
+            self._limits, user_agent="lading", ca_file=ca_file, notice=notice
+        )
         self._find_headers = headers
         self._headers: Mapping[str, str] | None = None
         self._lock = threading.Lock()
@@ -94,10 +99,11 @@ class HttpCache:
             try:
                 response = self._follow(request)
             except TransportError as error:
-                if error.stale or attempts.again():
+                trouble = f"{what} fails while {digest} is read: {error}"
+                if error.stale or attempts.again(trouble, silent=error.silent):
                     continue
                 raise UnreachableError(
-                    f"{what} fails while {digest} is read: {error}",
+                    trouble,
                     fix="name another with --remote_cache, or use the strategy eager",
                 ) from None
             status = response.status
@@ -105,7 +111,8 @@ class HttpCache:
                 return response
             asked = retry_after(response.header("Retry-After"))
             response.close()
-            if status in RETRY_STATUSES and attempts.again(asked):
+            trouble = f"{what} answers {status} when it is asked for {digest}"
+            if status in RETRY_STATUSES and attempts.again(trouble, asked=asked):
                 continue
             if status in (401, 403):
                 raise DeniedError(
@@ -114,7 +121,7 @@ class HttpCache:
                 )
             if status in (404, 410):
                 raise NotFoundError(f"{what} does not have {digest}")
-            raise UnreachableError(f"{what} answers {status} when it is asked for {digest}")
+            raise UnreachableError(trouble)
 
     def _follow(self, request: Request) -> Response:
         response = self._transport.send(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lading.commands import flags
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lading.registry.credentials import Credentials
     from lading.registry.session import Session
 
-__all__ = ["byte_count", "connect", "define"]
+__all__ = ["byte_count", "connect", "define", "notice"]
 
 
 def define(values: flags.FlagValues) -> None:
@@ -46,8 +47,14 @@ def connect(values: flags.FlagValues, *, find: Credentials | None = None) -> Ses
         realms=[*values.realm, *os.environ.get("LADING_REALMS", "").split()],
         insecure=values.insecure,
         ca_file=values.ca_file,
-        trace=_trace if values.verbose else None,
+        trace=_say if values.verbose else None,
+        notice=notice(),
     )
+
+
+def notice() -> Callable[[str], None] | None:
+    """Says what a long wait is for, to whoever sits at the terminal; None where nobody does."""
+    return _say if sys.stderr.isatty() else None
 
 
 def byte_count(text: str, *, flag: str) -> int:
@@ -60,5 +67,5 @@ def byte_count(text: str, *, flag: str) -> int:
         ) from None
 
 
-def _trace(line: str) -> None:
+def _say(line: str) -> None:
     print(f"lading: {line}", file=sys.stderr)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.commands import flags
+from lading.commands import connection, flags
 from lading.commands.places import Places
 from lading.oci.content import Content
 
@@ -113,6 +113,7 @@ class Remote:
                 where,
                 headers=lambda: helper.get(program, where.uri) if program else (),
                 ca_file=self._values.ca_file,
+                notice=connection.notice(),
             )
         from lading.cas.cache import RemoteCache
 

@@ -93,8 +93,9 @@ class Download(io.RawIOBase):
                 if self._position - self._mark >= CHUNK:
                     self._mark = self._position
                     self._attempts.progress()
-                if not self._attempts.again():
-                    raise UnreachableError(f"cannot {self._doing}: {error}") from None
+                trouble = f"cannot {self._doing}: {error}"
+                if not self._attempts.again(trouble, silent=error.silent):
+                    raise UnreachableError(trouble) from None
 
     def _open(self) -> Response:
         start = self._position

@@ -17,12 +17,17 @@ class Limits:
     Attributes:
         connect: for one TCP connection, and for its TLS handshake.
         idle: without a single byte moving in a body.
-        answer: from the end of a request to the end of the answer's header. Registries hash
-            large blobs here; the answer to a HEAD has no longer than `idle`.
+        answer: from the end of a request to the end of the answer's header.
+        settle: a server may hash and move an upload at this rate before it answers, on top of
+            `answer`.
+        patience: from the end of a request until whoever watches is told that there is no answer.
+        drain: for what is left of an answer that nobody wants to read, to keep its connection.
         rate, window: a body that moves fewer than `rate` bytes a second, averaged over `window`
             seconds spent waiting for the network, is given up.
         attempts: tries of one request, or of one transfer without progress in between.
-        wait: the most that one session spends waiting between attempts.
+        silences: of these, those that may end without a word in all the time that there was. Who
+            is silent for so long is rather dead than busy.
+        wait: the most that one session spends waiting between attempts, all its threads together.
         longest_wait: the most that one pause takes, whatever Retry-After asks for.
         first_wait: the pause before the second attempt; it doubles from there.
         redirects: hops that one request follows.
@@ -30,10 +35,14 @@ class Limits:
 
     connect: float = 15
     idle: float = 60
-    answer: float = 300
+    answer: float = 60
+    settle: float = 8 * CHUNK
+    patience: float = 10
+    drain: float = 1
     rate: float = 1024
     window: float = 30
     attempts: int = 5
+    silences: int = 3
     wait: float = 300
     longest_wait: float = 60
     first_wait: float = 0.5

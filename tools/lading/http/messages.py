@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from lading.errors import LimitError
 from lading.http.bodies import Body
 from lading.http.origin import Nearness, Origin
+from lading.http.pace import Pace, TooSlowError
 from lading.record import field, record
 
 __all__ = ["Request", "Response", "TransportError", "reason"]
@@ -21,17 +22,23 @@ class TransportError(Exception):
     """An exchange broke: refused, reset, timed out, cut short, not HTTP.
 
     `stale` says that a kept connection turned out to be closed before anything came back, so
-    that the very same request may be sent again at once.
+    that the very same request may be sent again at once. `silent` says that the other side did
+    nothing at all until the time was over.
     """
 
-    def __init__(self, what: str, *, stale: bool = False) -> None:
+    def __init__(self, what: str, *, stale: bool = False, silent: bool = False) -> None:
         super().__init__(what)
         self.stale = stale
+        self.silent = silent
 
 
 @record
 class Request:
-    """One HTTP request. `target` is path and query; `nearest` bounds where the name may lead."""
+    """One HTTP request.
+
+    `target` is path and query; `nearest` bounds where the name may lead; `settles` counts bytes
+    that the server may want to hash and move before it answers.
+    """
 
     method: str
     origin: Origin
@@ -39,6 +46,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body = b""
     nearest: Nearness | None = None
+    settles: int = 0
 
     @property
     def url(self) -> str:
@@ -55,6 +63,7 @@ class Response:
         answer: http.client.HTTPResponse,
         release: Callable[[bool], None],
         peer: Nearness | None,
+        pace: Pace,
     ) -> None:
         self.request = request
         self.status = answer.status
@@ -62,6 +71,7 @@ class Response:
         self.peer = peer
         self._answer = answer
         self._release: Callable[[bool], None] | None = release
+        self._pace = pace
         #: Content-Length as far as it counts: None for a chunked or unbounded body.
         self.length = answer.length
         self._left = answer.length
@@ -85,7 +95,8 @@ class Response:
             data = self._answer.read1(size)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise TransportError(f"the answer broke off: {reason(error)}") from None
+            silent = isinstance(error, TimeoutError)
+            raise TransportError(f"the answer broke off: {reason(error)}", silent=silent) from None
         if self._left is not None:
             self._left -= len(data)
         if not data:
@@ -113,11 +124,12 @@ class Response:
         return self._data
 
     def close(self) -> None:
-        """Gives the connection back, or closes it when too much of the body is unread."""
+        """Gives the connection back, or closes it when too much of the body is still to come."""
         release, self._release = self._release, None
         if release is None:
             return
         clean = False
+        self._pace.last()
         try:
             if self._left is not None and self._left <= _DRAIN:
                 while self._left and (data := self._answer.read1(self._left)):
@@ -144,7 +156,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return "the name does not resolve"
     if isinstance(error, TimeoutError):
-        return str(error) if error.args and "slower" in str(error) else "timed out"
+        return str(error) if isinstance(error, TooSlowError) else "timed out"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = str(error) or type(error).__name__

@@ -6,6 +6,7 @@ import http.client
 import io
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lading.http.limits import Limits
@@ -13,7 +14,11 @@ from lading.http.limits import Limits
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Pace", "PacedSocket"]
+__all__ = ["Pace", "PacedSocket", "TooSlowError"]
+
+
+class TooSlowError(TimeoutError):
+    """Time is over; the text is for a person."""
 
 
 class Pace:
@@ -21,45 +26,62 @@ class Pace:
 
     Args:
         limits: bounds.
-        answer: seconds until the header is there; by default those of the limits.
+        settles: bytes that the server may want to hash before it answers.
+        late: is told once, when the header is not there after `limits.patience`, how many seconds
+            there are in all.
     """
 
-    def __init__(self, limits: Limits, answer: float | None = None) -> None:
+    def __init__(
+        self, limits: Limits, settles: int = 0, late: Callable[[float], None] | None = None
+    ) -> None:
         self._limits = limits
-        seconds = limits.answer if answer is None else answer
-        self._deadline: float | None = time.monotonic() + seconds
+        self._seconds = limits.answer + settles / limits.settle
+        self._started = time.monotonic()
+        #: Whether the header is still to come.
+        self.in_header = True
+        self._late = late
         self._waited = 0.0
         self._moved = 0
 
     def body(self) -> None:
         """From here on the least speed counts, not the deadline."""
-        self._deadline = None
+        self.in_header = False
+
+    def last(self) -> None:
+        """Nobody waits for what is still to come: it has `limits.drain` seconds."""
+        self.in_header, self._late = True, None
+        self._started, self._seconds = time.monotonic(), self._limits.drain
 
     def timeout(self) -> float:
         """How long the next wait may take; raises TimeoutError when there is no time left."""
-        if self._deadline is None:
+        if not self.in_header:
             return self._limits.idle
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
+        passed = time.monotonic() - self._started
+        if passed >= self._seconds:
+            raise TooSlowError(f"timed out, no answer within {self._seconds:.3g} s")
+        if self._late is not None and passed >= self._limits.patience:
+            late, self._late = self._late, None
+            late(self._seconds)
+        if self._late is None:
+            return self._seconds - passed
+        return min(self._limits.patience, self._seconds) - passed
 
     def count(self, size: int, waited: float) -> None:
         """`size` bytes took `waited` seconds.
 
         Raises TimeoutError when that is too slow, HTTPException for a header cut short.
         """
-        if self._deadline is not None and not size:
+        if self.in_header and not size:
             # http.client takes a header that ends with the connection for a complete one.
             if self._moved:
                 raise http.client.IncompleteRead(b"")
             raise http.client.RemoteDisconnected("closed")
         self._moved += size
         self._waited += waited
-        if self._deadline is not None or self._waited < self._limits.window:
+        if self.in_header or self._waited < self._limits.window:
             return
         if self._moved < self._limits.rate * self._waited:
-            raise TimeoutError(f"slower than {self._limits.rate:.0f} bytes a second")
+            raise TooSlowError(f"slower than {self._limits.rate:.0f} bytes a second")
         self._waited, self._moved = 0.0, 0
 
 
@@ -91,8 +113,15 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        self._sock.settimeout(self._pace.timeout())
         started = time.monotonic()
-        size = self._raw.readinto(buffer) or 0
+        while True:
+            self._sock.settimeout(self._pace.timeout())
+            try:
+                # Not by way of `_raw`, which reads no more after it had to wait too long once.
+                size = self._sock.recv_into(buffer)
+                break
+            except TimeoutError:
+                if not self._pace.in_header:
+                    raise
         self._pace.count(size, time.monotonic() - started)
         return size

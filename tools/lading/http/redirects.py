@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import urljoin
 
 from lading.errors import InputError, UnreachableError
-from lading.http.messages import Request, Response
-from lading.http.origin import Nearness, Origin
+from lading.http.messages import Request, Response, TransportError
+from lading.http.origin import Nearness, Origin, nearness
 from lading.record import replace
 
-__all__ = ["REDIRECTS", "follow", "not_followed", "same_origin"]
+__all__ = [
+    "REDIRECTS",
+    "check_addresses",
+    "follow",
+    "not_followed",
+    "same_origin",
+    "too_near",
+]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What another host may see of a request: nothing about who asks.
@@ -40,6 +48,28 @@ def not_followed(request: Request) -> UnreachableError:
     return UnreachableError(
         f"{request.origin} redirects a {request.method}, which is not followed",
         fix="address the registry by the name it answers under",
+    )
+
+
+def check_addresses(origin: Origin, bound: Nearness) -> None:
+    """Refuses a name that leads too far inside before a single packet goes there.
+
+    Raises UnreachableError, and TransportError for a name that does not resolve.
+    """
+    try:
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise TransportError(f"cannot connect to {origin}: the name does not resolve") from None
+    for *_, address in found:
+        if (near := nearness(str(address[0]))) > bound:
+            raise too_near(origin, near)
+
+
+def too_near(origin: Origin, near: Nearness) -> UnreachableError:
+    """What to raise when a redirect leads to an address further inside than it may."""
+    return UnreachableError(
+        f"a redirect to {origin} leads to a {near.name.lower().replace('_', '-')} address",
+        fix="a registry may not send its clients further inside than it is itself",
     )
 
 

@@ -17,21 +17,49 @@ RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 52
 
 
 class Budget:
-    """The waiting that one session may do, shared by its threads."""
+    """The waiting that one session may do, shared by its threads.
 
-    def __init__(self, limits: Limits, sleep: Callable[[float], None] = time.sleep) -> None:
+    Args:
+        limits: bounds.
+        sleep: waits; tests replace it.
+        notice: is told about pauses that a person would notice, and what they are for.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        sleep: Callable[[float], None] = time.sleep,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
         self.limits = limits
         self._left = limits.wait
+        #: When the pauses end that threads make at the moment.
+        self._ends: list[float] = []
         self._lock = threading.Lock()
         self._sleep = sleep
+        self._notice = notice
 
-    def wait(self, seconds: float) -> bool:
-        """Waits, unless that exceeds what is left; returns whether it did."""
+    def wait(self, seconds: float, why: str, *, told: bool = False) -> bool:
+        """Waits, unless that exceeds what is left; returns whether it did.
+
+        Threads that wait at the same time wait once. With `told` even a short pause is worth a
+        word, since something long came before it.
+        """
         with self._lock:
-            if seconds > self._left:
+            now = time.monotonic()
+            end = now + seconds
+            more = max(0.0, end - max([now, *self._ends]))
+            if more > self._left:
                 return False
-            self._left -= seconds
-        self._sleep(seconds)
+            self._left -= more
+            self._ends.append(end)
+        try:
+            if self._notice is not None and (told or seconds >= self.limits.patience):
+                self._notice(f"{why}; trying again in {seconds:.0f} s")
+            self._sleep(seconds)
+        finally:
+            with self._lock:
+                self._ends.remove(end)
         return True
 
 
@@ -41,18 +69,22 @@ class Attempts:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._made = 1
+        self._silences = 0
 
-    def again(self, asked: float | None = None) -> bool:
+    def again(self, why: str, *, asked: float | None = None, silent: bool = False) -> bool:
         """Waits before another attempt; False when there is none left.
 
         Args:
+            why: what was wrong with the last one, for whoever watches.
             asked: seconds that the server asked for. An honest client waits that long or gives
                 up; it does not come back early.
+            silent: it ended because the server said nothing until the time was over.
         """
         import random
 
         limits = self._budget.limits
-        if self._made >= limits.attempts:
+        self._silences += silent
+        if self._made >= limits.attempts or self._silences >= limits.silences:
             return False
         if asked is not None and asked > limits.longest_wait:
             return False
@@ -60,11 +92,11 @@ class Attempts:
         # Half of it at random, so that clients that failed together do not return together.
         pause *= 0.5 + random.random() / 2  # noqa: S311
         self._made += 1
-        return self._budget.wait(max(pause, asked or 0))
+        return self._budget.wait(max(pause, asked or 0), why, told=silent)
 
     def progress(self) -> None:
         """Something went through: attempts are counted from here again."""
-        self._made = 1
+        self._made, self._silences = 1, 0
 
 
 def retry_after(value: str) -> float | None:

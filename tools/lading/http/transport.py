@@ -17,9 +17,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lading.errors import DeniedError, InputError, UnreachableError
+from lading.errors import DeniedError, InputError
+from lading.http import redirects
 from lading.http.answer import paced_answer
-from lading.http.bodies import FileBody, StreamBody
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError, reason
 from lading.http.origin import Nearness, Origin, nearness
@@ -60,11 +60,13 @@ class Transport:
         user_agent: str,
         ca_file: str = "",
         trace: Callable[[str], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         self._limits = limits
         self._user_agent = user_agent
         self._ca_file = ca_file
         self._trace = trace
+        self._notice = notice
         self._lock = threading.Lock()
         self._idle: defaultdict[Origin, list[_Connection]] = defaultdict(list)
         self._tls: ssl.SSLContext | None = None
@@ -85,14 +87,16 @@ class Transport:
         with self._lock:
             self.requests += 1
         try:
-            answer = self._exchange(connection, request)
+            answer, pace = self._exchange(connection, request)
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.http.close()
             if isinstance(error, UnicodeError | http.client.InvalidURL):
                 raise InputError(f"{request.url} cannot be requested: {error}") from None
             self._note(request, reason(error), started)
             stale = connection.used and _is_closed(error)
-            raise TransportError(f"{request.url}: {reason(error)}", stale=stale) from None
+            silent = isinstance(error, TimeoutError)
+            text = f"{request.url}: {reason(error)}"
+            raise TransportError(text, stale=stale, silent=silent) from None
         except BaseException:
             connection.http.close()
             raise
@@ -101,7 +105,7 @@ class Transport:
             connection.http.close()
             raise _refused_by(proxy)
         release = functools.partial(self._give_back, request.origin, connection)
-        return Response(request, answer, release, connection.peer)
+        return Response(request, answer, release, connection.peer, pace)
 
     def speaks_tls(self, origin: Origin) -> bool | None:
         """Whether what listens at `origin` answers a TLS handshake; None if nothing listens.
@@ -132,7 +136,9 @@ class Transport:
         for connection in connections:
             connection.http.close()
 
-    def _exchange(self, connection: _Connection, request: Request) -> http.client.HTTPResponse:
+    def _exchange(
+        self, connection: _Connection, request: Request
+    ) -> tuple[http.client.HTTPResponse, Pace]:
         conn, body = connection.http, request.body
         conn.putrequest(
             request.method, self._target(request), skip_host=True, skip_accept_encoding=True
@@ -156,27 +162,22 @@ class Transport:
             conn.putheader("Proxy-Authorization", authorization)
         assert conn.sock is not None
         conn.sock.settimeout(self._limits.idle)
-        # Small bodies leave in one packet with the header.
-        conn.endheaders(body if isinstance(body, bytes) and body else None)
-        if not isinstance(body, bytes) and size:
-            connection.dirty = not self._send(conn.sock, body)
-        limits = self._limits
-        # Nothing is hashed or fetched for HEAD: a server that is silent then is a dead one.
-        pace = Pace(limits, min(limits.answer, limits.idle) if request.method == "HEAD" else None)
+        try:
+            # Small bodies leave in one packet with the header.
+            conn.endheaders(body if isinstance(body, bytes) and body else None)
+            if not isinstance(body, bytes) and size:
+                connection.dirty = not send_body(conn.sock, body, self._limits)
+        except (BrokenPipeError, ConnectionResetError):
+            # The server may have answered before it hung up, and the answer says why.
+            if not _readable(conn.sock):
+                raise
+            connection.dirty = True
+        late = functools.partial(self._late, request) if self._notice else None
+        pace = Pace(self._limits, request.settles, late)
         conn.response_class = functools.partial(paced_answer, pace)  # type: ignore[assignment]
         answer = conn.getresponse()
         pace.body()
-        return answer
-
-    def _send(self, sock: socket.socket, body: FileBody | StreamBody) -> bool:
-        """Sends a large body; False if the server answered before it had all of it."""
-        try:
-            return send_body(sock, body, self._limits)
-        except (BrokenPipeError, ConnectionResetError):
-            # The server may have answered before it hung up, and the answer says why.
-            if not _readable(sock):
-                raise
-            return False
+        return answer, pace
 
     def _target(self, request: Request) -> str:
         plain = request.origin.scheme == "http" and proxy_for(request.origin) is not None
@@ -200,13 +201,13 @@ class Transport:
             peer, bound = connection.peer, request.nearest
             if peer is not None and bound is not None and peer > bound:
                 connection.http.close()
-                raise _too_near(request.origin, peer)
+                raise redirects.too_near(request.origin, peer)
             return connection
 
     def _connect(self, request: Request) -> _Connection:
         origin, proxy = request.origin, proxy_for(request.origin)
         if request.nearest is not None and proxy is None:
-            _check_addresses(origin, request.nearest)
+            redirects.check_addresses(origin, request.nearest)
         host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
         conn: http.client.HTTPConnection
         if origin.scheme == "https":
@@ -256,28 +257,16 @@ class Transport:
                 self._tls = client_context(self._ca_file)
             return self._tls
 
+    def _late(self, request: Request, seconds: float) -> None:
+        assert self._notice is not None
+        self._notice(
+            f"no answer yet to {request.method} {request.url}; waiting {seconds:.0f} s for it"
+        )
+
     def _note(self, request: Request, outcome: str, started: float | None) -> None:
         if self._trace is not None:
             took = f" in {(time.monotonic() - started) * 1000:.0f} ms" if started else ""
             self._trace(f"{request.method} {request.url}: {outcome}{took}")
-
-
-def _check_addresses(origin: Origin, bound: Nearness) -> None:
-    """Refuses a name that leads too far inside before a single packet goes there."""
-    try:
-        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise TransportError(f"cannot connect to {origin}: the name does not resolve") from None
-    for *_, address in found:
-        if (near := nearness(str(address[0]))) > bound:
-            raise _too_near(origin, near)
-
-
-def _too_near(origin: Origin, near: Nearness) -> UnreachableError:
-    return UnreachableError(
-        f"a redirect to {origin} leads to a {near.name.lower().replace('_', '-')} address",
-        fix="a registry may not send its clients further inside than it is itself",
-    )
 
 
 def _refused_by(proxy: Proxy) -> DeniedError:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from lading.errors import DeniedError
+from lading.errors import DeniedError, UnreachableError
 from lading.http.messages import Request
 from lading.http.origin import Origin
 from lading.registry import answers, tokens
@@ -26,13 +26,16 @@ __all__ = ["Authenticator"]
 
 @dataclass(slots=True)
 class _State:
-    """What is known about one origin."""
+    """What is known about one origin. Its token server is asked by one thread in its `turn`."""
 
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    turn: threading.Lock = field(default_factory=threading.Lock)
     scheme: str = ""
     realm: Realm | None = None
     credentials: dict[str, Credential | None] = field(default_factory=dict)
     tokens: dict[tuple[str, ...], Token] = field(default_factory=dict)
+    #: When the token server last did not answer, and how that is told.
+    trouble: tuple[float, UnreachableError] | None = None
 
 
 class Authenticator:
@@ -59,22 +62,31 @@ class Authenticator:
     def header(self, access: Access) -> str:
         """The Authorization for a request, or empty; may ask a token server.
 
-        Raises DeniedError when the token server refuses.
+        Raises DeniedError when the token server refuses, UnreachableError when it is silent.
         """
         state = self._state(access)
         if not state.scheme:
             return ""
+        since = time.monotonic()
         with state.lock:
-            credential = self._credential(state, access)
+            credential, realm = self._credential(state, access), state.realm
             if state.scheme == "basic":
                 return credential.basic if credential is not None else ""
             if credential is not None and credential.registry_token:
                 return f"Bearer {credential.registry_token}"
+        with state.turn:
             token = state.tokens.get(access.scopes)
             if token is None or token.expires <= time.monotonic():
-                assert state.realm is not None
-                request = tokens.ask(state.realm, access.scopes, credential)
-                token = tokens.read(self._fetch(request, credential), state.realm)
+                if state.trouble is not None and state.trouble[0] > since:
+                    # Another thread has found out while this one waited for its turn.
+                    raise state.trouble[1]
+                assert realm is not None
+                try:
+                    request = tokens.ask(realm, access.scopes, credential)
+                    token = tokens.read(self._fetch(request, credential), realm)
+                except UnreachableError as error:
+                    state.trouble = time.monotonic(), error
+                    raise
                 state.tokens[access.scopes] = token
             return f"Bearer {token.text}"
 

@@ -41,6 +41,7 @@ class Session:
         insecure: plain HTTP for every host, not only for loopback.
         ca_file: certificates to trust in addition.
         trace: is told every exchange, one line each, without secrets.
+        notice: is told what is waited for, when that takes long.
         sleep: waits between attempts; tests replace it.
     """
 
@@ -53,11 +54,14 @@ class Session:
         insecure: bool = False,
         ca_file: str = "",
         trace: Callable[[str], None] | None = None,
+        notice: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.limits = limits or Limits()
-        self.budget = Budget(self.limits, sleep)
-        self.transport = Transport(self.limits, user_agent=USER_AGENT, ca_file=ca_file, trace=trace)
+        self.budget = Budget(self.limits, sleep, notice)
+        self.transport = Transport(
+            self.limits, user_agent=USER_AGENT, ca_file=ca_file, trace=trace, notice=notice
+        )
         self._find = find
         self._realms = [Origin.split(realm)[0] for realm in realms]
         self._auth: Authenticator | None = None
@@ -115,10 +119,11 @@ class Session:
                 if self._try_tls(access):
                     access, request = self._moved(access, request)
                     continue
-                if error.stale or attempts.again():
+                trouble = f"cannot {doing}: {error}"
+                if error.stale or attempts.again(trouble, silent=error.silent):
                     continue
                 raise UnreachableError(
-                    f"cannot {doing}: {error}",
+                    trouble,
                     fix="check the address, and that the registry runs; try again later",
                 ) from None
             # Another origin, where a redirect led, has no say in who we are.
@@ -136,7 +141,8 @@ class Session:
                     response.close()
                     continue
             if response.status in RETRY_STATUSES:
-                if attempts.again(retry_after(response.header("Retry-After"))):
+                trouble = f"cannot {doing}: {response.request.origin} says {response.status}"
+                if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
                     response.close()
                     continue
                 raise answers.failure(response, doing, registry=access.registry)
@@ -228,17 +234,19 @@ class Session:
                 response = self.transport.send(request)
                 data = response.read(MAX_TOKEN_BYTES)
             except TransportError as error:
-                if error.stale or attempts.again():
+                trouble = f"cannot {doing}: {error}"
+                if error.stale or attempts.again(trouble, silent=error.silent):
                     continue
-                raise UnreachableError(f"cannot {doing}: {error}") from None
+                raise UnreachableError(trouble) from None
             except LimitError as error:
                 raise DeniedError(error.what) from None
             if response.status == 200:
                 return data
             if response.status in RETRY_STATUSES:
-                if attempts.again(retry_after(response.header("Retry-After"))):
+                trouble = f"cannot {doing}: it says {response.status}"
+                if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
                     continue
-                raise UnreachableError(f"cannot {doing}: it says {response.status}")
+                raise UnreachableError(trouble)
             who = "anonymous access"
             if credential is not None:
                 who = f"the login found in {credential.source}"

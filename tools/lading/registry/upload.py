@@ -89,10 +89,11 @@ class _Upload:
 
     def run(self, session: _Session) -> Outcome:
         while True:
-            asked: float | None = None
+            asked, silent = None, False
             try:
                 response, last = self._step(session)
             except TransportError as error:
+                silent = error.silent
                 trouble: LadingError = UnreachableError(
                     f"cannot {self._doing} {self._repository}: {error}"
                 )
@@ -110,7 +111,7 @@ class _Upload:
                     continue
                 asked = retry_after(response.header("Retry-After"))
                 trouble = self._judge(response)
-            if not self._attempts.again(asked):
+            if not self._attempts.again(trouble.what, asked=asked, silent=silent):
                 raise trouble
             # What was lost may have been nothing but the answer.
             if blobs.exists(self._repository, self._descriptor):
@@ -134,7 +135,10 @@ class _Upload:
         self, method: str, session: _Session, body: Body, headers: dict[str, str]
     ) -> Response:
         target = session.target
+        settles = 0 if isinstance(body, bytes) else body.size
         if method == "PUT":
+            # Of all of it the digest is taken now, and it goes where it is to stay.
+            settles = self._descriptor.size
             digest = quote(str(self._descriptor.digest), safe="")
             target += f"{'&' if '?' in target else '?'}digest={digest}"
         return self._repository.session.send_once(
@@ -145,6 +149,7 @@ class _Upload:
                 target,
                 {"Content-Type": "application/octet-stream", **headers},
                 body,
+                settles=settles,
             ),
         )
 
@@ -157,10 +162,12 @@ class _Upload:
         if session.offset > self._mark:
             self._mark = session.offset
             self._attempts.progress()
-        elif session.offset <= before and not self._attempts.again():
-            raise UnreachableError(
+        elif session.offset <= before:
+            trouble = (
                 f"cannot {self._doing} {self._repository}: it takes chunks without keeping them"
             )
+            if not self._attempts.again(trouble):
+                raise UnreachableError(trouble)
 
     def _judge(self, response: Response) -> LadingError:
         """The error to raise when attempts run out; raised at once if none can help."""
