@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -54,6 +55,18 @@ def test_blob_arrives_whatever_is_read_at_once(size: int) -> None:
         descriptor = Descriptor.of("application/octet-stream", data)
         assert _read(_cache(host), descriptor, size) == data
     assert service.calls == [0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_is_never_proxied(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    for name in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_grpc_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    service = ByteStream()
+    service.add(DATA)
+    with serve(service) as address:
+        assert _read(_cache(f"{host}:{address.rpartition(':')[2]}")) == DATA
 
 
 def test_read_fills_what_is_asked_for() -> None:
@@ -154,9 +167,10 @@ def test_cache_that_hangs_is_given_up() -> None:
 
     service = ByteStream(fault=fault)
     service.add(DATA)
-    limits = CacheLimits(call=0.2, attempts=2)
+    limits = CacheLimits(call=0.2)
     with serve(service) as host, pytest.raises(UnreachableError, match="deadline"):
         _read(_cache(host, limits=limits))
+    assert len(service.calls) == 3
 
 
 def test_cache_that_is_not_there_is_unreachable() -> None:
@@ -206,6 +220,35 @@ def test_encrypted_cache_of_an_unknown_authority_is_not_spoken_to() -> None:
         with pytest.raises(UnreachableError, match=host):
             _read(cache)
     assert service.calls == []
+
+
+def test_grpc_says_nothing_of_its_own() -> None:
+    """What is wrong is said once, by the error."""
+    service = ByteStream()
+    program = (
+        "import sys\n"
+        "from lading.cas.address import parse\n"
+        "from lading.cas.cache import CacheLimits, RemoteCache\n"
+        "from lading.errors import UnreachableError\n"
+        "from lading.oci.descriptor import Descriptor\n"
+        "cache = RemoteCache(parse(sys.argv[1]), limits=CacheLimits(attempts=1))\n"
+        "try:\n"
+        "    cache.open(Descriptor.of('application/octet-stream', b'x'))\n"
+        "except UnreachableError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    environment |= {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with serve(service, certificate=(KEY.read_bytes(), CERTIFICATE.read_bytes())) as host:
+        done = subprocess.run(
+            [sys.executable, "-c", program, f"grpcs://{host}"],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host in done.stdout
 
 
 def test_certificates_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:

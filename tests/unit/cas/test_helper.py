@@ -31,7 +31,16 @@ def test_headers_become_metadata(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["exit 3", "echo secret", "echo '{\"headers\": 1}'", 'echo \'{"headers": {"a": "b"}}\'']
+    "body",
+    [
+        "exit 3",
+        "echo secret",
+        "echo '{\"headers\": 1}'",
+        'echo \'{"headers": {"a": "b"}}\'',
+        'echo \'{"headers": {"a": ["secret\\u000a"]}}\'',
+        'echo \'{"headers": {"a": ["secret\\u00e9"]}}\'',
+        'echo \'{"headers": {"a secret": ["b"]}}\'',
+    ],
 )
 def test_helper_that_fails_is_an_error_without_what_it_printed(tmp_path: Path, body: str) -> None:
     with pytest.raises(InputError) as caught:

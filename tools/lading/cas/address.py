@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from lading.errors import InputError
-from lading.http.origin import Origin
+from lading.http.origin import Origin, is_loopback_name
 
 __all__ = ["Address", "parse"]
 
@@ -37,6 +37,12 @@ class Address:
     def encrypted(self) -> bool:
         """Whether it is spoken to over TLS."""
         return self.scheme in ("grpcs", "https")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the name alone says that it is on this machine."""
+        host = re.sub(r":[0-9]+$", "", self.target).strip("[]")
+        return self.scheme == "unix" or is_loopback_name(host)
 
     @property
     def uri(self) -> str:

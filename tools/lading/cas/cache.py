@@ -39,11 +39,13 @@ class CacheLimits:
         call: the longest that one call streams before another goes on where it stopped; one in
             which nothing at all arrives counts as a failure.
         attempts: calls without a single new byte before a read is given up.
+        silences: of these, those that may end because nothing came in all of `call`.
         first_wait: the pause before the second attempt; it doubles from there.
     """
 
     call: float = 60
     attempts: int = 5
+    silences: int = 3
     first_wait: float = 0.25
 
 
@@ -87,6 +89,9 @@ class RemoteCache:
         self._ca_file = ca_file
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
+        # What goes wrong is said by whoever reads, once, and not by gRPC as well; it looks here
+        # when it is imported.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """Starts a download.
@@ -127,13 +132,13 @@ class RemoteCache:
     def _open_channel(self) -> grpc.Channel:
         with self._lock:
             if self._channel is None:
-                # What goes wrong is said by whoever reads, once, and not by gRPC as well.
-                os.environ.setdefault("GRPC_VERBOSITY", "NONE")
                 import grpc
 
                 options = [
                     ("grpc.max_receive_message_length", _MAX_MESSAGE),
                     ("grpc.primary_user_agent", _USER_AGENT),
+                    # Left alone, it asks the proxy for this machine as well.
+                    ("grpc.enable_http_proxy", int(not self.address.is_loopback)),
                 ]
                 self._headers = tuple(self._find_headers())
                 if self.address.encrypted:
@@ -166,7 +171,7 @@ class _Reader(io.RawIOBase):
         self._buffer = memoryview(b"")
         #: Bytes that arrived, whether handed out or not.
         self._arrived = 0
-        self._failures = 0
+        self._failures = self._silences = 0
         #: Whether the call that is under way has brought anything.
         self._progress = False
 
@@ -241,8 +246,10 @@ class _Reader(io.RawIOBase):
         if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED):
             raise NotFoundError(f"{what} cannot be asked for {digest}: {_word(code)}") from None
         limits = self._cache.limits
+        silent = code is grpc.StatusCode.DEADLINE_EXCEEDED and not self._progress
         self._failures = 1 if self._progress else self._failures + 1
-        if self._failures >= limits.attempts:
+        self._silences = 0 if self._progress else self._silences + silent
+        if self._failures >= limits.attempts or self._silences >= limits.silences:
             detail = (error.details() or "").partition("\n")[0]
             raise UnreachableError(
                 f"{what} fails while {digest} is read: {_word(code)}: {detail:.160}",

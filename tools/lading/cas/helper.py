@@ -7,6 +7,7 @@ one with `headers` on stdout.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 from lading.errors import CorruptError, InputError
@@ -16,6 +17,8 @@ __all__ = ["get"]
 
 _TIMEOUT = 60
 _MAX = 1024 * 1024
+#: What HTTP and gRPC carry alike.
+_HEADER = re.compile(r"[-._0-9A-Za-z]+: [\x20-\x7e]*")
 
 
 def get(helper: str, uri: str) -> tuple[tuple[str, str], ...]:
@@ -55,6 +58,12 @@ def get(helper: str, uri: str) -> tuple[tuple[str, str], ...]:
     for name, values in headers.items():
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise InputError(f"{helper} answered headers that are no lists of strings")
+        if not all(_HEADER.fullmatch(f"{name}: {value}") for value in values):
+            # Without the value: a token pasted with its line's end, for example.
+            raise InputError(
+                f"{helper} answered a header with a character that headers cannot carry",
+                fix="a token may not end with its line's end",
+            )
         # Metadata keys of gRPC are lower case.
-        found += [(str(name).lower(), value) for value in values]
+        found += [(name.lower(), value) for value in values]
     return tuple(found)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from lading.errors import InputError
 from lading.record import record
 
-__all__ = ["Nearness", "Origin", "nearness"]
+__all__ = ["Nearness", "Origin", "is_loopback_name", "nearness"]
 
 _PORTS = {"http": 80, "https": 443}
 # What a request line may carry; urlsplit itself drops tabs and newlines without a word. A
