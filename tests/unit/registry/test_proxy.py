@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lading.errors import DeniedError, InputError, LadingError, UnreachableError
+from lading.http.origin import Origin
+from lading.http.proxy import proxy_for
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
@@ -93,6 +95,36 @@ def test_exceptions_are_not_sent_there(
     with pytest.raises(UnreachableError, match="does not resolve"):
         _push(behind, _HOST)
     assert proxy.log == []
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "registry", "excepted"),
+    [
+        ("10.1.2.3", "10.1.2.3:5000", True),
+        ("10.1.2.3:5000", "10.1.2.3:5000", True),
+        ("10.1.2.3:5001", "10.1.2.3:5000", False),
+        (".example.com:5000", "a.example.com:5000", True),
+        (".example.com:5001", "a.example.com:5000", False),
+        ("192.168.0.0/16,10.0.0.0/8", "10.1.2.3:5000", True),
+        ("10.0.0.1/8", "10.1.2.3:5000", True),
+        ("10.0.0.0/8", "11.1.2.3:5000", False),
+        ("10.0.0.0/8", "a.example.com", False),
+        ("10.0.0.0/99", "10.1.2.3:5000", False),
+        ("a/b", "a.example.com", False),
+        ("fd00::1", "[fd00::1]:5000", True),
+        ("[fd00::1]", "[fd00::1]:5000", True),
+        ("[fd00::1]:5000", "[fd00::1]:5000", True),
+        ("[fd00::1]:5001", "[fd00::1]:5000", False),
+        ("fd00::/8", "[fd00::1]:5000", True),
+        ("fd00::/8", "10.1.2.3:5000", False),
+    ],
+)
+def test_addresses_and_networks_are_excepted(
+    monkeypatch: pytest.MonkeyPatch, exceptions: str, registry: str, *, excepted: bool
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    monkeypatch.setenv("no_proxy", exceptions)
+    assert (proxy_for(Origin.of_registry(registry)) is None) == excepted
 
 
 def _unresolved(*arguments: object, **settings: object) -> object:

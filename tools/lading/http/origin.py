@@ -13,6 +13,8 @@ from lading.record import record
 __all__ = ["Nearness", "Origin", "is_loopback_name", "nearness"]
 
 _PORTS = {"http": 80, "https": 443}
+# How networks without IPv4 reach it (NAT64, RFC 6052): the address is in the last 32 bits.
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 # What a request line may carry; urlsplit itself drops tabs and newlines without a word. A
 # backslash means different hosts to different readers.
 _PRINTABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
@@ -87,8 +89,11 @@ class Nearness(enum.IntEnum):
 def nearness(address: str) -> Nearness:
     """Classes an IP address. Link-local is innermost: cloud metadata services live there."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip in _TRANSLATED:
+            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     if ip.is_loopback or ip.is_unspecified:
         return Nearness.LOOPBACK
     if ip.is_link_local or ip.is_multicast or ip.is_reserved:

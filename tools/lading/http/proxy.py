@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
 from lading.errors import InputError
@@ -60,9 +61,22 @@ def _parse(text: str) -> Proxy:
 
 
 def _excepted(origin: Origin, exceptions: str) -> bool:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    names = (origin.host, host, f"{host}:{origin.port}")
     for item in exceptions.replace(",", " ").split():
         name = item.lower().removeprefix("*").lstrip(".")
-        host = f"{origin.host}:{origin.port}" if ":" in name else origin.host
-        if item == "*" or host == name or host.endswith(f".{name}"):
+        if item == "*" or any(own == name or own.endswith(f".{name}") for own in names):
+            return True
+        if _contains(name, origin.host):
             return True
     return False
+
+
+def _contains(network: str, host: str) -> bool:
+    """Whether an address is in a network written as 10.0.0.0/8."""
+    if "/" not in network:
+        return False
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False
