@@ -93,6 +93,22 @@ def test_destination_file_that_is_none_is_refused(
     assert server.lines == []
 
 
+@pytest.mark.parametrize("settings", [{"tag_files": ["odd"]}, {"destination_file": "odd"}])
+def test_file_that_is_not_utf_8_is_named(
+    server: Server, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    (tmp_path / "odd").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match="odd is not UTF-8"):
+        _push(tmp_path, _operation(server, tmp_path, **settings))
+    assert server.lines == []
+
+
+def test_file_that_cannot_be_read_is_named(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(InputError, match="directory cannot be read: Is a directory"):
+        _push(tmp_path, _operation(server, tmp_path, tag_files=["directory"]))
+
+
 def test_layers_are_mounted_from_the_repository_that_is_named(
     server: Server, tmp_path: Path
 ) -> None:

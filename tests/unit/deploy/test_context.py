@@ -105,6 +105,23 @@ def test_a_registry_that_is_named_wins(server: Server, file: Path, tmp_path: Pat
     assert _repositories(server) == ["app"]
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_layers_are_mounted_from_where_the_context_sends_the_other_target(
+    server: Server, file: Path, tmp_path: Path, *, many: bool
+) -> None:
+    flags = [f"--destinations={file}", "--context=upstream"]
+    push.main([*_spec(tmp_path, repository="base"), *flags])
+    received = server.registry.received
+    if many:
+        values = {"registry": "", "repository": "app", "tags": ["v1"], "mounts": ["base"]}
+        operation = specs.operation(_NEW, tmp_path, **values)
+        multi_deploy.main([*specs.write(tmp_path, {"operations": [operation]}), *flags])
+    else:
+        push.main([*_spec(tmp_path, mounts=["base"]), *flags])
+    assert _repositories(server) == ["org/app", "org/base"]
+    assert server.registry.received == received
+
+
 def test_a_default_registry_is_for_pushes_that_nothing_else_places(
     server: Server, file: Path, tmp_path: Path
 ) -> None:

@@ -25,10 +25,14 @@ __all__ = ["Destination", "choose", "define", "place"]
 
 @record
 class Destination:
-    """Where one image goes; an empty registry is the embedded default."""
+    """Where one image goes; an empty registry is the embedded default.
+
+    `mounts` are the repositories there that may have parts of it.
+    """
 
     registry: str
     repository: str
+    mounts: tuple[str, ...] = ()
     policy: TagPolicy = ANY_TAG
 
 
@@ -91,8 +95,14 @@ def place(image: Deploy, registry: str | None, context: Context | None) -> Desti
         # The setting that stands for every target's own.
         named = named or image.extra.get("destination_registry", "")
     if named or registry is not None or context is None:
-        return Destination(named, image.repository)
-    found = Destination(context.registry, context.repository(image.repository), context.policy)
+        return Destination(named, image.repository, image.mounts)
+    # Other targets go where this context sends them, too.
+    found = Destination(
+        context.registry,
+        context.repository(image.repository),
+        tuple(context.repository(name) for name in image.mounts),
+        context.policy,
+    )
     print(
         f"lading: {image.label} goes to {found.registry}/{found.repository}"
         f" (context {context.name})",

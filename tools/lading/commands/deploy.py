@@ -89,7 +89,7 @@ def read(spec: Path, runfiles: Path) -> Deploy:
 
     Raises:
         NotFoundError: a file is not there: the target was not built.
-        InputError: a tag file holds something that is no tag.
+        InputError: a tag file holds something that is no tag, or a file cannot be read.
         CorruptError: a file is not what the rules write.
     """
     return parse(_load(spec), runfiles)
@@ -115,7 +115,7 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     images = {"descriptor": image["descriptor"], "manifests": [image, *referrers]}
     tags = [*value.get("tags", [])]
     for path in value.get("tag_files", []):
-        tags += _lines(_bytes(runfiles / path).decode())
+        tags += _lines(_text(runfiles / path))
     variables = _variables(value, runfiles)
 
     def expand(text: str, attribute: str) -> str:
@@ -188,7 +188,7 @@ def _variables(value: Mapping[str, Any], runfiles: Path) -> dict[str, str]:
 
 def _destination(path: Path) -> tuple[str, str]:
     """Registry and repository of a destination file: `registry/repository`, as it is written."""
-    text = _bytes(path).decode().strip()
+    text = _text(path).strip()
     registry, slash, repository = text.partition("/")
     if not slash or "{{" in text:
         raise InputError(f"{path} has {text!r:.120}", fix="write one line, registry/repository")
@@ -275,6 +275,13 @@ def _descriptor(path: Path) -> Descriptor:
     return Descriptor.from_json(document.loads_object(_bytes(path), what=str(path)), what=str(path))
 
 
+def _text(path: Path) -> str:
+    try:
+        return _bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8: {error.reason}", fix="write it as UTF-8") from None
+
+
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -282,3 +289,5 @@ def _bytes(path: Path) -> bytes:
         raise NotFoundError(
             f"{path} does not exist", fix="build the target first: bazel build, or bazel run"
         ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None

@@ -107,7 +107,10 @@ def main(argv: Sequence[str]) -> int:
         chosen = context.choose(values, operation.image, runfiles)
         place = context.place(operation.image, values.registry, chosen)
         operation.image = replace(
-            operation.image, registry=place.registry, repository=place.repository
+            operation.image,
+            registry=place.registry,
+            repository=place.repository,
+            mounts=place.mounts,
         )
         operation.policy = place.policy
         check_repository(operation.image.repository)

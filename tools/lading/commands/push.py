@@ -81,6 +81,7 @@ def main(argv: Sequence[str]) -> int:
         image = replace(image, repository=values.repository)
     chosen = context.choose(values, image, runfiles)
     destination = context.place(image, values.registry, chosen)
+    image = replace(image, mounts=destination.mounts)
     repository = destination.repository
     if not image.repository:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
