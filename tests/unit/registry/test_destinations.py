@@ -89,6 +89,13 @@ def test_a_missing_choice_is_answered_with_the_known_ones() -> None:
         ("contexts: {a: {registry: localhost, tags: {allowed: x}}}", "allowed is no list"),
         ("default: b\ncontexts: {a: {registry: localhost}}", "no context 'b'"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
+        (
+            "contexts:\n  a: {registry: a.example}\n  a: {registry: b.example}",
+            "line 3: 'a' is there",
+        ),
+        ("contexts: {a: {registry: a.example, registry: b.example}}", "'registry' is there twice"),
+        ("contexts: {? [a] : {registry: localhost}}", "unhashable key"),
+        ("&a [*a, *a]", "is no mapping"),
         ("x: 1\ncontexts: {a: {registry: localhost}}", "unknown key 'x'"),
     ],
 )

@@ -79,6 +79,7 @@ def parse(data: bytes, *, what: str) -> Destinations:
     if len(data) > _MAX_BYTES:
         raise InputError(f"{what} is larger than {_MAX_BYTES} bytes")
     try:
+        _check_keys(yaml.compose(data, Loader=yaml.SafeLoader), what)
         value = yaml.safe_load(data)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -96,6 +97,29 @@ def parse(data: bytes, *, what: str) -> Destinations:
     if found.default:
         found.choose("")
     return found
+
+
+def _check_keys(root: Any, what: str) -> None:
+    """Raises InputError for a key that is there twice: YAML would take the last, without a word."""
+    nodes: list[Any] = [root]
+    seen: set[int] = set()
+    while nodes:
+        node = nodes.pop()
+        # An alias stands for a node that was looked at already.
+        if node is None or id(node) in seen or isinstance(node.value, str):
+            continue
+        seen.add(id(node))
+        if node.id == "sequence":
+            nodes += node.value
+            continue
+        names: set[str] = set()
+        for key, value in node.value:
+            if key.id == "scalar":
+                if key.value in names:
+                    line = key.start_mark.line + 1
+                    raise InputError(f"{what}, line {line}: {key.value!r:.80} is there twice")
+                names.add(key.value)
+            nodes += [key, value]
 
 
 def _context(name: str, value: Any, what: str) -> Context:
