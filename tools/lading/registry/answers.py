@@ -21,13 +21,14 @@ __all__ = ["failure", "login_hint"]
 _CORRUPT = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID"})
 
 
-def failure(response: Response, doing: str, *, registry: str) -> LadingError:
+def failure(response: Response, doing: str, *, registry: str, hint: str = "") -> LadingError:
     """Reads and closes an error answer; returns what to raise.
 
     Args:
         response: an answer nobody can go on with.
         doing: the attempt, as in "push sha256:… to localhost:5000/app".
         registry: for a hint about logging in.
+        hint: what to do about a login that does not suffice.
     """
     code, message = _first_error(response)
     said = " ".join(word for word in (str(response.status), code) if word)
@@ -36,7 +37,7 @@ def failure(response: Response, doing: str, *, registry: str) -> LadingError:
         text += f" ({message})"
     status = response.status
     if status in (401, 403):
-        return DeniedError(text, fix=login_hint(registry) if status == 401 else "")
+        return DeniedError(text, fix=login_hint(registry) if status == 401 else hint)
     if status == 404:
         return NotFoundError(text)
     if status == 413:

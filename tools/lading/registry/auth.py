@@ -44,14 +44,15 @@ class Authenticator:
     Args:
         credentials: finds who we are.
         realms: token servers allowed beside the registry itself.
-        fetch: asks a token server; returns the body of its answer or raises DeniedError.
+        fetch: asks a token server on behalf of a registry; returns the body of its answer or raises
+            DeniedError.
     """
 
     def __init__(
         self,
         credentials: Credentials,
         realms: Iterable[Origin],
-        fetch: Callable[[Request, Credential | None], bytes],
+        fetch: Callable[[Request, Credential | None, str], bytes],
     ) -> None:
         self._find = credentials
         self._realms = frozenset(realms)
@@ -83,7 +84,7 @@ class Authenticator:
                 assert realm is not None
                 try:
                     request = tokens.ask(realm, access.scopes, credential)
-                    token = tokens.read(self._fetch(request, credential), realm)
+                    token = tokens.read(self._fetch(request, credential, access.registry), realm)
                 except UnreachableError as error:
                     state.trouble = time.monotonic(), error
                     raise
@@ -117,9 +118,14 @@ class Authenticator:
                 return True
         return False
 
-    def credential(self, access: Access) -> Credential | None:
-        """Who we are to the registry, if that was needed so far."""
-        return self._state(access).credentials.get(access.repository)
+    def hint(self, access: Access) -> str:
+        """What helps whoever is refused without a challenge: another login, or one at all."""
+        state = self._state(access)
+        if not state.scheme:
+            return ""
+        if (found := state.credentials.get(access.repository)) is None:
+            return answers.login_hint(access.registry)
+        return f"the login found in {found.source} may not do that"
 
     def _bearer(self, state: _State, access: Access, challenge: Challenge, used: str) -> bool:
         realm = tokens.check_realm(challenge, access.origin, self._realms)

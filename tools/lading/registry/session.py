@@ -64,7 +64,7 @@ class Session:
         )
         self._find = find
         self._realms = [Origin.split(realm)[0] for realm in realms]
-        self._auth: Authenticator | None = None
+        self.auth: Authenticator | None = None
         self._insecure = insecure
         self._origins: dict[str, Origin] = {}
         self._settled: set[Origin] = set()
@@ -188,7 +188,7 @@ class Session:
         return response, used
 
     def _one(self, access: Access, request: Request) -> tuple[Response, str]:
-        used = self._auth.header(access) if self._auth else ""
+        used = self.auth.header(access) if self.auth else ""
         headers: Mapping[str, str] = request.headers
         if used:
             headers = {**headers, "Authorization": used}
@@ -200,10 +200,10 @@ class Session:
         from lading.registry.auth import Authenticator
 
         with self._lock:
-            if self._auth is None:
+            if self.auth is None:
                 find = self._find or credentials.find
-                self._auth = Authenticator(find, self._realms, self._token)
-            return self._auth
+                self.auth = Authenticator(find, self._realms, self._token)
+            return self.auth
 
     def _try_tls(self, access: Access) -> bool:
         """Turns to HTTPS on loopback, where plain HTTP is tried first; never the other way.
@@ -225,7 +225,7 @@ class Session:
         origin = self.origin(access.registry)
         return replace(access, origin=origin), replace(request, origin=origin)
 
-    def _token(self, request: Request, credential: Credential | None) -> bytes:
+    def _token(self, request: Request, credential: Credential | None, registry: str) -> bytes:
         """Asks a token server; never redirected, retried like anything else."""
         attempts = Attempts(self.budget)
         doing = f"get a token from {request.origin}"
@@ -247,12 +247,12 @@ class Session:
                 if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
                     continue
                 raise UnreachableError(trouble)
-            who = "anonymous access"
+            who, fix = "anonymous access", answers.login_hint(registry)
             if credential is not None:
                 who = f"the login found in {credential.source}"
+                fix = "log in again, or ask for access"
             raise DeniedError(
-                f"the token server {request.origin} refuses {who} with {response.status}",
-                fix="log in again, or ask for access",
+                f"the token server {request.origin} refuses {who} with {response.status}", fix=fix
             )
 
 
@@ -295,4 +295,5 @@ class Repository:
 
     def failure(self, response: Response, doing: str) -> LadingError:
         """What to raise for an answer that nobody can go on with."""
-        return answers.failure(response, f"{doing} {self}", registry=self.registry)
+        hint = self.session.auth.hint(self.access()) if self.session.auth else ""
+        return answers.failure(response, f"{doing} {self}", registry=self.registry, hint=hint)
