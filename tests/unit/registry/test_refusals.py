@@ -1,4 +1,7 @@
-"""What a person who is refused is told: to log in, with another login, or nothing of the kind."""
+"""What a person who is refused is told: to log in, with another login, or nothing of the kind.
+
+And what is not believed at once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lading.errors import DeniedError
+from lading.errors import CorruptError, DeniedError
 from lading.registry.credentials import Credential, anonymous
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
@@ -74,3 +77,24 @@ def test_where_nobody_was_asked_who_he_is_a_login_does_not_help(
 ) -> None:
     server.script.add(Fault("POST", "/uploads/", Answer(403), times=0))
     assert _refused(make_session, server).fix == ""
+
+
+@pytest.mark.parametrize("path", ["/blobs/uploads/", "/manifests/v1"])
+def test_that_right_content_is_damaged_is_doubted_once(
+    make_session: Make, server: Server, path: str
+) -> None:
+    """docker-registry says so when it reads what another push is writing at the same time."""
+    refusal = Answer(400, body=b'{"errors": [{"code": "DIGEST_INVALID"}]}')
+    repository = make_session().repository(server.address, "app")
+
+    def push(seed: str) -> None:
+        image = images.manifest(10, seed=seed)
+        Pusher().run([Job(image.root, image.content, repository, ("v1",))])
+
+    server.script.add(Fault("PUT", path, refusal))
+    push("one")
+    server.script.add(Fault("PUT", path, refusal, times=0))
+    with pytest.raises(CorruptError, match="DIGEST_INVALID"):
+        push("two")
+    # Layer and config are sent at the same time.
+    assert server.script.happened <= 5

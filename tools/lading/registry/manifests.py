@@ -6,6 +6,7 @@ import hashlib
 
 from lading.errors import CorruptError, InputError, NotFoundError
 from lading.http.messages import Response
+from lading.http.retry import Attempts
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -92,19 +93,25 @@ def put(
 ) -> Response:
     """Uploads `data` under a tag or its digest; returns the answer, closed.
 
-    Sending it twice is harmless, so a lost answer is met with another attempt. Raises
-    CorruptError if the registry says that it stored something else.
+    Sending it twice is harmless, so a lost answer is met with another attempt, and so, once, is
+    the word that it is damaged: docker-registry says so when it reads what another push is writing.
+    Raises CorruptError if the registry sticks to that, or says that it stored something else.
     """
     doing = f"push the manifest {reference} to"
-    response = repository.request(
-        "PUT",
-        f"manifests/{reference}",
-        doing=doing,
-        headers={"Content-Type": descriptor.media_type},
-        body=data,
-    )
-    if response.status not in (201, 202):
-        raise repository.failure(response, doing)
+    attempts = Attempts(repository.session.budget)
+    for first in (True, False):
+        response = repository.request(
+            "PUT",
+            f"manifests/{reference}",
+            doing=doing,
+            headers={"Content-Type": descriptor.media_type},
+            body=data,
+        )
+        if response.status in (201, 202):
+            break
+        trouble = repository.failure(response, doing)
+        if not (first and isinstance(trouble, CorruptError) and attempts.again(trouble.what)):
+            raise trouble
     response.close()
     stored = response.header("Docker-Content-Digest")
     if stored and stored != str(descriptor.digest) and descriptor.digest.algorithm == "sha256":

@@ -85,7 +85,7 @@ class _Upload:
         #: The furthest that any session got; attempts are counted anew from there.
         self._mark = 0
         self._logins = 0
-        self._resumed = False
+        self._resumed = self._doubted = False
 
     def run(self, session: _Session) -> Outcome:
         while True:
@@ -185,9 +185,9 @@ class _Upload:
             return trouble
         if isinstance(trouble, CorruptError):
             self._source.verify()
-            if self._resumed:
-                # What it kept of a broken session was not what was sent.
-                self._resumed = False
+            if self._resumed or not self._doubted:
+                # What it kept of a broken session was not what was sent, or not all arrived whole.
+                self._resumed, self._doubted = False, True
                 return trouble
         raise trouble
 
