@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from lading.errors import InputError, LadingError
-from lading.registry.credentials import find
+from lading.registry import login
+from lading.registry.credentials import Credential, find
 
 _SECRET = "sentinel-9d1f"
 Write = Callable[[str, Any], Path]
@@ -190,6 +191,20 @@ class TestHelpers:
         assert found is not None
         assert found.username == "entry"
 
+    def test_an_empty_name_stands_for_the_file(
+        self, home: Path, write: Write, helper: Callable[..., None]
+    ) -> None:
+        """As for docker, where that takes a registry from the default helper."""
+        helper("exit 1")
+        config = {"credHelpers": {"r.example.com": ""}, "credsStore": "box"}
+        write(".docker/config.json", config)
+        assert find("r.example.com", "app") is None
+        kept = login.store("r.example.com", Credential("me", _SECRET))
+        assert kept == str(home / ".docker/config.json")
+        found = find("r.example.com", "app")
+        assert found is not None
+        assert (found.username, found.password) == ("me", _SECRET)
+
     def test_one_that_knows_nothing_is_no_error(
         self, write: Write, helper: Callable[..., None]
     ) -> None:
@@ -215,7 +230,7 @@ class TestHelpers:
             find("r.example.com", "app")
         assert _SECRET not in str(caught.value)
 
-    @pytest.mark.parametrize("name", ["missing", "../box", "a/b", "", "-x", "x;y"])
+    @pytest.mark.parametrize("name", ["missing", "../box", "a/b", " ", "-x", "x;y"])
     def test_one_that_is_none(self, write: Write, name: str) -> None:
         write(".docker/config.json", {"credHelpers": {"r.example.com": name}})
         with pytest.raises(InputError, match="helper"):

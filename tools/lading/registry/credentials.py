@@ -8,7 +8,8 @@ Searched in this order, the first that knows the registry counts:
 4. `${XDG_CONFIG_HOME:-~/.config}/containers/auth.json`
 
 Within a file: a helper for the registry (`credHelpers`), an entry of `auths` (the longest one
-that is a prefix of `registry/repository`), the default helper (`credsStore`).
+that is a prefix of `registry/repository`), the default helper (`credsStore`). An empty name among
+`credHelpers` means, as for docker, that the registry's login is in the file and with no helper.
 """
 
 from __future__ import annotations
@@ -98,14 +99,17 @@ def _search(
     config: Mapping[str, Any], path: Path, registry: str, repository: str
 ) -> Credential | None:
     per_registry = section(config, "credHelpers", path)
-    for key in _keys(per_registry, registry, repository):
-        if (found := _ask(per_registry[key], key, path)) is not None:
+    helped = list(_keys(per_registry, registry, repository))
+    for key in helped:
+        if per_registry[key] != "" and (found := _ask(per_registry[key], key, path)) is not None:
             return found
     auths = section(config, "auths", path)
     keys = list(_keys(auths, registry, repository))
     for key in keys:
         if (found := _decode(auths[key], key, path)) is not None:
             return found
+    if any(per_registry[key] == "" for key in helped):
+        return None
     if default := config.get("credsStore"):
         # The helper knows a registry by the name it was logged in with, which `auths` lists.
         for key in [*keys, registry]:

@@ -50,8 +50,8 @@ def store(registry: str, credential: Credential) -> str:
     path = Path(os.path.realpath(next(iter(credentials.files(os.environ)))))
     config = credentials.read(path) or {}
     auths = credentials.section(config, "auths", path)
-    helper = credentials.section(config, "credHelpers", path).get(registry)
-    helper = helper or config.get("credsStore")
+    own = credentials.section(config, "credHelpers", path)
+    helper = own.get(registry, config.get("credsStore"))
     if isinstance(helper, str) and helper:
         _to_helper(helper, registry, credential)
         # How docker knows that the helper has one.

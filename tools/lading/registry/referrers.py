@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from lading.errors import ConflictError, CorruptError, NotFoundError
+from lading.errors import ConflictError, CorruptError, LimitError, NotFoundError
 from lading.http.messages import Request, Response
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
@@ -22,6 +22,7 @@ from lading.registry.tags import next_page
 __all__ = ["fallback_tag", "list_referrers", "record", "subject_of"]
 
 _MAX_PAGES = 1000
+_MAX_REFERRERS = 100_000
 _ROUNDS = 5
 
 
@@ -121,7 +122,11 @@ def _from_api(
     if artifact_type:
         target += f"?artifactType={quote(artifact_type, safe='')}"
     found: list[Descriptor] = []
+    seen: set[str] = set()
     for _ in range(_MAX_PAGES):
+        if target in seen:
+            raise CorruptError(f"cannot {doing}: its pages go round in a circle")
+        seen.add(target)
         response = repository.session.send(
             repository.access(),
             Request("GET", repository.origin, target, {"Accept": media_types.INDEX}),
@@ -138,6 +143,8 @@ def _from_api(
             response.close()
             return None
         found += _manifests(response.read(document.MAX_DOCUMENT_BYTES), doing)
+        if len(found) > _MAX_REFERRERS:
+            raise LimitError(f"{subject} in {repository} has more than {_MAX_REFERRERS} referrers")
         target = next_page(response)
         if not target:
             return found

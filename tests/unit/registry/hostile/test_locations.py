@@ -7,7 +7,7 @@ import pytest
 from lading.errors import UnreachableError
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
-from lading.registry import manifests
+from lading.registry import manifests, referrers
 from lading.registry.content import RegistryContent
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
@@ -114,6 +114,25 @@ def test_pages_that_go_round_in_a_circle_end(session: Session, server: Server) -
     server.script.add(Fault("GET", "/tags/list", link, times=0))
     error = attempt(lambda: list_tags(session.repository(server.address, "app")))
     assert "circle" in str(error)
+
+
+def test_pages_of_referrers_end(
+    session: Session, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = images.manifest(10)
+    push(session, server, image)
+    digest = image.root.digest
+    for number in range(3):
+        push(session, server, images.manifest(10, seed=str(number), subject=image.root))
+    repository = session.repository(server.address, "app")
+    server.log.clear()
+    link = Mangle({"Link": f'</v2/app/referrers/{digest}>; rel="next"'})
+    server.script.add(Fault("GET", "/referrers/", link, times=0))
+    assert "circle" in str(attempt(lambda: list_referrers(repository, digest)))
+    assert len(server.lines) == 1
+    server.script.clear()
+    monkeypatch.setattr(referrers, "_MAX_REFERRERS", 2)
+    assert "more than 2 referrers" in str(attempt(lambda: list_referrers(repository, digest)))
 
 
 @pytest.mark.parametrize(
