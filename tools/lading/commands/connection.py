@@ -49,6 +49,7 @@ def connect(values: flags.FlagValues, *, find: Credentials | None = None) -> Ses
         ca_file=values.ca_file,
         trace=_say if values.verbose else None,
         notice=notice(),
+        warn=_say,
     )
 
 

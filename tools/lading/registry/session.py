@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from lading.errors import DeniedError, LadingError, LimitError, UnreachableError
+from lading.errors import LadingError, UnreachableError
 from lading.http import redirects
 from lading.http.bodies import Body
 from lading.http.limits import Limits
@@ -20,11 +21,11 @@ from lading.oci.reference import Reference
 from lading.record import record, replace
 from lading.registry import answers
 from lading.registry.access import Access
-from lading.registry.caps import MAX_TOKEN_BYTES
 
 if TYPE_CHECKING:
     from lading.registry.auth import Authenticator
-    from lading.registry.credentials import Credential, Credentials
+    from lading.registry.credentials import Credentials
+    from lading.registry.warnings import Warnings
 
 __all__ = ["Repository", "Session"]
 
@@ -42,6 +43,7 @@ class Session:
         ca_file: certificates to trust in addition.
         trace: is told every exchange, one line each, without secrets.
         notice: is told what is waited for, when that takes long.
+        warn: is told what a registry warns of, each warning once.
         sleep: waits between attempts; tests replace it.
     """
 
@@ -55,6 +57,7 @@ class Session:
         ca_file: str = "",
         trace: Callable[[str], None] | None = None,
         notice: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.limits = limits or Limits()
@@ -66,6 +69,8 @@ class Session:
         self._realms = [Origin.split(realm)[0] for realm in realms]
         self.auth: Authenticator | None = None
         self._insecure = insecure
+        self._warn = warn
+        self._warnings: Warnings | None = None
         self._origins: dict[str, Origin] = {}
         self._settled: set[Origin] = set()
         self._lock = threading.Lock()
@@ -192,17 +197,28 @@ class Session:
         headers: Mapping[str, str] = request.headers
         if used:
             headers = {**headers, "Authorization": used}
-        return self.transport.send(replace(request, headers=headers)), used
+        response = self.transport.send(replace(request, headers=headers))
+        if self._warn is not None and response.header("Warning"):
+            self._read_warnings(response, self._warn)
+        return response, used
+
+    def _read_warnings(self, response: Response, warn: Callable[[str], None]) -> None:
+        from lading.registry.warnings import Warnings
+
+        with self._lock:
+            self._warnings = self._warnings or Warnings(warn)
+        self._warnings.read(response)
 
     def _authenticator(self) -> Authenticator:
         """Who knows what to answer a challenge with, from the first challenge on."""
-        from lading.registry import credentials
+        from lading.registry import credentials, tokens
         from lading.registry.auth import Authenticator
 
         with self._lock:
             if self.auth is None:
                 find = self._find or credentials.find
-                self.auth = Authenticator(find, self._realms, self._token)
+                fetch = functools.partial(tokens.fetch, self.transport, self.budget)
+                self.auth = Authenticator(find, self._realms, fetch)
             return self.auth
 
     def _try_tls(self, access: Access) -> bool:
@@ -224,36 +240,6 @@ class Session:
     def _moved(self, access: Access, request: Request) -> tuple[Access, Request]:
         origin = self.origin(access.registry)
         return replace(access, origin=origin), replace(request, origin=origin)
-
-    def _token(self, request: Request, credential: Credential | None, registry: str) -> bytes:
-        """Asks a token server; never redirected, retried like anything else."""
-        attempts = Attempts(self.budget)
-        doing = f"get a token from {request.origin}"
-        while True:
-            try:
-                response = self.transport.send(request)
-                data = response.read(MAX_TOKEN_BYTES)
-            except TransportError as error:
-                trouble = f"cannot {doing}: {error}"
-                if error.stale or attempts.again(trouble, silent=error.silent):
-                    continue
-                raise UnreachableError(trouble) from None
-            except LimitError as error:
-                raise DeniedError(error.what) from None
-            if response.status == 200:
-                return data
-            if response.status in RETRY_STATUSES:
-                trouble = f"cannot {doing}: it says {response.status}"
-                if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
-                    continue
-                raise UnreachableError(trouble)
-            who, fix = "anonymous access", answers.login_hint(registry)
-            if credential is not None:
-                who = f"the login found in {credential.source}"
-                fix = "log in again, or ask for access"
-            raise DeniedError(
-                f"the token server {request.origin} refuses {who} with {response.status}", fix=fix
-            )
 
 
 @record

@@ -12,15 +12,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from lading.errors import CorruptError, DeniedError, InputError, LadingError
-from lading.http.messages import Request
+from lading.errors import (
+    CorruptError,
+    DeniedError,
+    InputError,
+    LadingError,
+    LimitError,
+    UnreachableError,
+)
+from lading.http.messages import Request, TransportError
 from lading.http.origin import Origin
+from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
+from lading.http.transport import Transport
 from lading.oci import document
+from lading.registry import answers
 from lading.registry.caps import MAX_TOKEN_BYTES
 from lading.registry.challenge import Challenge
 from lading.registry.credentials import Credential
 
-__all__ = ["Realm", "Token", "ask", "check_realm", "read"]
+__all__ = ["Realm", "Token", "ask", "check_realm", "fetch", "read"]
 
 # RFC 6750: b64token. Anything else could break out of the header.
 _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
@@ -97,6 +107,46 @@ def ask(realm: Realm, scopes: Iterable[str], credential: Credential | None) -> R
     headers = {} if credential is None else {"Authorization": credential.basic}
     target = realm.target + (joint + urlencode(query) if query else "")
     return Request("GET", realm.origin, target, headers)
+
+
+def fetch(
+    transport: Transport,
+    budget: Budget,
+    request: Request,
+    credential: Credential | None,
+    registry: str,
+) -> bytes:
+    """Asks a token server for `registry`; never redirected, retried like anything else.
+
+    Raises DeniedError when it refuses, UnreachableError when it does not answer.
+    """
+    attempts = Attempts(budget)
+    doing = f"get a token from {request.origin}"
+    while True:
+        try:
+            response = transport.send(request)
+            data = response.read(MAX_TOKEN_BYTES)
+        except TransportError as error:
+            trouble = f"cannot {doing}: {error}"
+            if error.stale or attempts.again(trouble, silent=error.silent):
+                continue
+            raise UnreachableError(trouble) from None
+        except LimitError as error:
+            raise DeniedError(error.what) from None
+        if response.status == 200:
+            return data
+        if response.status in RETRY_STATUSES:
+            trouble = f"cannot {doing}: it says {response.status}"
+            if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
+                continue
+            raise UnreachableError(trouble)
+        who, fix = "anonymous access", answers.login_hint(registry)
+        if credential is not None:
+            who = f"the login found in {credential.source}"
+            fix = "log in again, or ask for access"
+        raise DeniedError(
+            f"the token server {request.origin} refuses {who} with {response.status}", fix=fix
+        )
 
 
 def read(data: bytes, realm: Realm) -> Token:

@@ -257,6 +257,25 @@ def test_query_of_a_place_that_is_none_is_not_repeated(
         assert "secret" not in str(caught.value)
 
 
+def test_warnings_are_told_once_and_cleaned(
+    make_session: Callable[..., Session],
+) -> None:
+    """distribution-spec 1.1, "Warnings": reported to the user, deduplicated, never acted on."""
+    told: list[str] = []
+    head = _OK + (
+        b'Warning: 299 - "The token of \\"ci\\" ends\x1b[2J soon", 299 - "No more HTTP/1.1"\r\n'
+        b'Warning: 110 cache "stale"\r\nWarning: 299 - unquoted\r\n'
+        b'Warning: 299 - "' + b"x" * 9000 + b'"\r\n'
+    )
+    with _answering(_sized(images.manifest(10).data, status=head)) as address:
+        session = make_session(warn=told.append)
+        repository = session.repository(address, "app")
+        for _ in range(3):
+            manifests.get(repository, "v1")
+    origin = f"http://{address} warns: "
+    assert told == [origin + 'The token of "ci" ends\\x1b[2J soon', origin + "No more HTTP/1.1"]
+
+
 def test_words_of_a_proxy_move_no_cursor(
     make_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
