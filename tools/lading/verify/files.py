@@ -14,7 +14,6 @@ from lading.errors import LadingError, NotFoundError, StorageError
 from lading.oci import layout
 from lading.oci.descriptor import Descriptor
 from lading.oci.verify_rules import Findings
-from lading.scan.codec import Fault
 from lading.scan.source import FileSource
 from lading.scan.tar import TarScanner
 from lading.store.tarscan import TarFile, window
@@ -80,6 +79,8 @@ class DirectoryFiles:
 class TarFiles:
     """The files of a tar archive, which is read without unpacking it.
 
+    An archive that is cut off has the files before the cut.
+
     Args:
         file: the open archive.
         found: where findings go.
@@ -88,37 +89,31 @@ class TarFiles:
     def __init__(self, file: BinaryIO, found: Findings) -> None:
         self._number = file.fileno()
         self.names: dict[str, TarFile] = {}
-        #: Whether the archive could be read to its end.
-        self.whole = False
         links: dict[str, str] = {}
 
         def report(rule: str, at: str, what: str) -> None:
             found.add(rule, "archive", what, at=at)
 
-        try:
-            size = os.fstat(self._number).st_size
-            source = FileSource(self._number, 0, size, what="the archive")
-            for entry in TarScanner(source, report):
-                name = posixpath.normpath(entry.name.decode("utf-8", "backslashreplace"))
-                if name.startswith("/"):
-                    report("tar-name-absolute", name, "an archive's names are relative")
-                elif name.startswith("../") or name == "..":
-                    report("tar-name-parent", name, "it leaves the archive")
-                elif entry.type == "5":
-                    continue
-                elif name in self.names or name in links:
-                    report("tar-duplicate", name, "the path occurs a second time")
-                elif entry.type == "0":
-                    self.names[name] = TarFile(entry.offset, entry.size)
-                elif entry.type in ("1", "2"):
-                    base = posixpath.dirname(name) if entry.type == "2" else ""
-                    target = entry.link.decode("utf-8", "backslashreplace")
-                    links[name] = posixpath.normpath(posixpath.join(base, target))
-                else:
-                    found.add("layout-file-type", name, f"its type is {entry.type!r}")
-            self.whole = True
-        except Fault as fault:
-            report(fault.rule, fault.at, fault.what)
+        size = os.fstat(self._number).st_size
+        source = FileSource(self._number, 0, size, what="the archive")
+        for entry in TarScanner(source, report):
+            name = posixpath.normpath(entry.name.decode("utf-8", "backslashreplace"))
+            if name.startswith("/"):
+                report("tar-name-absolute", name, "an archive's names are relative")
+            elif name.startswith("../") or name == "..":
+                report("tar-name-parent", name, "it leaves the archive")
+            elif entry.type == "5":
+                continue
+            elif name in self.names or name in links:
+                report("tar-duplicate", name, "the path occurs a second time")
+            elif entry.type == "0":
+                self.names[name] = TarFile(entry.offset, entry.size)
+            elif entry.type in ("1", "2"):
+                base = posixpath.dirname(name) if entry.type == "2" else ""
+                target = entry.link.decode("utf-8", "backslashreplace")
+                links[name] = posixpath.normpath(posixpath.join(base, target))
+            else:
+                found.add("layout-file-type", name, f"its type is {entry.type!r}")
         for name, target in links.items():  # docker save once wrote repeated layers as links
             if target in self.names:
                 self.names[name] = self.names[target]

@@ -83,8 +83,6 @@ def verify_archive(
         if (kind := sniff(file.read(_MAGIC_BYTES).ljust(_MAGIC_BYTES, b"\0"))) != "none":
             raise InputError(f"{path} is an archive in {kind}", fix="decompress it first")
         files = TarFiles(file, found)
-        if not files.whole:
-            return Report(tuple(found.items()), counts)
         is_layout = layout.INDEX_FILE in files.names or layout.MARKER_FILE in files.names
         is_docker = tarball.DOCKER_MANIFEST in files.names
         if is_docker:
