@@ -9,7 +9,7 @@ import pytest
 
 from lading.errors import ConflictError, CorruptError, LadingError, NotFoundError
 from lading.oci import media_types
-from lading.oci.content import Layered
+from lading.oci.content import FirstOf
 from lading.oci.descriptor import Descriptor
 from lading.record import replace
 from lading.registry.content import RegistryContent
@@ -195,7 +195,7 @@ def test_layer_that_is_only_in_another_registry_is_streamed_from_there(
     layer = next(item for item in image.content.blobs if len(image.content.blobs[item]) == 200_000)
     del image.content.blobs[layer]
     source = RegistryContent(session.repository(server.address, "base"))
-    content = Layered([image.content, source])
+    content = FirstOf([image.content, source])
     _push(session, server, image, "latest", content=content)
     assert server.registry.complete("team/app", str(image.root.digest))
 

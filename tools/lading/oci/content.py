@@ -16,7 +16,7 @@ from lading.oci.digest import Digest
 __all__ = [
     "Content",
     "FilesContent",
-    "Layered",
+    "FirstOf",
     "children",
     "copy_blob",
     "read_document",
@@ -58,7 +58,7 @@ class FilesContent:
         return path if path is not None and os.path.isfile(path) else None
 
 
-class Layered:
+class FirstOf:
     """Several places, asked in order: the first that has the content counts."""
 
     def __init__(self, places: Sequence[Content]) -> None:

@@ -27,7 +27,7 @@ from lading.errors import ConflictError, CorruptError, NotFoundError
 from lading.layer.build import LayerRequest, build_layer
 from lading.layer.compress import Compression
 from lading.oci import config, document, manifest, media_types, parts
-from lading.oci.content import Content, FilesContent, Layered
+from lading.oci.content import Content, FilesContent, FirstOf
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.store.access import Opened
@@ -228,4 +228,4 @@ def _assembled(
     places: list[Content] = [FilesContent(files)]
     if base is not None:
         places.append(base.archive)
-    return Layered(places), root
+    return FirstOf(places), root

@@ -18,7 +18,7 @@ from lading.scan.source import FileSource
 from lading.scan.tar import TarScanner
 from lading.store.tarscan import TarFile, window
 
-__all__ = ["DirectoryFiles", "Files", "FilesContent", "TarFiles", "read"]
+__all__ = ["DirectoryFiles", "Files", "LayoutContent", "TarFiles", "read"]
 
 
 class Files(Protocol):
@@ -125,7 +125,7 @@ class TarFiles:
         return window(self._number, self.names[name])
 
 
-class FilesContent:
+class LayoutContent:
     """The blobs of a layout, wherever its files are. It is a `Content`."""
 
     def __init__(self, files: Files) -> None:

@@ -26,9 +26,11 @@ from lading.verify.budget import Budget
 from lading.verify.claims import Claim, LayerClaim
 from lading.verify.toc import TocCheck
 
-__all__ = ["Counts", "ImageVerifier"]
+__all__ = ["Counts", "ImageVerifier", "Progress"]
 
 _THREADS = 4
+
+#: Called with the bytes read and to read.
 Progress = Callable[[int, int], None]
 
 

@@ -20,7 +20,7 @@ from lading.registry.session import Repository
 from lading.scan.codec import sniff
 from lading.store import disk, tarball
 from lading.store.archive import Archive
-from lading.verify.files import DirectoryFiles, Files, FilesContent, TarFiles, read
+from lading.verify.files import DirectoryFiles, Files, LayoutContent, TarFiles, read
 from lading.verify.image import Counts, ImageVerifier, Progress
 
 __all__ = ["Options", "Report", "verify_archive", "verify_directory", "verify_reference"]
@@ -123,7 +123,7 @@ def _layout(files: Files, found: Findings, options: Options, progress: Progress)
     else:
         check_layout_marker(marker, subject=layout.MARKER_FILE, found=found)
     verifier = ImageVerifier(
-        FilesContent(files), found, options.limits, platform=options.platform, progress=progress
+        LayoutContent(files), found, options.limits, platform=options.platform, progress=progress
     )
     index = read(files, layout.INDEX_FILE, _LIMIT)
     if index is None:
