@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from lading.errors import CorruptError, InputError, LimitError, NotFoundError
 from lading.oci import document, media_types
-from lading.oci.content import FilesContent, children, read_document, walk
+from lading.oci.content import FilesContent, checked, children, copy_blob, read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 
@@ -100,6 +101,45 @@ def test_a_size_that_lies_is_corrupt_even_if_the_digest_is_right(image: Image) -
     lying = Descriptor(root.media_type, root.digest, root.size + 1)
     with pytest.raises(CorruptError):
         read_document(image.content, lying)
+
+
+_WHOLE = b"four blocks of it"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize("data", [_WHOLE, b""])
+def test_content_that_is_as_described_comes_whole(algorithm: str, data: bytes) -> None:
+    descriptor = Descriptor(media_types.LAYER, Digest.of(data, algorithm), len(data))
+    assert b"".join(checked(io.BytesIO(data), descriptor, what="x", block=5)) == data
+
+
+_WRONG = {
+    "shorter": (_WHOLE[:-1], "the blob has 16 bytes, its descriptor says 17"),
+    "empty": (b"", "the blob has 0 bytes, its descriptor says 17"),
+    "longer": (_WHOLE + b"!", "the blob has at least 18 bytes, its descriptor says 17"),
+    "another": (b"F" + _WHOLE[1:], "the blob is not what its digest says: it is sha256:"),
+}
+
+
+@pytest.mark.parametrize("case", _WRONG)
+def test_content_that_is_not_as_described_is_corrupt_and_not_given_whole(case: str) -> None:
+    data, message = _WRONG[case]
+    blocks: list[bytes] = []
+    descriptor = Descriptor.of(media_types.LAYER, _WHOLE)
+    with pytest.raises(CorruptError, match=message):
+        blocks.extend(checked(io.BytesIO(data), descriptor, what="the blob", block=5))
+    given = b"".join(blocks)
+    assert len(given) < len(_WHOLE)
+    assert data.startswith(given)
+
+
+def test_a_copy_of_what_is_corrupt_leaves_no_file(image: Image) -> None:
+    descriptor = image.add(media_types.LAYER, b"data")
+    image.files[descriptor.digest].write_bytes(b"dat4")
+    target = image.directory / "copy"
+    with pytest.raises(CorruptError, match="the layer is not what its digest says"):
+        copy_blob(image.content, descriptor, target, what="the layer", fix="build it again")
+    assert not target.exists()
 
 
 def test_a_document_above_the_cap_is_refused(image: Image) -> None:

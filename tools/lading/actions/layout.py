@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lading.actions import flags, worker
-from lading.errors import (
-    CorruptError,
-    InputError,
-    NotFoundError,
-    StorageError,
-)
+from lading.errors import InputError, NotFoundError, StorageError
 from lading.oci import document, layout
-from lading.oci.content import FilesContent, walk
+from lading.oci.content import FilesContent, checked, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
@@ -37,7 +31,6 @@ from lading.store.tarball import Member
 __all__ = ["run"]
 
 _FICLONE = 0x40049409
-_CHUNK = 1024 * 1024
 #: Copying waits for the disk as much as for the hash.
 _THREADS = 4
 #: The annotation in `index.json` by which containerd, and so Docker, and podman name an image.
@@ -109,20 +102,15 @@ def _put(output: Path, content: FilesContent, descriptor: Descriptor, data: byte
         return
     with _open(content, descriptor) as source, target.open("w+b") as file:
         copied = _clone(source, file)
-        reader = file if copied else source
-        hasher, size = hashlib.new(descriptor.digest.algorithm), 0
-        while chunk := reader.read(_CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-            if not copied:
-                file.write(chunk)
-    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
-        raise CorruptError(
-            f"the content of {descriptor.digest} has {size} bytes with the"
-            f" {descriptor.digest.algorithm} {hasher.hexdigest()}, not {descriptor.size} bytes"
-            " with that digest",
+        blocks = checked(
+            file if copied else source,
+            descriptor,
+            what=f"the content of {descriptor.digest}",
             fix="a layer's metadata belongs to another blob, or the blob was changed by hand",
         )
+        for block in blocks:
+            if not copied:
+                file.write(block)
 
 
 def _clone(source: BinaryIO, target: BinaryIO) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "Content",
     "FilesContent",
     "FirstOf",
+    "checked",
     "children",
     "copy_blob",
     "read_document",
@@ -92,10 +93,44 @@ def read_document(content: Content, descriptor: Descriptor) -> bytes:
             parts.append(part)
             left -= len(part)
     data = b"".join(parts)
-    hasher = hashlib.new(descriptor.digest.algorithm, data)
-    if len(data) != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
+    found = Digest.of(data, descriptor.digest.algorithm)
+    if len(data) != descriptor.size or found != descriptor.digest:
         raise CorruptError(f"the content of {descriptor.digest} does not match its digest and size")
     return data
+
+
+def checked(
+    source: BinaryIO, descriptor: Descriptor, *, what: str, fix: str = "", block: int = _CHUNK
+) -> Iterator[bytes]:
+    """The bytes of an open stream in blocks, the last one only when all are as described.
+
+    Args:
+        source: at the first byte.
+        descriptor: says size and digest.
+        what: the content, in errors.
+        fix: what to do when it is damaged.
+        block: most bytes at a time.
+
+    Raises CorruptError.
+    """
+    hasher, size, last = hashlib.new(descriptor.digest.algorithm), 0, b""
+    while data := source.read(block):
+        size += len(data)
+        if size > descriptor.size:
+            break
+        if last:
+            yield last
+        hasher.update(data)
+        last = data
+    if size != descriptor.size:
+        told = "at least " if size > descriptor.size else ""
+        raise CorruptError(
+            f"{what} has {told}{size} bytes, its descriptor says {descriptor.size}", fix=fix
+        )
+    found = Digest(descriptor.digest.algorithm, hasher.hexdigest())
+    if found != descriptor.digest:
+        raise CorruptError(f"{what} is not what its digest says: it is {found}", fix=fix)
+    yield last
 
 
 def copy_blob(
@@ -112,15 +147,12 @@ def copy_blob(
 
     Raises NotFoundError, CorruptError (wrong size or digest) or OSError.
     """
-    hasher, size = hashlib.new(descriptor.digest.algorithm), 0
     with content.open(descriptor) as source, target.open("wb") as file:
-        while chunk := source.read(_CHUNK):
-            hasher.update(chunk)
-            size += len(chunk)
-            file.write(chunk)
-    if size != descriptor.size or hasher.hexdigest() != descriptor.digest.hex:
-        target.unlink(missing_ok=True)
-        raise CorruptError(f"{what} does not match its digest and size", fix=fix)
+        try:
+            file.writelines(checked(source, descriptor, what=what, fix=fix))
+        except CorruptError:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def children(media_type: str, data: bytes, *, what: str) -> list[Descriptor]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from lading.errors import CorruptError, NotFoundError
 from lading.http.bodies import Body, FileBody, StreamBody
-from lading.http.limits import CHUNK
-from lading.oci.content import Content
+from lading.oci.content import Content, checked
 from lading.oci.descriptor import Descriptor
 from lading.registry.progress import Progress
 from lading.registry.verifying import VerifyingReader
@@ -63,16 +61,10 @@ class Source:
 
     def verify(self) -> None:
         """Raises CorruptError if it is the local bytes that are wrong."""
+        what = str(self._path or f"the content of {self._descriptor.digest}")
         with self._content.open(self._descriptor) as stream:
-            hasher = hashlib.new(self._descriptor.digest.algorithm)
-            while data := stream.read(CHUNK):
-                hasher.update(data)
-        if hasher.hexdigest() != self._descriptor.digest.hex:
-            raise CorruptError(
-                f"{self._path or 'the content'} does not match its digest"
-                f" {self._descriptor.digest}",
-                fix="build it again",
-            )
+            for _ in checked(stream, self._descriptor, what=what, fix="build it again"):
+                pass
 
     def close(self) -> None:
         """Closes the stream, if one is open."""

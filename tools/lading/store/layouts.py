@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.errors import CorruptError, NotFoundError
+from lading.errors import NotFoundError
 from lading.oci import layout
-from lading.oci.content import Content, walk
+from lading.oci.content import Content, checked, walk
 from lading.oci.descriptor import Descriptor
-from lading.oci.digest import Digest
 from lading.oci.layout import LayoutIndex
 from lading.registry.progress import SILENT, Progress
 from lading.registry.threads import Threads
@@ -33,7 +32,6 @@ from lading.store.layout_directory import Layout
 
 __all__ = ["Written", "rewrite_index", "write"]
 
-_CHUNK = 1024 * 1024
 _WORKERS = 4
 _OWN = ".lading"
 _TEMPORARY = re.compile(r"[0-9a-f]{32}")
@@ -67,6 +65,7 @@ def write(
         root: the manifest or index.
         content: where its bytes are.
         tags: names for it; without any, the root is listed untagged.
+        progress: is told about every blob.
 
     Raises:
         NotFoundError: a part of the image is nowhere in `content`.
@@ -133,21 +132,9 @@ class _Writer:
             return descriptor.size
 
     def _copy(self, source: BinaryIO, file: BinaryIO, descriptor: Descriptor) -> None:
-        hasher, size = hashlib.new(descriptor.digest.algorithm), 0
-        while chunk := source.read(_CHUNK):
-            size += len(chunk)
-            if size > descriptor.size:
-                break
-            hasher.update(chunk)
-            file.write(chunk)
-            self._progress.advance(descriptor, len(chunk))
-        found = Digest(descriptor.digest.algorithm, hasher.hexdigest())
-        if size != descriptor.size or found != descriptor.digest:
-            told = f"at least {size}" if size > descriptor.size else str(size)
-            raise CorruptError(
-                f"the content of {descriptor.digest} is not what its descriptor says: "
-                f"{told} bytes of {descriptor.size}, digest {found}"
-            )
+        for block in checked(source, descriptor, what=f"the content of {descriptor.digest}"):
+            file.write(block)
+            self._progress.advance(descriptor, len(block))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ twice. The bytes depend on the image, its names and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import BinaryIO
 
 from lading.errors import CorruptError
 from lading.oci import document, layout
-from lading.oci.content import Content
+from lading.oci.content import Content, checked
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.record import replace
@@ -164,22 +163,8 @@ def content_blocks(content: Content, file: Member) -> Iterator[bytes]:
     """
     source = file.source
     assert source is not None
-    hasher, left, last = hashlib.new(source.digest.algorithm), source.size, b""
     with content.open(source) as opened:
-        while block := opened.read(_BLOCK):
-            left -= len(block)
-            if left < 0:
-                break
-            if last:
-                yield last
-            hasher.update(block)
-            last = block
-    if left or hasher.hexdigest() != source.digest.hex:
-        reason = (
-            "longer than" if left < 0 else "shorter than" if left else "not what its digest says at"
-        )
-        raise CorruptError(f"the layer {source.digest} is {reason} {source.size} bytes")
-    yield last
+        yield from checked(opened, source, what=f"the layer {source.digest}", block=_BLOCK)
 
 
 def _opened(file: Member) -> Iterator[bytes]:
