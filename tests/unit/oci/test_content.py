@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lading.errors import CorruptError, InputError, LimitError, NotFoundError
+from lading.errors import CorruptError, LimitError, NotFoundError
 from lading.oci import document, media_types
 from lading.oci.content import FilesContent, checked, children, copy_blob, read_document, walk
 from lading.oci.descriptor import Descriptor
@@ -185,7 +185,7 @@ def test_a_manifest_that_is_ambiguous_or_malformed_is_corrupt(data: bytes) -> No
 
 def test_a_digest_that_is_none_is_refused() -> None:
     bad = {"mediaType": "x", "digest": "sha256:..", "size": 1}
-    with pytest.raises(InputError):
+    with pytest.raises(CorruptError, match=r"m, a layer has 'sha256:\.\.' for a digest"):
         children(media_types.MANIFEST, value(layers=[bad]), what="m")
 
 

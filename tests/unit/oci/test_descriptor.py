@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.errors import CorruptError, InputError
+from lading.errors import CorruptError
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -49,23 +49,23 @@ def test_a_descriptor_of_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind"),
+    "changes",
     [
-        ({"mediaType": None}, CorruptError),
-        ({"mediaType": ""}, CorruptError),
-        ({"digest": "sha256:x"}, InputError),
-        ({"size": -1}, CorruptError),
-        ({"size": 1.0}, CorruptError),
-        ({"size": True}, CorruptError),
-        ({"size": None}, CorruptError),
-        ({"annotations": {"a": None}}, CorruptError),
-        ({"annotations": "x"}, CorruptError),
-        ({"platform": "linux/amd64"}, CorruptError),
-        ({"artifactType": 1}, CorruptError),
+        {"mediaType": None},
+        {"mediaType": ""},
+        {"digest": "sha256:x"},
+        {"size": -1},
+        {"size": 1.0},
+        {"size": True},
+        {"size": None},
+        {"annotations": {"a": None}},
+        {"annotations": "x"},
+        {"platform": "linux/amd64"},
+        {"artifactType": 1},
     ],
 )
-def test_malformed_descriptors_are_refused(changes: dict[str, Any], kind: type[Exception]) -> None:
-    with pytest.raises(kind):
+def test_malformed_descriptors_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(CorruptError, match=r"index\.json has"):
         Descriptor.from_json(VALUE | changes, what="index.json")
 
 

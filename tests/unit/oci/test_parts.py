@@ -9,6 +9,7 @@ import pytest
 
 from lading.errors import CorruptError, InputError, LadingError
 from lading.oci import document, media_types, parts
+from lading.oci.digest import Digest
 from tests.unit.oci import images
 
 
@@ -30,6 +31,12 @@ def config_with(**changes: Any) -> tuple[bytes, bytes]:
     data = document.dumps(value | changes)
     described["config"] = parts.describe(media_types.CONFIG, data)
     return document.dumps(described), data
+
+
+def sha512_of(data: bytes) -> dict[str, Any]:
+    """A config's descriptor by the other algorithm."""
+    digest = str(Digest.of(data, "sha512"))
+    return {"mediaType": media_types.CONFIG, "digest": digest, "size": len(data)}
 
 
 def test_layer_metadata_gives_the_descriptor_and_nothing_else_of_it() -> None:
@@ -89,6 +96,11 @@ def test_a_manifest_without_media_type_is_read_as_other_tools_write_it() -> None
     assert len(parts.read_base(*manifest_with(mediaType=None), what="b").layers) == 1
 
 
+def test_a_config_may_be_named_by_its_sha512() -> None:
+    _, config = images.base_documents()
+    assert parts.read_base(*manifest_with(config=sha512_of(config)), what="b").config is not None
+
+
 @pytest.mark.parametrize(
     ("documents", "kind"),
     [
@@ -101,6 +113,7 @@ def test_a_manifest_without_media_type_is_read_as_other_tools_write_it() -> None
         (manifest_with(mediaType="application/vnd.example+json"), InputError),
         (manifest_with(config=None), CorruptError),
         (manifest_with(config=parts.describe(media_types.CONFIG, b"other")), CorruptError),
+        (manifest_with(config=sha512_of(b"other")), CorruptError),
         (manifest_with(layers=None), CorruptError),
         (manifest_with(layers=[]), CorruptError),
         (manifest_with(layers=[{"mediaType": "x"}]), CorruptError),

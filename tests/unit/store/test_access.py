@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -112,3 +114,17 @@ def test_an_archive_of_docker_is_read_as_well(tmp_path: Path) -> None:
     with Archive(saved.path) as archive:
         image = archive.image()
     assert str(image.config.digest) == saved.entry.image_id
+
+
+def test_an_archive_of_docker_whose_diff_ids_are_no_digests_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "image.tar"
+    config = {"rootfs": {"type": "layers", "diff_ids": ["sha256:0"]}}
+    entry = {"Config": "c.json", "Layers": ["l.tar"]}
+    files = {"manifest.json": [entry], "c.json": config, "l.tar": {}}
+    with tarfile.open(path, "w") as archive:
+        for name, value in files.items():
+            info, data = tarfile.TarInfo(name), json.dumps(value).encode()
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    with pytest.raises(CorruptError, match="diff_ids has 'sha256:0' for a digest"), Archive(path):
+        pass

@@ -95,6 +95,14 @@ def test_layers_and_diff_ids_have_to_be_as_many() -> None:
         images.read(content, root)
 
 
+def test_a_diff_id_that_is_no_digest_is_corrupt() -> None:
+    content = tiny.MemoryContent()
+    rootfs = {"type": "layers", "diff_ids": ["sha256:0"]}
+    root = tiny.image(content, [tiny.layer({"a": b""})], rootfs=rootfs)
+    with pytest.raises(CorruptError, match="diff_ids has 'sha256:0' for a digest"):
+        images.read(content, root)
+
+
 def test_a_changed_config_is_corrupt() -> None:
     content = tiny.MemoryContent()
     root = tiny.image(content, [])

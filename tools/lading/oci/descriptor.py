@@ -51,12 +51,12 @@ class Descriptor:
         if not isinstance(media_type, str) or not media_type:
             raise CorruptError(f"{what} has no mediaType")
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise CorruptError(f"{what} has the size {size!r}, not a number of bytes")
-        annotations = value.get("annotations") or {}
+            raise CorruptError(f"{what} has the size {size!r:.40}, not a number of bytes")
+        annotations = {} if value.get("annotations") is None else value["annotations"]
         if not isinstance(annotations, dict) or not all(
             isinstance(text, str) for text in annotations.values()
         ):
-            raise CorruptError(f"{what} has annotations that are not strings")
+            raise CorruptError(f"{what} has annotations that are not a map of strings")
         platform = value.get("platform")
         if platform is not None and not isinstance(platform, dict):
             raise CorruptError(f"{what} has a platform that is not an object")
@@ -65,7 +65,7 @@ class Descriptor:
             raise CorruptError(f"{what} has an artifactType that is not a string")
         return Descriptor(
             media_type,
-            Digest.parse(value.get("digest")),
+            Digest.from_json(value.get("digest"), what=what),
             size,
             annotations,
             None if platform is None else Platform.from_json(platform, what=what),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from lading.errors import InputError
+from lading.errors import CorruptError, InputError
 from lading.record import record
 
 __all__ = ["Digest"]
@@ -37,6 +37,14 @@ class Digest:
             f"{text!r:.120} is not a digest",
             fix="a digest is sha256:<64 lowercase hex digits> or sha512:<128>",
         )
+
+    @staticmethod
+    def from_json(value: object, *, what: str) -> Digest:
+        """Reads a document's digest; `what` names it in the CorruptError that a bad one raises."""
+        try:
+            return Digest.parse(value)
+        except InputError:
+            raise CorruptError(f"{what} has {value!r:.120} for a digest") from None
 
     @staticmethod
     def of(data: bytes, algorithm: str = "sha256") -> Digest:

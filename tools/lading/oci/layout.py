@@ -87,10 +87,7 @@ class LayoutIndex:
         # Go programs write an empty list as null.
         if not isinstance(manifests, list) and ("manifests" not in value or manifests is not None):
             raise CorruptError(f"{what} has no list of manifests")
-        try:
-            found = tuple(Descriptor.from_json(item, what=what) for item in manifests or ())
-        except InputError as error:
-            raise CorruptError(f"{what}: {error.what}") from None
+        found = tuple(Descriptor.from_json(item, what=what) for item in manifests or ())
         known = {"schemaVersion", "mediaType", "manifests"}
         return LayoutIndex(found, {key: item for key, item in value.items() if key not in known})
 

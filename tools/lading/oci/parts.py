@@ -6,17 +6,15 @@ values with every field in its place, which the records of `descriptor.py` are n
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lading.errors import CorruptError, InputError
 from lading.oci import document, media_types
+from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
 
 __all__ = ["Base", "Layer", "check_descriptor", "describe", "read_base", "read_layer"]
-
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 class Layer(NamedTuple):
@@ -41,36 +39,20 @@ class Base(NamedTuple):
 
 def check_descriptor(value: object, *, what: str) -> dict[str, Any]:
     """Returns `value` if it is a descriptor, every field kept; raises CorruptError."""
-    if not isinstance(value, dict):
-        raise CorruptError(f"{what} is not a descriptor: {value!r:.80}")
-    media_type, digest, size = (value.get(key) for key in ("mediaType", "digest", "size"))
-    if not isinstance(media_type, str) or not media_type:
-        raise CorruptError(f"{what} has no mediaType")
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise CorruptError(f"{what} has the digest {digest!r:.120}, which is none")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise CorruptError(f"{what} has the size {size!r:.40}, not a number of bytes")
-    annotations = value.get("annotations")
-    if annotations is not None and not (
-        isinstance(annotations, dict)
-        and all(isinstance(text, str) for text in annotations.values())
-    ):
-        raise CorruptError(f"{what} has annotations that are not a map of strings")
+    Descriptor.from_json(value, what=what)
+    assert isinstance(value, dict)
     return value
 
 
 def describe(media_type: str, data: bytes) -> dict[str, Any]:
     """The descriptor of `data`."""
-    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    return {"mediaType": media_type, "digest": digest, "size": len(data)}
+    return Descriptor.of(media_type, data).to_json()
 
 
 def read_layer(data: bytes, *, what: str) -> Layer:
     """Reads the metadata file that a layer action writes; raises CorruptError."""
     value = check_descriptor(document.loads_object(data, what=what), what=what)
-    diff_id = value.get("diff_id")
-    if not isinstance(diff_id, str) or not _DIGEST.fullmatch(diff_id):
-        raise CorruptError(f"{what} has the diff_id {diff_id!r:.120}, which is no digest")
+    diff_id = str(Digest.from_json(value.get("diff_id"), what=f"{what}, diff_id"))
     descriptor = {key: value[key] for key in ("mediaType", "digest", "size")}
     if value.get("annotations"):
         descriptor["annotations"] = dict(sorted(value["annotations"].items()))
@@ -94,19 +76,17 @@ def read_base(manifest_data: bytes, config_data: bytes, *, what: str) -> Base:
     """
     manifest = document.loads_object(manifest_data, what=f"{what}, manifest")
     _check_is_image(manifest, what)
-    described = check_descriptor(manifest.get("config"), what=f"{what}, config")
-    actual = describe(described["mediaType"], config_data)
-    if described["digest"].startswith("sha256:") and (
-        (described["digest"], described["size"]) != (actual["digest"], actual["size"])
-    ):
+    described = Descriptor.from_json(manifest.get("config"), what=f"{what}, config")
+    actual = Digest.of(config_data, described.digest.algorithm)
+    if (described.digest, described.size) != (actual, len(config_data)):
         raise CorruptError(
-            f"{what}: the config is {actual['digest']}, but the manifest names"
-            f" {described['digest']}",
+            f"{what}: the config is {actual} of {len(config_data)} bytes, but the manifest names"
+            f" {described.digest} of {described.size}",
             fix="pull the base again, or name the config that belongs to the manifest",
         )
-    if media_types.promote(described["mediaType"]) != media_types.CONFIG:
+    if media_types.promote(described.media_type) != media_types.CONFIG:
         raise InputError(
-            f"{what} has a config of type {described['mediaType']}: it is an artifact, no image"
+            f"{what} has a config of type {described.media_type}: it is an artifact, no image"
         )
     config = document.loads_object(config_data, what=f"{what}, config")
     layers = _layers(manifest, config, what)
@@ -155,9 +135,7 @@ def _layers(manifest: Mapping[str, Any], config: Mapping[str, Any], what: str) -
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(described, list):
         raise CorruptError(f"{what}: the manifest has no list of layers")
-    if not isinstance(diff_ids, list) or not all(
-        isinstance(digest, str) and _DIGEST.fullmatch(digest) for digest in diff_ids
-    ):
+    if not isinstance(diff_ids, list):
         # Go writes an empty list as null.
         if diff_ids is not None or described:
             raise CorruptError(f"{what}: the config has no list of diff_ids")
@@ -170,7 +148,8 @@ def _layers(manifest: Mapping[str, Any], config: Mapping[str, Any], what: str) -
     for number, (value, diff_id) in enumerate(zip(described, diff_ids, strict=True), start=1):
         descriptor = check_descriptor(value, what=f"{what}, layer {number}")
         promoted = {**descriptor, "mediaType": media_types.promote(descriptor["mediaType"])}
-        layers.append(Layer(promoted, diff_id, {}))
+        checked = Digest.from_json(diff_id, what=f"{what}, diff_id {number}")
+        layers.append(Layer(promoted, str(checked), {}))
     return tuple(layers)
 
 

@@ -108,7 +108,7 @@ def _tolerant(value: dict[str, Any], media_type: str, digest: Digest, size: int)
     """The descriptor without the optional fields that keep it from being read."""
     try:
         return Descriptor.from_json(value, what="")
-    except (CorruptError, InputError, TypeError):
+    except CorruptError:
         return Descriptor(media_type, digest, size)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from lading.errors import CorruptError, InputError, NotFoundError
 from lading.http.messages import Response
 from lading.http.retry import Attempts
@@ -78,7 +76,7 @@ def get(repository: Repository, reference: str | Digest) -> tuple[Descriptor, by
     digest = reference if isinstance(reference, Digest) else _stated(response, what)
     if digest is None:
         digest = Digest.of(data)
-    if hashlib.new(digest.algorithm, data).hexdigest() != digest.hex:
+    if Digest.of(data, digest.algorithm) != digest:
         raise CorruptError(f"{what} does not match its digest {digest}")
     if media_type not in _KNOWN:
         raise CorruptError(f"{what} has the media type {media_type!r:.80}, which is no manifest's")
@@ -151,7 +149,4 @@ def delete(repository: Repository, reference: str | Digest) -> bool:
 def _stated(response: Response, what: str) -> Digest | None:
     """The digest that an answer claims to carry, if it claims one."""
     text = response.header("Docker-Content-Digest")
-    try:
-        return Digest.parse(text) if text else None
-    except InputError:
-        raise CorruptError(f"{what} has {text!r:.80} for a digest") from None
+    return Digest.from_json(text, what=what) if text else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from lading.errors import CorruptError, InputError, LadingError, LimitError, StorageError
+from lading.errors import CorruptError, LadingError, LimitError, StorageError
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -172,10 +172,8 @@ def _diff_ids(config: dict[str, Any], what: str) -> tuple[str, ...]:
     listed = (rootfs.get("diff_ids") if isinstance(rootfs, dict) else None) or []
     if not isinstance(listed, list):
         raise CorruptError(f"the config of {what} has no list of diff_ids")
-    try:
-        return tuple(str(Digest.parse(item)) for item in listed)
-    except InputError as error:
-        raise CorruptError(f"the config of {what}, diff_ids: {error.what}") from None
+    named = f"the config of {what}, diff_ids"
+    return tuple(str(Digest.from_json(item, what=named)) for item in listed)
 
 
 def _fetch(repositories: Sequence[Repository], descriptor: Descriptor, directory: Path) -> None:

@@ -145,7 +145,7 @@ class Archive(AbstractContextManager["Archive"]):
         if not isinstance(diff_ids, list) or len(diff_ids) != len(names):
             raise CorruptError(f"{self.file_path} is corrupt: its layers and diff_ids do not agree")
         layers = [
-            self._layer(name, Digest.parse(diff_id))
+            self._layer(name, Digest.from_json(diff_id, what=f"{self.file_path}, diff_ids"))
             for name, diff_id in zip(names, diff_ids, strict=True)
         ]
         manifest = document.dumps(

@@ -67,7 +67,7 @@ def read(content: Content, root: Descriptor, platform: Platform | None = None) -
             f"the image {manifest.digest} has {len(layers)} layers, but its config does not list "
             "as many diff_ids"
         )
-    diff_ids = tuple(Digest.parse(item) for item in listed)
+    diff_ids = tuple(Digest.from_json(item, what=f"{what}, diff_ids") for item in listed)
     return Image(manifest, data, config, config_bytes, layers, diff_ids, found)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -278,10 +277,9 @@ class ImageVerifier:
             what = f"{len(data)} bytes, described as {descriptor.size}"
             self._found.add("blob-size", subject, what)
             return None
-        actual = hashlib.new(descriptor.digest.algorithm, data).hexdigest()
-        if actual != descriptor.digest.hex:
-            what = f"the content is {descriptor.digest.algorithm}:{actual}"
-            self._found.add("blob-digest", subject, what)
+        actual = Digest.of(data, descriptor.digest.algorithm)
+        if actual != descriptor.digest:
+            self._found.add("blob-digest", subject, f"the content is {actual}")
             return None
         return data
 
