@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lading.errors import LadingError
+from lading.oci import document
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.oci.verify_descriptor import check_digest, check_platform
 from lading.oci.verify_json import list_of_strings, map_of_strings, parse_object, show
 from lading.oci.verify_rules import Findings
 
-__all__ = ["CheckedConfig", "check_config"]
+__all__ = ["CheckedConfig", "check_config", "is_for_no_platform"]
 
 _PORT = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp|sctp))?")
 _TIME = re.compile(
@@ -29,6 +31,18 @@ class CheckedConfig:
 
     platform: Platform | None
     diff_ids: tuple[Digest | None, ...] | None
+
+
+def is_for_no_platform(data: bytes) -> bool:
+    """Whether this is the config of a statement about an image, such as BuildKit and cosign write.
+
+    Their manifests are those of images, whose layers are no file systems.
+    """
+    try:
+        value = document.loads_object(data, what="")
+    except LadingError:
+        return False
+    return (value.get("os"), value.get("architecture")) in (("", ""), ("unknown", "unknown"))
 
 
 def check_config(

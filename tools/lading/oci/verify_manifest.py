@@ -11,21 +11,25 @@ from lading.oci.verify_index import check_body_type, check_schema_version
 from lading.oci.verify_json import check_annotations, parse_object, show
 from lading.oci.verify_rules import Findings
 
-__all__ = ["LAYER_COMPRESSION", "CheckedManifest", "check_manifest"]
+__all__ = ["LAYER_COMPRESSION", "CheckedManifest", "check_manifest", "may_be_elsewhere"]
 
-#: How a layer of each media type that runtimes know is compressed. Foreign and
-#: nondistributable layers have the same formats.
+#: Layers that may be kept from registries (layer.md, "Non-Distributable Layers").
+_FOREIGN = {
+    "application/vnd.oci.image.layer.nondistributable.v1.tar": "none",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": "gzip",
+    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": "zstd",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar": "none",
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
+}
+#: How a layer of each media type that runtimes know is compressed.
 LAYER_COMPRESSION = {
     media_types.LAYER: "none",
     media_types.LAYER_GZIP: "gzip",
     media_types.LAYER_ZSTD: "zstd",
-    "application/vnd.oci.image.layer.nondistributable.v1.tar": "none",
-    "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": "gzip",
-    "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": "zstd",
     media_types.DOCKER_LAYER: "none",
     media_types.DOCKER_LAYER_GZIP: "gzip",
     media_types.DOCKER_LAYER_ZSTD: "zstd",
-    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": "gzip",
+    **_FOREIGN,
 }
 _CONFIG_TYPES = frozenset({media_types.CONFIG, media_types.DOCKER_CONFIG})
 
@@ -40,6 +44,17 @@ class CheckedManifest:
     config: Descriptor | None
     layers: tuple[Descriptor | None, ...]
     is_image: bool
+
+    @property
+    def has_nothing_to_run(self) -> bool:
+        """Whether there are layers, and none of a type that runtimes know."""
+        types = {item.media_type for item in self.layers if item is not None}
+        return bool(types) and types.isdisjoint(LAYER_COMPRESSION)
+
+
+def may_be_elsewhere(layer: Descriptor) -> bool:
+    """Whether a layer need not be where its image is."""
+    return layer.media_type in _FOREIGN and bool(layer.extra.get("urls"))
 
 
 def check_manifest(

@@ -13,10 +13,10 @@ from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
-from lading.oci.verify_config import check_config
+from lading.oci.verify_config import check_config, is_for_no_platform
 from lading.oci.verify_descriptor import same_platform
 from lading.oci.verify_index import check_index
-from lading.oci.verify_manifest import LAYER_COMPRESSION, check_manifest
+from lading.oci.verify_manifest import LAYER_COMPRESSION, check_manifest, may_be_elsewhere
 from lading.oci.verify_rules import Findings, Limits
 from lading.registry.threads import Threads
 from lading.scan.codec import Fault
@@ -106,12 +106,13 @@ class ImageVerifier:
             return
         layers = checked.layers
         if not checked.is_image:
-            for descriptor in (checked.config, *layers):
-                if descriptor is not None and self._is_new(descriptor):
-                    self._blob(descriptor)
+            self._blobs(checked.config, *layers)
+            return
+        config_data = self._document(checked.config)
+        if config_data and checked.has_nothing_to_run and is_for_no_platform(config_data):
+            self._blobs(*layers)
             return
         self.counts.images += 1
-        config_data = self._document(checked.config)
         diff_ids: tuple[Digest | None, ...] = ()
         if config_data is not None:
             config = check_config(
@@ -146,9 +147,7 @@ class ImageVerifier:
     def _check_platform(self, root: Descriptor, own: Platform | None) -> None:
         self._platforms[root.digest] = own
         self._compare_platform(root)
-        if own is None or self._platform is None:
-            return
-        if not same_platform(self._platform, own):
+        if own and self._platform and not same_platform(self._platform, own):
             self._found.add("platform-expected", str(root.digest), f"it is for {own}")
 
     def _compare_platform(self, root: Descriptor) -> None:
@@ -211,6 +210,11 @@ class ImageVerifier:
         self._advance(layer)
         return own
 
+    def _blobs(self, *descriptors: Descriptor | None) -> None:
+        for descriptor in descriptors:
+            if descriptor is not None and self._is_new(descriptor):
+                self._blob(descriptor)
+
     def _blob(self, descriptor: Descriptor) -> None:
         self._total += descriptor.size
         self._raw(descriptor, self._found)
@@ -244,7 +248,8 @@ class ImageVerifier:
         try:
             return self._content.open(descriptor)
         except LadingError as error:
-            found.add(_rule(error), str(descriptor.digest), error.what)
+            if not (isinstance(error, NotFoundError) and may_be_elsewhere(descriptor)):
+                found.add(_rule(error), str(descriptor.digest), error.what)
             return None
 
     def _document(self, descriptor: Descriptor) -> bytes | None:
