@@ -106,10 +106,19 @@ def test_an_archive_for_docker_with_odd_values(
     if with_index:
         files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
         files["index.json"] = b'{"schemaVersion": 2, "manifests": []}'
+    assert rule in _rules_of_archive(tmp_path, files)
+
+
+def test_an_archive_for_docker_without_images(tmp_path: Path) -> None:
+    assert _rules_of_archive(tmp_path, {"manifest.json": b"[]"}) == {"docker-manifest"}
+
+
+def _rules_of_archive(tmp_path: Path, files: dict[str, bytes]) -> set[str]:
     with tarfile.open(tmp_path / "archive.tar", "w") as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    findings = verify_archive(tmp_path / "archive.tar", Options()).findings
-    assert rule in {finding.rule for finding in findings}
+    return {
+        finding.rule for finding in verify_archive(tmp_path / "archive.tar", Options()).findings
+    }

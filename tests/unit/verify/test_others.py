@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,12 @@ import pytest
 
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.oci.verify_rules import Finding
 from lading.record import replace
 from lading.store import layouts
-from lading.verify.place import Options, Report, verify_directory
+from lading.verify.place import Options, Report, verify_archive, verify_directory
 from tests.unit.store import tiny
 from tests.unit.verify.seeds import Spoilt
 
@@ -93,6 +97,53 @@ def test_a_layer_that_may_not_be_distributed_need_not_be_there(tmp_path: Path) -
     spoilt.change_manifest(lambda value: value["layers"][0].pop("urls"))
     findings = verify_directory(spoilt.directory, Options()).findings
     assert _rules(findings) == {"blob-missing"}
+
+
+def test_an_image_for_readers_of_zstd_besides_that_for_others(tmp_path: Path) -> None:
+    content = tiny.MemoryContent()
+    images = [
+        replace(tiny.image(content, [tiny.layer({"a": b"a"}, kind)]), platform=tiny.AMD64)
+        for kind in ("gzip", "zstd")
+    ]
+    marked = replace(images[1], annotations={"io.github.containers.compression.zstd": "true"})
+    root = tiny.index(content, [images[0], marked])
+    assert _verified(tmp_path / "marked", content, root).findings == ()
+    root = tiny.index(content, images)
+    assert _rules(_verified(tmp_path, content, root).findings) == {"platform-duplicate"}
+
+
+def _docker_archive(path: Path, *images: list[tiny.Layer]) -> Path:
+    """As `docker save` writes it, without an index."""
+    files: dict[str, bytes] = {}
+    entries: list[dict[str, Any]] = []
+    for layers in images:
+        content = tiny.MemoryContent()
+        root = json.loads(content.blobs[tiny.image(content, layers).digest])
+        config = content.blobs[Digest.parse(root["config"]["digest"])]
+        name = f"{Digest.of(config).hex}.json"
+        names = [f"{Digest.of(layer.blob).hex}/layer.tar" for layer in layers]
+        files |= {name: config, **dict(zip(names, (one.blob for one in layers), strict=True))}
+        entries.append({"Config": name, "RepoTags": [f"a:v{len(entries)}"], "Layers": names})
+    files["manifest.json"] = json.dumps(entries).encode()
+    with tarfile.open(path, "w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["none", "gzip"])
+def test_an_archive_for_docker_with_several_images(tmp_path: Path, kind: str) -> None:
+    shared, own = tiny.layer({"a": b"a"}, kind), tiny.layer({"b": b"b"}, kind)
+    report = verify_archive(
+        _docker_archive(tmp_path / "two.tar", [shared], [shared, own]), Options()
+    )
+    assert report.findings == ()
+    assert (report.counts.images, report.counts.layers) == (2, 2)
+    wrong = dataclasses.replace(own, diff_id=shared.diff_id)
+    report = verify_archive(_docker_archive(tmp_path / "x.tar", [shared], [wrong]), Options())
+    assert _rules(report.findings) & {"diff-id", "blob-size", "blob-digest", "docker-manifest"}
 
 
 def _rules(findings: tuple[Finding, ...]) -> set[str]:

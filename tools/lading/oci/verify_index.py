@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _ALNUM = r"[A-Za-z0-9]+"
+#: Marks an image that is there for readers of zstd, besides the same with gzip (containers/image).
+_ZSTD = "io.github.containers.compression.zstd"
 _COMPONENT = rf"{_ALNUM}(?:(?:[-._:@+]|--){_ALNUM})*"
 # The specification's grammar, and any tag: tools write the tags they are given.
 _REF_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*|[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}")
@@ -105,7 +107,7 @@ def check_index(
 
 def _check_platforms(manifests: Sequence[Descriptor], *, subject: str, found: Findings) -> None:
     images = [item for item in manifests if item.media_type in media_types.MANIFEST_TYPES]
-    seen: dict[Platform, Digest] = {}
+    seen: dict[tuple[Platform, str], Digest] = {}
     for item in images:
         platform = item.platform
         if platform is None:
@@ -113,7 +115,8 @@ def _check_platforms(manifests: Sequence[Descriptor], *, subject: str, found: Fi
             if len(images) > 1 and not item.artifact_type:
                 found.add("platform-missing", subject, f"{item.digest} has no platform")
         elif platform.os != "unknown" and not item.is_artifact:
-            first = seen.setdefault(platform, item.digest)
+            variant = platform, item.annotations.get(_ZSTD, "")
+            first = seen.setdefault(variant, item.digest)
             if first != item.digest:
                 found.add(
                     "platform-duplicate", subject, f"{first} and {item.digest} are for {platform}"

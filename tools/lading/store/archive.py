@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,25 +35,33 @@ _CHUNK = 1024 * 1024
 class Archive(AbstractContextManager["Archive"]):
     """An open archive. It is a `Content`.
 
+    `roots` are its images, `root` is the first of them.
+
     Args:
         path: the file.
+        several: whether an archive for docker may hold several images, which nothing but
+            verification takes.
 
     Raises:
         NotFoundError: there is no such file.
         CorruptError: it is not the archive of one image; says in which of many ways.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, several: bool = False) -> None:
         self.file_path = path
         self._file = disk.open_regular(path)
         self._made: dict[Digest, bytes] = {}
         self._blobs: dict[Digest, TarFile] = {}
+        self._digests: dict[TarFile, Digest] = {}
         try:
             self._files = tarscan.scan(self._file.fileno(), what=str(path))
             if layout.INDEX_FILE in self._files and layout.MARKER_FILE in self._files:
-                self.root = self._read_layout()
+                self.roots = [self._read_layout()]
             elif tarball.DOCKER_MANIFEST in self._files:
-                self.root = self._read_docker()
+                entries = self._docker_entries() if several else [self._docker_entry()]
+                self.roots = [self._read_docker(entry) for entry in entries]
+                if not self.roots:
+                    raise self._not_one(0, [])
             else:
                 raise CorruptError(
                     f"{path} is a tar, but no image: it has no index.json and no manifest.json",
@@ -66,6 +74,10 @@ class Archive(AbstractContextManager["Archive"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def root(self) -> Descriptor:
+        return self.roots[0]
 
     def close(self) -> None:
         """Closes the file. Layers that were opened before can still be read."""
@@ -130,9 +142,8 @@ class Archive(AbstractContextManager["Archive"]):
             )
         return next(iter(distinct.values()))
 
-    def _read_docker(self) -> Descriptor:
+    def _read_docker(self, entry: Mapping[str, Any]) -> Descriptor:
         """Makes the manifest that a docker-archive does not have, over its files as they are."""
-        entry = self._docker_entry()
         config_data = self._document(entry["Config"])
         config = Descriptor.of(media_types.CONFIG, config_data)
         stated = Path(entry["Config"]).name.removesuffix(".json")
@@ -157,21 +168,26 @@ class Archive(AbstractContextManager["Archive"]):
             }
         )
         root = Descriptor.of(media_types.MANIFEST, manifest)
-        self._made = {root.digest: manifest, config.digest: config_data}
+        self._made |= {root.digest: manifest, config.digest: config_data}
         return root
 
-    def _docker_entry(self) -> dict[str, Any]:
+    def _docker_entry(self) -> Mapping[str, Any]:
+        entries = self._docker_entries()
+        if len(entries) != 1:
+            raise self._not_one(len(entries), [str(item.get("RepoTags")) for item in entries])
+        return entries[0]
+
+    def _docker_entries(self) -> list[Mapping[str, Any]]:
         what = f"{self.file_path}, {tarball.DOCKER_MANIFEST}"
         entries = document.loads(self._document(tarball.DOCKER_MANIFEST), what=what)
         if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
             raise CorruptError(f"{what} is not a list of images")
-        if len(entries) != 1:
-            raise self._not_one(len(entries), [str(item.get("RepoTags")) for item in entries])
-        entry = entries[0]
-        layers = entry.get("Layers")
-        if not isinstance(entry.get("Config"), str) or not isinstance(layers, list):
-            raise CorruptError(f"{what} has no Config or no Layers")
-        return dict(entry)
+        for entry in entries:
+            if not isinstance(entry.get("Config"), str) or not isinstance(
+                entry.get("Layers"), list
+            ):
+                raise CorruptError(f"{what} has no Config or no Layers")
+        return entries
 
     def _layer(self, name: object, diff_id: Digest) -> Descriptor:
         """Describes a layer of a docker-archive. A plain tar has its diff_id as its digest."""
@@ -181,15 +197,20 @@ class Archive(AbstractContextManager["Archive"]):
         start = os.pread(self._file.fileno(), 4, found.offset)
         kinds = {b"\x1f\x8b": media_types.LAYER_GZIP, b"\x28\xb5\x2f\xfd": media_types.LAYER_ZSTD}
         kind = next((kind for magic, kind in kinds.items() if start.startswith(magic)), "")
-        digest = diff_id
-        if kind:
-            hasher = hashlib.sha256()
-            with tarscan.window(self._file.fileno(), found) as window:
-                while chunk := window.read(_CHUNK):
-                    hasher.update(chunk)
-            digest = Digest("sha256", hasher.hexdigest())
+        digest = self._hashed(found) if kind else diff_id
         self._blobs[digest] = found
         return Descriptor(kind or media_types.LAYER, digest, found.size)
+
+    def _hashed(self, file: TarFile) -> Digest:
+        # Many images may have one layer, and one image a layer many times.
+        there = self._digests.get(file)
+        if there is None:
+            hasher = hashlib.sha256()
+            with tarscan.window(self._file.fileno(), file) as window:
+                while chunk := window.read(_CHUNK):
+                    hasher.update(chunk)
+            there = self._digests[file] = Digest("sha256", hasher.hexdigest())
+        return there
 
     def _agree(self, image: Image) -> None:
         """What docker would load by `manifest.json` has to be what `index.json` says."""

@@ -211,11 +211,12 @@ def _compare(files: Files, entries: list[dict[str, object]], found: Findings) ->
 
 def _docker_only(path: Path, found: Findings, options: Options, progress: Progress) -> Counts:
     try:
-        with Archive(path) as archive:
+        with Archive(path, several=True) as archive:
             verifier = ImageVerifier(
                 archive, found, options.limits, platform=options.platform, progress=progress
             )
-            verifier.verify(archive.root)
+            for root in archive.roots:
+                verifier.verify(root)
             return verifier.counts
     except LadingError as error:
         found.add("docker-manifest", tarball.DOCKER_MANIFEST, error.what)
