@@ -17,7 +17,7 @@ from lading.layer.estargz import TOC_ANNOTATION, TOC_NAME
 from lading.oci.verify_rules import Finding, exit_code
 from lading.verify.place import Options, verify_directory
 from tests.unit.layer.bench import Built, build
-from tests.unit.verify.seeds import Spoilt
+from tests.unit.verify.seeds import Spoilt, member, tar_of
 
 _LARGE = 9 << 20
 Entries = list[dict[str, Any]]
@@ -114,6 +114,69 @@ def test_a_table_that_lies(tmp_path: Path, layer: Built, lie: str) -> None:
     findings = _findings(tmp_path, tar, gzip.compress(tar, 1, mtime=0), _digest(toc))
     assert {item.rule for item in findings} == {"layer-toc"}
     assert exit_code(findings) == 12
+
+
+def _rechunked(entries: Entries, content: bytes, sizes: list[int]) -> None:
+    """As another writer has them: `bin/large` in chunks of these sizes."""
+    first = _of(entries, "bin/large")
+    for later in [item for item in entries if item["type"] == "chunk"]:
+        entries.remove(later)
+    offset = 0
+    for size in sizes:
+        digest = _digest(content[offset : offset + size])
+        if offset:
+            value = {"name": "bin/large", "type": "chunk", "chunkOffset": offset}
+            entries.append({**value, "chunkSize": size, "chunkDigest": digest})
+        else:
+            first.update(chunkSize=size, chunkDigest=digest)
+        offset += size
+
+
+SIZES = [[_LARGE], [5 << 20, 4 << 20], [1 << 20] * 9, [1, _LARGE - 1], [_LARGE - 7, 7]]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=len)
+@pytest.mark.parametrize("lie", [False, True])
+def test_chunks_of_other_sizes(
+    tmp_path: Path, layer: Built, sizes: list[int], *, lie: bool
+) -> None:
+    content = layer.content("bin/large")
+    value = json.loads(_toc(layer.tar))
+    # The digest of the whole file is right, and nobody who pulls lazily looks at it.
+    _rechunked(value["entries"], b"evil" + content[4:] if lie else content, sizes)
+    toc = json.dumps(value).encode()
+    tar = _with_toc(layer.tar, toc)
+    findings = _findings(tmp_path, tar, gzip.compress(tar, 1, mtime=0), _digest(toc))
+    assert [item.what for item in findings] == ["the table says another chunks"] * lie
+
+
+@pytest.mark.parametrize(
+    "offsets", [[1], [0, 0], [0, 9, 5], [0, _LARGE], [0, "5"], [0, None], [0, 1.5]]
+)
+def test_chunks_that_do_not_follow_one_another(
+    tmp_path: Path, layer: Built, offsets: list[Any]
+) -> None:
+    value = json.loads(_toc(layer.tar))
+    entries = value["entries"]
+    _rechunked(entries, bytes(_LARGE), [1 << 20] * len(offsets))
+    chunks = [item for item in entries if item["name"] == "bin/large"]
+    for chunk, offset in zip(chunks, offsets, strict=True):
+        chunk["chunkOffset"] = offset
+    toc = json.dumps(value).encode()
+    tar = _with_toc(layer.tar, toc)
+    findings = _findings(tmp_path, tar, gzip.compress(tar, 1, mtime=0), _digest(toc))
+    assert [item.what for item in findings] == ["it is malformed"]
+
+
+@pytest.mark.parametrize("minor", [3, 5])
+def test_the_number_of_a_device(tmp_path: Path, minor: int) -> None:
+    null = {"name": "dev/null", "type": "char", "mode": 0o666, "devMajor": 1, "devMinor": minor}
+    toc = json.dumps({"version": 1, "entries": [null]}).encode()
+    device: dict[str, Any] = {"type": tarfile.CHRTYPE, "mode": 0o666, "devmajor": 1, "devminor": 3}
+    tar = tar_of(member("dev/null", **device), member(TOC_NAME, toc))
+    findings = _findings(tmp_path, tar, gzip.compress(tar, mtime=0), _digest(toc))
+    wrong = [] if minor == 3 else ["the table says another device"]
+    assert [item.what for item in findings] == wrong
 
 
 @pytest.mark.parametrize("toc", [b"", b"[]", b"{}", b'{"entries": 5}', b"[" * 100_000, b"\xff"])

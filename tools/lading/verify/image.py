@@ -203,7 +203,7 @@ class ImageVerifier:
                 own.add(_rule(error), subject, error.what)
                 return own
         if toc.wanted and audited.diff_id is not None:
-            toc.finish()
+            toc.finish(lambda: self._content.open(layer))
         self.counts.layers += 1
         self.counts.entries += audited.entries
         self._diff_ids[claim] = audited.diff_id

@@ -7,14 +7,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise, repeat
+from typing import Any, BinaryIO, NamedTuple
 
 from lading.errors import LadingError
 from lading.layer.estargz import CHUNK, TOC_ANNOTATION, TOC_NAME
 from lading.oci import document
 from lading.scan.rules import clean_name
-from lading.scan.tar import Entry
+from lading.scan.tar import Entry, scan_stream
 
 __all__ = ["TocCheck"]
 
@@ -34,15 +36,23 @@ class _File(NamedTuple):
     mode: int = 0
     owner: tuple[int, int] = (0, 0)
     link: bytes = b""
+    device: tuple[int, int] = (0, 0)
     xattrs: frozenset[tuple[bytes, bytes]] = frozenset()
     digest: str = ""
     chunks: tuple[str, ...] = ()
 
 
+class _Chunk(NamedTuple):
+    """Where a chunk of a file begins, and the digest of what lies there up to the next one."""
+
+    offset: int
+    digest: str
+
+
 class TocCheck:
     """Collects a layer's entries while it is read, then compares them with its table.
 
-    Chunks of another size than 4 MiB are compared as whole files only.
+    The table is the last entry: a layer with chunks of another size than 4 MiB is read twice.
 
     Args:
         annotations: of the layer's descriptor.
@@ -70,13 +80,14 @@ class TocCheck:
                 self._toc = b"".join(bytes(piece) for piece in data)
             return
         is_file = entry.type == "0"
-        digest, chunks = _hashed(data) if is_file else ("", ())
+        digest, chunks = _hashed(data, repeat(CHUNK)) if is_file else ("", ())
         self._files[name] = _File(
             entry.type,
             entry.size if is_file else 0,
             entry.mode & 0o7777,
             (entry.uid, entry.gid),
             _link(entry.type, entry.link),
+            entry.device if entry.type in "34" else (0, 0),
             frozenset(
                 (key.removeprefix(_XATTR), value)
                 for key, value in entry.pax.items()
@@ -86,8 +97,12 @@ class TocCheck:
             chunks,
         )
 
-    def finish(self) -> None:
-        """Reports where table and layer differ; of many differences the first few."""
+    def finish(self, again: Callable[[], BinaryIO]) -> None:
+        """Reports where table and layer differ; of many differences the first few.
+
+        Args:
+            again: opens the layer, if it has to be read once more.
+        """
         if self._toc is None:
             self._wrong(f"there is no {TOC_NAME} of at most {_MAX_TOC} bytes")
             return
@@ -96,7 +111,7 @@ class TocCheck:
             self._wrong(f"it is {actual}, its annotation says {self._stated:.80}")
         try:
             listed = document.loads_object(self._toc, what=TOC_NAME, limit=_MAX_TOC)["entries"]
-            told = _read(listed)
+            told, others = _read(listed)
         except (LadingError, LookupError, TypeError, ValueError, AttributeError, binascii.Error):
             self._wrong("it is malformed")
             return
@@ -115,25 +130,44 @@ class TocCheck:
                 if mine != other and not (field in ("digest", "chunks") and not other)
             ]:
                 self._wrong(f"the table says another {', '.join(differs)}", at)
+        if others:
+            with again() as stream:
+                self._compare_chunks(stream, others)
+
+    def _compare_chunks(self, stream: BinaryIO, told: Mapping[bytes, Sequence[_Chunk]]) -> None:
+        scanner = scan_stream(stream, lambda rule, at, what: None)
+        for entry in scanner:
+            chunks = told.get(clean_name(entry.name)) if entry.type == "0" else None
+            if chunks is None:
+                continue
+            lengths = (two.offset - one.offset for one, two in pairwise(chunks))
+            _, digests = _hashed(scanner.data(), lengths)
+            if digests != tuple(chunk.digest for chunk in chunks):
+                at = entry.name.decode("utf-8", "backslashreplace")
+                self._wrong("the table says another chunks", at)
 
     def _wrong(self, what: str, at: str = TOC_NAME) -> None:
         self._report("layer-toc", at, what)
 
 
-def _hashed(data: Iterator[bytes | memoryview]) -> tuple[str, tuple[str, ...]]:
-    whole, chunk, left = hashlib.sha256(), hashlib.sha256(), CHUNK
+def _hashed(
+    data: Iterator[bytes | memoryview], lengths: Iterator[int]
+) -> tuple[str, tuple[str, ...]]:
+    """Digests of the whole and of its chunks; those after the last length are one."""
+    whole, chunk = hashlib.sha256(), hashlib.sha256()
+    left, used = next(lengths, sys.maxsize), 0
     chunks: list[str] = []
     for piece in data:
         whole.update(piece)
         while piece:
-            part = piece[:left]
+            part = piece[: left - used]
             chunk.update(part)
-            left -= len(part)
+            used += len(part)
             piece = piece[len(part) :]
-            if not left:
+            if used == left:
                 chunks.append(chunk.hexdigest())
-                chunk, left = hashlib.sha256(), CHUNK
-    if left < CHUNK:
+                chunk, left, used = hashlib.sha256(), next(lengths, sys.maxsize), 0
+    if used:
         chunks.append(chunk.hexdigest())
     return whole.hexdigest(), tuple(chunks)
 
@@ -144,16 +178,21 @@ def _link(kind: str, target: bytes) -> bytes:
     return target if kind == "2" else b""
 
 
-def _read(entries: list[dict[str, Any]]) -> dict[bytes, _File]:
-    """The table's entries by name; raises what comes of a malformed one."""
+def _read(
+    entries: list[dict[str, Any]],
+) -> tuple[dict[bytes, _File], dict[bytes, list[_Chunk]]]:
+    """The table's entries by name, and chunks that are not of 4 MiB.
+
+    Raises what comes of a malformed table.
+    """
     found: dict[bytes, _File] = {}
-    chunks: dict[bytes, list[tuple[int, str]]] = {}
+    chunks: dict[bytes, list[_Chunk]] = {}
     for value in entries:
         name = clean_name(value["name"].encode("utf-8", "surrogateescape"))
         kind = value["type"]
         if kind in ("reg", "chunk") and value.get("chunkDigest"):
-            place = (value.get("chunkOffset", 0), value["chunkDigest"].removeprefix("sha256:"))
-            chunks.setdefault(name, []).append(place)
+            digest = value["chunkDigest"].removeprefix("sha256:")
+            chunks.setdefault(name, []).append(_Chunk(value.get("chunkOffset", 0), digest))
         if kind == "chunk":
             continue
         if name in found:
@@ -166,14 +205,20 @@ def _read(entries: list[dict[str, Any]]) -> dict[bytes, _File]:
             value.get("mode", 0) & 0o7777,
             (value.get("uid", 0), value.get("gid", 0)),
             _link(_TYPES[kind], link),
+            (value.get("devMajor", 0), value.get("devMinor", 0)),
             frozenset((key.encode(), base64.b64decode(text)) for key, text in xattrs.items()),
             value.get("digest", "").removeprefix("sha256:"),
         )
-    for name, places in chunks.items():
+    others = {}
+    for name, listed in chunks.items():
         file = found[name]
-        digests = tuple(digest for _, digest in places)
-        if [offset for offset, _ in places] == list(range(0, file.size, CHUNK)):
-            found[name] = file._replace(chunks=digests)
-        elif len(places) == 1 and file.size:
-            found[name] = file._replace(digest=digests[0])
-    return found
+        offsets = [chunk.offset for chunk in listed]
+        if offsets == list(range(0, file.size, CHUNK)):
+            found[name] = file._replace(chunks=tuple(chunk.digest for chunk in listed))
+        elif file.size:
+            # One behind the other, from the file's beginning.
+            ends = [*offsets, file.size]
+            if ends[0] or not all(type(two) is int and one < two for one, two in pairwise(ends)):
+                raise ValueError(name)
+            others[name] = listed
+    return found, others
