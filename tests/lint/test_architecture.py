@@ -83,6 +83,11 @@ def test_floors_are_those_there_are() -> None:
     assert there <= set(_FLOORS)
 
 
+def test_floors_are_explained_in_their_order() -> None:
+    text = (root() / "CONTRIBUTING.md").read_text()
+    assert re.findall(r"(?m)^    (\w+) {2,}\w", text) == _FLOORS[::-1]
+
+
 @pytest.mark.parametrize("suffix", [".py", ".bzl", ".sh"])
 def test_a_file_is_one_idea(suffix: str) -> None:
     lengths = {
