@@ -1,9 +1,10 @@
 """Programs in images: the layers of a binary with its runfiles, and how it is started."""
 
 load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
+load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
-load(":paths.bzl", "image_path", "runfiles_path")
+load(":paths.bzl", "image_path")
 load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "runfiles_layer")
 load(":sources.bzl", "add_file", "source_line")
 load(":splitting.bzl", "split_runfiles")

@@ -5,12 +5,10 @@ tools/lading/commands/deploy.py reads it. Nothing that a registry, store or engi
 happens before `bazel run`.
 """
 
-load("@bazel_skylib//lib:shell.bzl", "shell")
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo", "ImageIndexInfo", "ImageManifestInfo")
-load(":command.bzl", "command_line")
+load("//tools/program:program.bzl", "PythonProgramInfo", "declare_launcher", "in_runfiles")
 load(":labels.bzl", "label_text")
-load(":paths.bzl", "runfiles_path")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "status_files")
 
 STRATEGIES = ["auto", "eager", "lazy"]
@@ -21,7 +19,7 @@ LAUNCHER_ATTRS = {
     "_credential_helper": attr.label(default = "//rules/settings:credential_helper"),
     "_destination_registry": attr.label(default = "//rules/settings:destination_registry"),
     "_destinations": attr.label(default = "//rules/settings:destinations", allow_files = True),
-    "_launcher": attr.label(default = "//rules/private:launcher.sh.tpl", allow_single_file = True),
+    "_launcher": attr.label(default = "//tools/program:launcher.sh.tpl", allow_single_file = True),
     "_load_daemon": attr.label(default = "//rules/settings:load_daemon"),
     "_load_strategy": attr.label(default = "//rules/settings:load_strategy"),
     "_push_strategy": attr.label(default = "//rules/settings:push_strategy"),
@@ -77,7 +75,7 @@ def deploy_providers(ctx, tool, kind, settings):
 
     Args:
         ctx: the rule's context.
-        tool: Target, the py_binary that does the work.
+        tool: Target, the python_program that does the work.
         kind: string, `push`, `load` or `save`.
         settings: dict of JSON values, added to the specification.
 
@@ -173,7 +171,7 @@ def launcher(ctx, tool, spec, files, inputs = []):
 
     Args:
         ctx: the context of a rule that has LAUNCHER_ATTRS.
-        tool: Target, the py_binary that does the work.
+        tool: Target, the python_program that does the work.
         spec: dict of JSON values.
         files: list of File, what the specification names.
         inputs: list of depset of File, what has to be there too, under its own path.
@@ -183,21 +181,12 @@ def launcher(ctx, tool, spec, files, inputs = []):
     """
     spec_file = ctx.actions.declare_file(ctx.label.name + ".deploy.json")
     ctx.actions.write(spec_file, json.encode_indent(spec, indent = "  ") + "\n")
-    command, needed = command_line(tool, ctx.workspace_name)
-    executable = ctx.actions.declare_file(ctx.label.name)
-    ctx.actions.expand_template(
-        template = ctx.file._launcher,
-        output = executable,
-        is_executable = True,
-        substitutions = {
-            "@COMMAND@": command,
-            "@SPEC@": shell.quote(runfiles_path(spec_file, ctx.workspace_name)),
-        },
-    )
+    arguments = ["--spec=" + in_runfiles(ctx, spec_file), '--runfiles="$runfiles"']
+    executable = declare_launcher(ctx, ctx.file._launcher, tool[PythonProgramInfo], arguments)
     runfiles = ctx.runfiles(
         files = [spec_file],
         symlinks = {_symlink(file): file for file in files},
-        transitive_files = depset(transitive = inputs + [needed]),
+        transitive_files = depset(transitive = inputs),
     ).merge(tool[DefaultInfo].default_runfiles)
     return DefaultInfo(executable = executable, files = depset([executable]), runfiles = runfiles)
 

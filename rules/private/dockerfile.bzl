@@ -49,7 +49,7 @@ configured to give them."""),
         doc = "Files of the context, at their path in this package; those of other packages at their path in their own.",
     ),
     "target": attr.string(doc = "Stage to build; by default the last."),
-    "_tool": attr.label(default = "//tools/lading/actions:dockerfile", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:dockerfile_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

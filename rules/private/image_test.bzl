@@ -1,9 +1,9 @@
 """Tests of images that users declare."""
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
+load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":deploy.bzl", "LAUNCHER_ATTRS", "image_info", "launcher", "operation_spec")
 load(":labels.bzl", "label_text")
-load(":paths.bzl", "runfiles_path")
 
 _ATTRS = LAUNCHER_ATTRS | {
     "image": attr.label(

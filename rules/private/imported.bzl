@@ -5,7 +5,7 @@ load(":documents.bzl", "manifest_output_groups")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
 
 _FETCH_ATTRS = {
-    "_fetch": attr.label(default = "//tools/lading/actions:pull", cfg = "exec", executable = True),
+    "_fetch": attr.label(default = "//tools/lading/actions:pull_program", cfg = "exec", executable = True),
 }
 
 _MANIFEST_ATTRS = LAYOUT_ATTRS | _FETCH_ATTRS | {

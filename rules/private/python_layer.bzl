@@ -2,9 +2,10 @@
 
 load("@rules_python//python:defs.bzl", "PyInfo")
 load("//rules:providers.bzl", "LayerInfo")
+load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
-load(":paths.bzl", "image_path", "runfiles_path")
+load(":paths.bzl", "image_path")
 load(":worker.bzl", "action_args")
 
 _DOC = """Python modules of `deps` and everything they need, laid out below one directory.

@@ -45,7 +45,7 @@ _ATTRS = PLATFORM_ATTRS | BUILDER_ATTRS | {
     ),
     "user": attr.string(default = "0:0", doc = "User that runs it, `name` or `uid[:gid]`."),
     "working_dir": attr.string(default = "/", doc = "Absolute directory that it starts in."),
-    "_tool": attr.label(default = "//tools/lading/actions:run_layer", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/actions:run_layer_program", cfg = "exec", executable = True),
 }
 
 def _impl(ctx):

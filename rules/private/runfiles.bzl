@@ -1,7 +1,7 @@
 """Layers of runfiles, below one directory that all programs of an image share."""
 
+load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":layer.bzl", "layer_action")
-load(":paths.bzl", "runfiles_path")
 load(":sources.bzl", "source_line")
 load(":worker.bzl", "action_args")
 

@@ -6,8 +6,9 @@ a package are many and much alike: after `C<TAB>prefix in the image<TAB>prefix o
 that is nothing but `<TAB>rest` is a file with both.
 """
 
+load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":labels.bzl", "label_text")
-load(":paths.bzl", "package_path", "runfiles_path")
+load(":paths.bzl", "package_path")
 
 def source_line(file, destination):
     """The line that puts `file` at `destination`.

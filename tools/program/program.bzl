@@ -4,85 +4,100 @@ The launcher of `py_binary` is a Python program that starts a second interpreter
 compiles every module anew wherever it cannot keep the result: in a sandbox, remotely.
 """
 
+load("@bazel_skylib//lib:shell.bzl", "shell")
 load("@rules_python//python:py_info.bzl", "PyInfo")
+load(":runfiles.bzl", "runfiles_path")
+
+PythonProgramInfo = provider(
+    doc = "How a launcher starts a program.",
+    fields = {
+        "interpreter": "string, word of a shell in which the variable `runfiles` is the runfiles directory",
+        "main": "File that the interpreter runs",
+    },
+)
 
 _TOOLCHAIN = "@rules_python//python:toolchain_type"
 
 # Sources of this repository are imported by their path below here.
 _ROOT = "tools/"
 
-# A program is compiled whenever it runs, so this one is short. For a worker with multiplex sandboxing, Bazel
-# leaves directories out of what it links into the worker's own: there a link leads to where ours is.
+# A program is compiled whenever it runs, so this one is short. Importing makes objects that stay: looking for
+# garbage among them takes a tenth of the start. Modules are looked for in the standard library first: there are
+# more of them. For a worker with multiplex sandboxing, Bazel leaves directories out of what it links into the
+# worker's own: there a link leads to where ours is.
 _MAIN = """\
+import gc
 import sys
 from posix import readlink, stat
 
+gc.set_threshold(50000)
 root = __file__.removesuffix({main})
 own = root + {own}
 try:
     stat(own)
 except FileNotFoundError:
-    own = readlink(__file__).removesuffix(".py") + ".lib"
+    own = readlink(__file__).removesuffix(".main.py") + ".lib"
 sys.path += [own] + [root + path for path in {paths}]
 
-from runpy import run_module
+try:
+    from runpy import run_module
 
-run_module({module}, run_name="__main__", alter_sys=True)
+    run_module({module}, run_name="__main__", alter_sys=True)
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 
 def _impl(ctx):
     runtime = ctx.toolchains[_TOOLCHAIN].py3_runtime
-    info = ctx.attr.library[PyInfo]
+    sources = depset(transitive = [dep[PyInfo].transitive_sources for dep in ctx.attr.deps])
+    imports = depset(transitive = [dep[PyInfo].imports for dep in ctx.attr.deps])
+    runfiles = depset(transitive = [dep[DefaultInfo].default_runfiles.files for dep in ctx.attr.deps])
     repository = ctx.label.workspace_name
     compiled = ctx.actions.declare_directory(ctx.label.name + ".lib")
 
     # Bazel restarts a worker when one of its files changes, and does not look into directories.
     digest = ctx.actions.declare_file(ctx.label.name + ".lib.sha256")
-    own = [file for file in info.transitive_sources.to_list() if file.owner.workspace_name == repository]
+    own = [file for file in sources.to_list() if file.owner.workspace_name == repository]
     _compile(ctx, own, compiled, digest)
 
     # What is not ours is imported from where it lies: shared objects have to be beside their package.
-    runfiles = ctx.attr.library[DefaultInfo].default_runfiles.files.to_list()
     others = [
         file
-        for file in depset(runfiles, transitive = [info.transitive_sources]).to_list()
+        for file in depset(transitive = [runfiles, sources]).to_list()
         if file.owner.workspace_name != repository
     ]
     paths = {}
-    for path in info.imports.to_list():
+    for path in imports.to_list():
         if path.partition("/")[0] != (repository or ctx.workspace_name):
             paths[path] = None
     for file in others:
         # With `venvs_site_packages`, rules_python gives packages no import path of their own.
-        head, is_package, _ = _runfiles_path(ctx, file).partition("/site-packages/")
+        head, is_package, _ = runfiles_path(file, ctx.workspace_name).partition("/site-packages/")
         if is_package:
             paths[head + "/site-packages"] = None
 
-    main = ctx.actions.declare_file(ctx.label.name + ".py")
-    main_path = _runfiles_path(ctx, main)
+    # NAME.py may be a source, and both among the runfiles of a test.
+    main = ctx.actions.declare_file(ctx.label.name + ".main.py")
     ctx.actions.write(main, _MAIN.format(
-        main = repr(main_path),
+        main = repr(runfiles_path(main, ctx.workspace_name)),
         module = repr(ctx.attr.module),
-        own = repr(_runfiles_path(ctx, compiled)),
+        own = repr(runfiles_path(compiled, ctx.workspace_name)),
         paths = repr(paths.keys()),
     ))
-    interpreter = runtime.interpreter_path
+    interpreter = shell.quote(runtime.interpreter_path or "")
     if runtime.interpreter:
-        interpreter = "$runfiles/" + _runfiles_path(ctx, runtime.interpreter)
-    executable = ctx.actions.declare_file(ctx.label.name)
-    ctx.actions.expand_template(
-        template = ctx.file._launcher,
-        output = executable,
-        is_executable = True,
-        substitutions = {"%{interpreter}": interpreter, "%{main}": main_path},
-    )
-    return DefaultInfo(
-        executable = executable,
-        runfiles = ctx.runfiles(
-            files = [compiled, digest, main] + others,
-            transitive_files = _runtime_files(runtime),
+        interpreter = in_runfiles(ctx, runtime.interpreter)
+    program = PythonProgramInfo(interpreter = interpreter, main = main)
+    return [
+        DefaultInfo(
+            executable = declare_launcher(ctx, ctx.file._launcher, program),
+            runfiles = ctx.runfiles(
+                files = [compiled, digest, main] + others + ctx.files.data,
+                transitive_files = _runtime_files(runtime),
+            ).merge_all([target[DefaultInfo].default_runfiles for target in ctx.attr.data]),
         ),
-    )
+        program,
+    ]
 
 def _compile(ctx, sources, output, digest):
     """Declares a directory of `sources` and what Python would keep of them in `__pycache__`; its digest."""
@@ -109,23 +124,50 @@ def _compile(ctx, sources, output, digest):
         progress_message = "Compiling %{label}",
     )
 
-def _runfiles_path(ctx, file):
-    path = file.short_path
-    return path[3:] if path.startswith("../") else ctx.workspace_name + "/" + path
-
 def _runtime_files(runtime):
     return depset([runtime.interpreter], transitive = [runtime.files]) if runtime.interpreter else depset()
+
+def declare_launcher(ctx, template, program, arguments = []):
+    """Declares the executable of a target that starts a program, with its runfiles among its own.
+
+    Args:
+        ctx: the rule's context.
+        template: File, `//tools/program:launcher.sh.tpl`.
+        program: PythonProgramInfo.
+        arguments: list of strings, words of a shell that precede the user's arguments.
+
+    Returns:
+        File.
+    """
+    executable = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.expand_template(
+        template = template,
+        output = executable,
+        is_executable = True,
+        substitutions = {
+            "@ARGUMENTS@": " ".join(arguments + ['"$@"']),
+            "@INTERPRETER@": program.interpreter,
+            "@MAIN@": shell.quote(runfiles_path(program.main, ctx.workspace_name)),
+        },
+    )
+    return executable
+
+def in_runfiles(ctx, file):
+    """A word of a shell that is the path of `file`; its variable `runfiles` is the runfiles directory."""
+    return '"$runfiles"/' + shell.quote(runfiles_path(file, ctx.workspace_name))
 
 python_program = rule(
     implementation = _impl,
     attrs = {
-        "library": attr.label(mandatory = True, providers = [PyInfo], doc = "`py_library` of the module and all it imports."),
+        "data": attr.label_list(allow_files = True, doc = "What the program reads, for `$(rootpath)` in `args`."),
+        "deps": attr.label_list(mandatory = True, providers = [PyInfo], doc = "`py_library` targets of the module and all it imports."),
         "module": attr.string(mandatory = True, doc = "Dotted name of the module that is run as `__main__`."),
         "_compiler": attr.label(default = ":compile_modules.py", allow_single_file = True),
         "_compiler_runtime": attr.label(default = "@rules_python//python:current_py_toolchain", cfg = "exec"),
         "_launcher": attr.label(default = ":launcher.sh.tpl", allow_single_file = True),
     },
-    doc = "A program of lading's own, run in actions as often as somebody builds.",
+    doc = "A program of lading's own, run in actions as often as somebody builds, or by `bazel run`.",
     executable = True,
+    provides = [PythonProgramInfo],
     toolchains = [_TOOLCHAIN],
 )

@@ -13,6 +13,7 @@ import pytest
 from tests.integration.harness.launchers import runfile
 
 _LAUNCHER = "tests/integration/push/one.push"
+_TARGET = "//tests/integration/push:one.push"
 
 
 @pytest.fixture(name="built")
@@ -48,7 +49,7 @@ def _label(done: subprocess.CompletedProcess[str]) -> str:
 def test_beside_its_runfiles(built: Path, tmp_path: Path) -> None:
     for command in (str(built), os.path.relpath(built, tmp_path)):
         done = _run(command, "--json", directory=tmp_path)
-        assert _label(done) == f"//{_LAUNCHER.replace('/one', ':one')}"
+        assert _label(done) == _TARGET
 
 
 def test_inside_the_runfiles_of_another_program(tmp_path: Path) -> None:
@@ -58,6 +59,13 @@ def test_inside_the_runfiles_of_another_program(tmp_path: Path) -> None:
 def test_by_the_directory_of_runfiles_that_the_caller_knows(built: Path, tmp_path: Path) -> None:
     runfiles = Path(f"{built}.runfiles").rename(tmp_path / "elsewhere")
     assert _label(_run(built, "--json", directory=tmp_path, RUNFILES_DIR=str(runfiles)))
+
+
+def test_where_links_lead(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "first").symlink_to(os.path.relpath(built, tmp_path))
+    (tmp_path / "second").symlink_to(tmp_path / "first")
+    for command in (tmp_path / "second", "./second"):
+        assert _label(_run(command, "--json", directory=tmp_path)) == _TARGET
 
 
 def test_without_runfiles_it_says_what_to_do(built: Path, tmp_path: Path) -> None:
@@ -87,12 +95,13 @@ def test_ctrl_c_while_modules_are_imported_is_no_traceback(built: Path, tmp_path
     runfiles = Path(f"{built}.runfiles")
     real = runfiles.readlink()
     runfiles.unlink()
-    entry = runfiles / "_main/tools/lading/commands/entry.py"
-    entry.parent.mkdir(parents=True)
-    entry.write_text("raise KeyboardInterrupt\n")
-    for there in (real, real / "_main"):
-        for path in there.iterdir():
-            if not (place := runfiles / path.relative_to(real)).exists():
-                place.symlink_to(path)
+    program = "_main/tools/lading/commands/push.main.py"
+    package = runfiles / program.replace(".main.py", ".lib") / "lading"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise KeyboardInterrupt\n")
+    (runfiles / program).symlink_to(real / program)
+    for path in real.iterdir():
+        if not (place := runfiles / path.name).exists():
+            place.symlink_to(path)
     done = _run(built, directory=tmp_path)
     assert (done.returncode, done.stderr) == (130, "")

@@ -6,9 +6,12 @@ Issue 3, "(c) one-shot": what starts is measured by `//tests/bench:layer`.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 _COMPILER = Path(os.environ["COMPILER"]).absolute()
 _PROGRAM = Path(os.environ["PROGRAM"]).absolute()
@@ -65,6 +68,24 @@ def test_without_runfiles_it_says_what_to_do(tmp_path: Path) -> None:
     assert result.returncode != 0
     assert "no runfiles beside" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_signals_end_it_without_a_traceback(number: signal.Signals, code: int) -> None:
+    words = [str(_PROGRAM), "--persistent_worker"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(b'{"arguments": ["@/absent"]}\n')
+        running.stdin.flush()
+        assert running.stdout.readline()
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (code, b"")
 
 
 def test_every_module_is_compiled_for_the_interpreter_that_runs_it() -> None:

@@ -16,12 +16,10 @@ from tests.registry_server.faults import CutRequest, Fault
 from tests.registry_server.server import serve
 from tests.unit.deploy import specs
 
-_RUN = "import sys; from lading.commands import entry; entry.start(sys.argv[1], sys.argv[2:])"
-
 
 def _start(module: str, arguments: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _RUN, module, *arguments],
+        [sys.executable, "-m", module, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -54,13 +52,3 @@ def test_a_push_does_not_wait_for_the_layers_on_their_way(tmp_path: Path) -> Non
         _interrupt(process)
         go.set()
         assert server.count("PUT /v2/app/manifests/") == 0
-
-
-def test_a_command_that_is_still_imported_ends_without_a_traceback() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from lading.commands import entry; raise KeyboardInterrupt"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

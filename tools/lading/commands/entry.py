@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lading.commands import flags
 from lading.errors import LadingError, StorageError
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-__all__ = ["check_file", "here", "parse", "run", "start", "write_file"]
+__all__ = ["check_file", "here", "parse", "run", "write_file"]
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
@@ -34,11 +29,6 @@ def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[
         print(usage.strip(), "", values.get_help(), sep="\n")
         raise SystemExit(0)
     return values.parse(words)
-
-
-def start(module: str, argv: Sequence[str]) -> None:
-    """Runs the command that is the module of that name; see `run`."""
-    run(lambda words: import_module(module).main(words), argv)
 
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> None:
@@ -126,15 +116,6 @@ def _is_special(path: Path) -> bool:
     if not path.exists() or path.is_dir():
         return False
     return not path.is_file() or str(path).startswith(("/dev/std", "/dev/fd/", "/proc/"))
-
-
-def _quiet(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-
-
-# Ctrl-C ends a command without a traceback while it is still being imported, too.
-sys.excepthook = _quiet
 
 
 def _with_underscores(word: str) -> str:

@@ -1,0 +1,53 @@
+"""Analysis tests of how lading's programs start."""
+
+load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+
+def _written(env, name):
+    [content] = [
+        action.content
+        for action in analysistest.target_actions(env)
+        if action.mnemonic == "FileWrite" and action.outputs.to_list()[0].basename == name
+    ]
+    return content
+
+def _imports_impl(ctx):
+    env = analysistest.begin(ctx)
+    name = analysistest.target_under_test(env).label.name
+    [line] = [line for line in _written(env, name + ".main.py").splitlines() if line.startswith("sys.path += ")]
+    for package in ctx.attr.packages:
+        asserts.equals(env, 2, len(line.split("/%s/site-packages\"" % package)), package + " is imported from where it lies")
+    asserts.false(env, "/tools\"" in line, "this repository's modules are imported from the compiled ones alone")
+    return analysistest.end(env)
+
+imports_test = analysistest.make(_imports_impl, attrs = {"packages": attr.string_list()})
+
+def _files_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    name = target.label.name
+    [action] = [action for action in analysistest.target_actions(env) if action.mnemonic == "PythonCompile"]
+    asserts.equals(env, [name + ".lib", name + ".lib.sha256"], sorted([file.basename for file in action.outputs.to_list()]))
+    own = [file.basename for file in target[DefaultInfo].default_runfiles.files.to_list() if file.owner.workspace_name == ""]
+    expected = [name, name + ".lib", name + ".lib.sha256", name + ".main.py"] + ctx.attr.data
+    asserts.equals(env, sorted(expected), sorted(own), "of this repository, compiled modules and data")
+    return analysistest.end(env)
+
+files_test = analysistest.make(_files_impl, attrs = {"data": attr.string_list()})
+
+def _launcher_impl(ctx):
+    env = analysistest.begin(ctx)
+    [action] = [action for action in analysistest.target_actions(env) if action.substitutions]
+    asserts.equals(env, ["launcher.sh.tpl"], [file.basename for file in action.inputs.to_list()])
+    asserts.equals(env, "'%s'" % ctx.attr.main, action.substitutions["@MAIN@"])
+    asserts.equals(env, ctx.attr.arguments, action.substitutions["@ARGUMENTS@"])
+    names = [file.short_path for file in analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()]
+    asserts.true(env, ctx.attr.main.removeprefix("_main/") in names, "what is started is among the runfiles")
+    return analysistest.end(env)
+
+launcher_test = analysistest.make(
+    _launcher_impl,
+    attrs = {
+        "arguments": attr.string(),
+        "main": attr.string(),
+    },
+)
