@@ -15,8 +15,8 @@ def _bazel(path: Path, version: str) -> Path:
     return program(path, f'{says}\necho "{path.name} {version}"\nprintf "<%s>\\n" "$@"\nexit 37')
 
 
-@pytest.mark.parametrize("version", ["7.0.0", "7.7.1", "8.4.2", "9.0.0rc1", "10.1.0"])
-def test_a_bazel_on_path_is_used_from_version_7_on(checkout: Checkout, version: str) -> None:
+@pytest.mark.parametrize("version", ["7.4.0", "7.7.1", "8.0.0", "9.0.0rc1", "10.1.0"])
+def test_a_bazel_on_path_is_used_from_version_7_4_on(checkout: Checkout, version: str) -> None:
     _bazel(checkout.bin / "bazel", version)
     done = checkout.run("build", "//app:image")
     assert done.stdout.splitlines() == [f"bazel {version}", "<build>", "<//app:image>"]
@@ -35,28 +35,28 @@ def test_the_variable_comes_before_path(checkout: Checkout, tmp_path: Path) -> N
     assert checkout.run("info", BAZEL=str(mine)).stdout.startswith("mine 7.7.1\n")
 
 
-@pytest.mark.parametrize("version", ["6.5.0", "no number", ""])
+@pytest.mark.parametrize("version", ["6.5.0", "7.3.2", "no number", ""])
 def test_a_variable_with_an_old_bazel_is_an_error(
     checkout: Checkout, tmp_path: Path, version: str
 ) -> None:
     old = _bazel(tmp_path / "old", version)
     done = checkout.run("info", BAZEL=str(old))
     assert done.returncode == 1
-    assert done.stderr == f"bazelw: BAZEL={old} is no working Bazel of version 7 or newer\n"
+    assert done.stderr == f"bazelw: BAZEL={old} is no working Bazel of version 7.4 or newer\n"
 
 
 def test_an_old_bazel_on_path_is_passed_over_and_said(checkout: Checkout) -> None:
     _bazel(checkout.bin / "bazelisk", "6.5.0")
-    _bazel(checkout.bin / "bazel", "7.1.0")
+    _bazel(checkout.bin / "bazel", "7.5.0")
     done = checkout.run("info")
-    assert done.stdout.startswith("bazel 7.1.0\n")
+    assert done.stdout.startswith("bazel 7.5.0\n")
     assert f"{checkout.bin}/bazelisk is not used" in done.stderr
 
 
 def test_a_broken_bazel_on_path_is_passed_over(checkout: Checkout) -> None:
     program(checkout.bin / "bazelisk", "exit 1")
-    _bazel(checkout.bin / "bazel", "7.1.0")
-    assert checkout.run("info").stdout.startswith("bazel 7.1.0\n")
+    _bazel(checkout.bin / "bazel", "7.5.0")
+    assert checkout.run("info").stdout.startswith("bazel 7.5.0\n")
 
 
 def test_arguments_pass_untouched(checkout: Checkout) -> None:
