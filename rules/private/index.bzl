@@ -26,7 +26,12 @@ Output groups: `descriptor`, `digest`, `root_blob`, and made only when asked for
 def _platforms_transition(_settings, attr):
     if not attr.platforms:
         return {}
-    return {str(platform): {"//command_line_option:platforms": str(platform)} for platform in attr.platforms}
+
+    # By number: the label of an alias is that of what it names for the rule, and not here.
+    return {
+        str(number): {"//command_line_option:platforms": str(platform)}
+        for number, platform in enumerate(attr.platforms)
+    }
 
 _by_platform = transition(
     implementation = _platforms_transition,
@@ -112,8 +117,8 @@ def _targets(ctx):
         return ctx.attr.manifests
     return [
         target
-        for platform in ctx.attr.platforms
-        for target in ctx.split_attr.manifests[str(platform.label)]
+        for number in range(len(ctx.attr.platforms))
+        for target in ctx.split_attr.manifests[str(number)]
     ]
 
 def _manifests(ctx):
