@@ -49,6 +49,11 @@ def _impl(ctx):
             if path.startswith(root):
                 return "F\t%s%s\t%s" % (prefix, path[len(root):], file.path)
 
+        # With `venvs_site_packages`, rules_python gives packages no import root.
+        _, is_package, rest = path.partition("/site-packages/")
+        if is_package:
+            return "F\t%s%s\t%s" % (prefix, rest, file.path)
+
         # Outside every import root: scripts and the like, which nothing imports.
         return None
 

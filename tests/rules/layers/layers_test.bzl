@@ -80,6 +80,16 @@ def _groups_impl(ctx):
 
 program_groups_test = analysistest.make(_groups_impl)
 
+def _lines_impl(ctx):
+    env = analysistest.begin(ctx)
+    [action] = [action for action in analysistest.target_actions(env) if action.mnemonic == "LayerTar"]
+    for line in ctx.attr.lines:
+        asserts.equals(env, 1, len([word for word in action.argv if word.startswith(line)]), line)
+    return analysistest.end(env)
+
+# What the layer's tool is told begins with these, each once.
+lines_test = analysistest.make(_lines_impl, attrs = {"lines": attr.string_list()})
+
 def _files(*paths):
     return [struct(short_path = path) for path in paths]
 
