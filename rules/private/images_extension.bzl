@@ -99,21 +99,15 @@ def _read_lock(mctx):
     return "", {}
 
 def _images_hub_impl(rctx):
+    # By the names that repositories of one extension have among themselves, so that `override_repo` counts.
     text = _HUB.format(labels = json.encode_indent(
-        {key: "@@%s%s//:image" % (_prefix(rctx), name) for key, name in rctx.attr.images.items()},
+        {key: "@%s//:image" % name for key, name in rctx.attr.images.items()},
         indent = "    ",
     ))
     for name in ("images.bzl", "rules_img_images.bzl"):
         rctx.file(name, text, executable = False)
     rctx.file("requests.json", json.encode({"lock": rctx.attr.lock, "requests": rctx.attr.requests}), executable = False)
     rctx.file("BUILD.bazel", "exports_files([\"images.bzl\", \"requests.json\", \"rules_img_images.bzl\"])\n", executable = False)
-
-def _prefix(rctx):
-    """What the extension puts before the names of its repositories."""
-    for separator in ("+", "~"):
-        if separator in rctx.name:
-            return rctx.name[:rctx.name.rfind(separator) + 1]
-    return ""
 
 _HUB = """\
 \"\"\"The images that modules pull.\"\"\"

@@ -215,9 +215,11 @@ def test_a_stable_key_that_changes_is_in_the_next_image(
 
 
 def test_bases_by_the_function_of_rules_img(locked: NestedBazel) -> None:
+    """One of them is of a registry that is not there, and replaced by `override_repo`."""
     output = _outputs(locked, "//hub:all")
-    named, unnamed = (output / f"hub/{name}.digest" for name in ("named", "unnamed"))
-    assert named.read_text() == unnamed.read_text()
+    names = ("named", "unnamed", "replaced")
+    named, unnamed, replaced = ((output / f"hub/{name}.digest").read_text() for name in names)
+    assert named == unnamed == replaced
 
 
 def test_the_creation_time_can_be_that_of_the_build(locked: NestedBazel) -> None:
