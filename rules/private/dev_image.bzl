@@ -1,5 +1,6 @@
 """dev_image(): a development image of a repository, from a template or a Dockerfile."""
 
+load(":common.bzl", "take_common")
 load(":dockerfile.bzl", "dockerfile_image")
 load(":file_metadata.bzl", "file_metadata")
 load(":image.bzl", "image")
@@ -72,10 +73,10 @@ def dev_image(
         visibility: list of labels, for all targets.
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
-        **kwargs: attributes of `image`.
+        **kwargs: attributes of `image`; those of every rule, such as `target_compatible_with`, are for all targets.
     """
     what = "dev_image(name = %r)" % name
-    common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+    common = {"tags": tags, "testonly": testonly, "visibility": visibility} | take_common(kwargs)
     metadata = {"default_metadata": _owned(owner or (_ROOT if custom else _NONROOT), what = what)}
     for key in ["base", "workdir"]:
         if key in kwargs:

@@ -1,6 +1,7 @@
 """image(): one call for an image and everything a team does with it."""
 
 load(":binary.bzl", "layer_from_binary")
+load(":common.bzl", "take_common")
 load(":index.bzl", "image_index")
 load(":load.bzl", "image_load")
 load(":manifest.bzl", "image_manifest")
@@ -28,9 +29,9 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         visibility: list of labels, for all targets.
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
-        **kwargs: attributes of `image_manifest`.
+        **kwargs: attributes of `image_manifest`; those of every rule, such as `target_compatible_with`, are for all targets.
     """
-    common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+    common = {"tags": tags, "testonly": testonly, "visibility": visibility} | take_common(kwargs)
     prefix = "" if name == "image" else name + "."
     if type(image_name) == "string" and image_name:
         check_image_name(image_name, what = "image(name = %r), image_name" % name)
@@ -106,13 +107,13 @@ def image_from_binary(name, *, binary, base = None, platforms = [], kind = "auto
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
         **kwargs: attributes of `layer_from_binary`, such as `compress`, `interpreter`, `layer_budget`,
-            `path` and `plan`, and every attribute of `image_manifest`.
+            `path` and `plan`, and every attribute of `image_manifest`; those of every rule are for all targets.
     """
     if kind not in ("auto", "index", "manifest"):
         fail("image_from_binary(name = %r): kind %r is not auto, index or manifest" % (name, kind))
     if kind == "manifest" and len(platforms) > 1:
         fail("image_from_binary(name = %r): a manifest is for one platform, and %d are given" % (name, len(platforms)))
-    common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+    common = {"tags": tags, "testonly": testonly, "visibility": visibility} | take_common(kwargs)
     layer = {key: value for key, value in kwargs.items() if key in _LAYER_ATTRIBUTES}
     image = {key: value for key, value in kwargs.items() if key not in _LAYER_ATTRIBUTES}
     layer_from_binary(

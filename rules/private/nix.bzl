@@ -1,6 +1,7 @@
 """nix_image: store paths of Nix, in the layers that nix_closure planned, as an image."""
 
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo", "NixClosureInfo", "ProgramInfo")
+load(":common.bzl", "take_common")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action")
 load(":manifest.bzl", "image_manifest")
@@ -114,9 +115,10 @@ def nix_image(name, *, closure, program = "", base = None, layers = [], visibili
         visibility: list of labels, for all targets.
         tags: list of strings, Bazel tags for all targets.
         testonly: bool, for all targets.
-        **kwargs: attributes of `image_manifest`.
+        **kwargs: attributes of `image_manifest`; those of every rule, such as `target_compatible_with`, are for all targets.
     """
     common = {"tags": tags, "testonly": testonly, "visibility": visibility}
+    every = common | take_common(kwargs)
 
     # A name for it, so that it may be a select().
     native.alias(
@@ -129,12 +131,12 @@ def nix_image(name, *, closure, program = "", base = None, layers = [], visibili
         closure = ":%s.closure" % name,
         on_base = bool(base),
         program = program,
-        **common
+        **every
     )
     image_manifest(
         name = name,
         base = base,
         layers = [":%s.closure" % name] + layers,
         program = ":%s.program" % name,
-        **(common | kwargs)
+        **(every | kwargs)
     )
