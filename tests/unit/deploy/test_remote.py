@@ -10,8 +10,10 @@ from typing import Any
 import grpc
 import pytest
 
+from lading.cas.cache import RemoteCache
 from lading.commands import push
 from lading.errors import CorruptError, LadingError, NotFoundError, UnreachableError
+from lading.registry.session import Session
 from tests.registry_server import images
 from tests.registry_server.cache import serve_cache
 from tests.registry_server.faults import Fault, Mangle
@@ -161,6 +163,23 @@ def test_layer_that_is_nowhere_is_named(server: Server, flags: list[str]) -> Non
     assert f"nor in the remote cache grpc://{host}" in caught.value.what
     assert "--remote_cache" in caught.value.fix
     assert server.registry.repositories["app"].tags == {}
+
+
+@pytest.mark.parametrize("to", ["the registry", "a layout"])
+def test_connections_end_when_a_command_fails(
+    server: Server, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    spec = tmp_path / "spec.json"
+    value = json.loads(spec.read_text())
+    value["image"]["sources"] = [{"registry": server.address, "repository": "base"}]
+    spec.write_text(json.dumps(value))
+    ended: list[object] = []
+    monkeypatch.setattr(Session, "close", lambda self: ended.append(Session))
+    monkeypatch.setattr(RemoteCache, "close", lambda self: ended.append(RemoteCache))
+    where = ["--registry=", f"--store={tmp_path}/store"] if to == "a layout" else []
+    with serve(ByteStream()) as host, pytest.raises(NotFoundError):
+        push.main([*flags, f"--remote_cache=grpc://{host}", "--insecure", *where])
+    assert ended == [RemoteCache, Session]
 
 
 def test_disk_cache_stands_in_for_a_cache_that_is_away(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lading.commands import contract, deploy, entry, flags, structure, structure_config
+from lading.commands import contract, deploy, entry, flags, structure, structure_config, target
 from lading.commands.structure import Result
 from lading.commands.structure_config import Command
 from lading.errors import EngineError, InputError, NotFoundError, UsageError, visible
@@ -30,8 +30,7 @@ _SECONDS = 120.0
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
-    flags.define_string("spec", "", "What to test (JSON).", flag_values=values)
-    flags.define_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    target.define(values)
     return values
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lading.commands import connection, flags
 from lading.commands.meter import Meter
+from lading.engine import ENGINES
 from lading.errors import UsageError
 from lading.oci.reference import Reference
 
@@ -21,7 +22,7 @@ def define(values: flags.FlagValues) -> None:
     """Adds the flags to a command's."""
     flags.define_multi_string("push", [], "REGISTRY/NAME[:TAG] to push to.", flag_values=values)
     flags.define_multi_string("load", [], "NAME[:TAG] to load under.", flag_values=values)
-    flags.define_string("daemon", "docker", "Engine that --load is about.", flag_values=values)
+    flags.define_enum("daemon", "docker", ENGINES, "Engine for --load.", flag_values=values)
     connection.define(values)
 
 
@@ -62,11 +63,10 @@ def deliver(values: flags.FlagValues, content: Content, root: Descriptor) -> lis
     if values.load:
         from lading.engine import engines
 
-        engine = engines.connect(values.daemon)
-        try:
-            with Meter("loaded") as meter:
-                loaded = engine.load(content, root, values.load, progress=meter)
-        finally:
-            engine.close()
+        with (
+            contextlib.closing(engines.connect(values.daemon)) as engine,
+            Meter("loaded") as meter,
+        ):
+            loaded = engine.load(content, root, values.load, progress=meter)
         references += loaded.names
     return references

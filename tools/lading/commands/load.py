@@ -55,17 +55,17 @@ def main(argv: Sequence[str]) -> int:
     spec, runfiles = target.files(values, "//…:load")
     platform = Platform.parse(values.platform) if values.platform else None
     image = deploy.read(spec, runfiles)
-    session = connection.connect(values) if image.sources else None
-    loaded = load(
-        image,
-        remote.Remote(values, image.remote).content(image, session),
-        repository=values.name,
-        tags=values.tag,
-        daemon=values.daemon,
-        host=values.host,
-        platform=platform,
-        dry_run=values.dry_run,
-    )
+    with remote.opened(values, image) as content:
+        loaded = load(
+            image,
+            content,
+            repository=values.name,
+            tags=values.tag,
+            daemon=values.daemon,
+            host=values.host,
+            platform=platform,
+            dry_run=values.dry_run,
+        )
     _report(image.label, loaded, dry_run=values.dry_run, as_json=values.json)
     return 0
 

@@ -6,6 +6,7 @@ in the root module. Prints what changed, and nothing when nothing did.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -49,11 +50,8 @@ def main(argv: Sequence[str]) -> int:
     asked = document.loads_object(Path(values.requests).read_bytes(), what="the list of images")
     path = _path(values.lock, asked["lock"])
     before = _read(path)
-    session = connection.connect(values)
-    try:
+    with contextlib.closing(connection.connect(values)) as session:
         after = {request: _resolve(session, request) for request in sorted(asked["requests"])}
-    finally:
-        session.close()
     changes = _changes(before, after)
     for line in changes:
         print(line)

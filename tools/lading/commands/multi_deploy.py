@@ -7,6 +7,7 @@ Prints one reference a line, in the order of the operations.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -95,34 +96,44 @@ def main(argv: Sequence[str]) -> int:
         for kind, image in deploy.read_all(spec, runfiles)
         if values.only in (None, kind)
     ]
-    session = connection.connect(values)
     # All operations of a target are built with the same settings, hence have the same caches.
-    caches = remote.Remote(values, images[0][1].remote if images else {})
-    operations = [_Operation(kind, image, caches.content(image, session)) for kind, image in images]
-    pushes = [operation for operation in operations if operation.kind == "push"]
-    for operation in pushes:
-        if operation.image.extra.get("content_tag"):
-            tags = (*operation.image.tags, content_tag(operation.image.root.digest))
-            operation.image = replace(operation.image, tags=tags)
-        chosen = context.choose(values, operation.image, runfiles)
-        place = context.place(operation.image, values.registry, chosen)
-        operation.image = replace(
-            operation.image,
-            registry=place.registry,
-            repository=place.repository,
-            mounts=place.mounts,
-        )
-        operation.policy = place.policy
-        check_repository(operation.image.repository)
-    _push(session, [item for item in pushes if item.image.registry], values)
-    for operation in pushes:
-        if not operation.image.registry:
-            _write(operation, values)
-    if not values.dry_run:
-        _load([item for item in operations if item.kind == "load"], values)
-    _report(operations, session, values)
-    session.close()
+    settings = images[0][1].remote if images else {}
+    with (
+        contextlib.closing(connection.connect(values)) as session,
+        contextlib.closing(remote.Remote(values, settings)) as caches,
+    ):
+        operations = [
+            _Operation(kind, image, caches.content(image, session)) for kind, image in images
+        ]
+        pushes = [operation for operation in operations if operation.kind == "push"]
+        for operation in pushes:
+            _place(operation, values, runfiles)
+        _push(session, [item for item in pushes if item.image.registry], values)
+        for operation in pushes:
+            if not operation.image.registry:
+                _write(operation, values)
+        if not values.dry_run:
+            _load([item for item in operations if item.kind == "load"], values)
+        _report(operations, session, values)
     return 0
+
+
+def _place(operation: _Operation, values: flags.FlagValues, runfiles: Path) -> None:
+    """Says where a push goes, and under which tags."""
+    image = operation.image
+    place = context.place(image, values.registry, context.choose(values, image, runfiles))
+    tags = image.tags
+    if image.extra.get("content_tag"):
+        tags = (*tags, content_tag(image.root.digest))
+    operation.image = replace(
+        image,
+        tags=tags,
+        registry=place.registry,
+        repository=place.repository,
+        mounts=place.mounts,
+    )
+    operation.policy = place.policy
+    check_repository(operation.image.repository)
 
 
 def _push(session: Session, operations: list[_Operation], values: flags.FlagValues) -> None:

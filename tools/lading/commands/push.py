@@ -6,6 +6,7 @@ image's digest and then one reference a line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -130,25 +131,27 @@ def _to_registry(
     from lading.registry import memory
     from lading.registry.push import Pusher
 
-    session = connection.connect(values)
-    repository = session.repository(destination.registry, destination.repository)
-    jobs = jobs_of(
-        image,
-        remote.Remote(values, image.remote).content(image, session),
-        repository,
-        tags=tags,
-        mounts=values.mount,
-        policy=destination.policy,
-    )
-    with Meter(f"{image.label}: sent") as meter:
-        pusher = Pusher(
-            progress=Transfer(meter),
-            chunk=connection.byte_count(values.chunk, flag="chunk"),
-            dry_run=values.dry_run,
-            memory=memory.at_home(),
+    with (
+        contextlib.closing(connection.connect(values)) as session,
+        contextlib.closing(remote.Remote(values, image.remote)) as caches,
+    ):
+        repository = session.repository(destination.registry, destination.repository)
+        jobs = jobs_of(
+            image,
+            caches.content(image, session),
+            repository,
+            tags=tags,
+            mounts=values.mount,
+            policy=destination.policy,
         )
-        pushed = total(pusher.run(jobs))
-    session.close()
+        with Meter(f"{image.label}: sent") as meter:
+            pusher = Pusher(
+                progress=Transfer(meter),
+                chunk=connection.byte_count(values.chunk, flag="chunk"),
+                dry_run=values.dry_run,
+                memory=memory.at_home(),
+            )
+            pushed = total(pusher.run(jobs))
     details = {
         **counts(pushed),
         "changed": pushed.changed,
@@ -175,9 +178,8 @@ def _to_layout(
     from lading.store.layout_directory import directory_of
 
     directory = directory_of(store_root(values.store), repository)
-    session = connection.connect(values) if image.sources else None
-    content = remote.Remote(values, image.remote).content(image, session)
-    details = layout.write(directory, image, content, tags, dry_run=values.dry_run)
+    with remote.opened(values, image) as content:
+        details = layout.write(directory, image, content, tags, dry_run=values.dry_run)
     summary = str(directory)
     if not values.dry_run:
         new = f"{details['sent']} new, {sizes.human(details['sentBytes'])}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lading.commands.deploy import Deploy
     from lading.registry.session import Session
 
-__all__ = ["Remote", "define"]
+__all__ = ["Remote", "define", "opened"]
 
 #: Variables by flag; the second ones are what rules_img reads.
 _VARIABLES = {
@@ -51,6 +52,20 @@ def define(values: flags.FlagValues) -> None:
     )
 
 
+@contextlib.contextmanager
+def opened(values: flags.FlagValues, image: Deploy) -> Iterator[Content]:
+    """Everywhere that the content of `image` may be, for the time of a block.
+
+    Registries are asked for layers of a shallow base, and nothing else.
+    """
+    with contextlib.ExitStack() as ends:
+        session = None
+        if image.sources:
+            session = ends.enter_context(contextlib.closing(connection.connect(values)))
+        caches = ends.enter_context(contextlib.closing(Remote(values, image.remote)))
+        yield caches.content(image, session)
+
+
 class Remote:
     """The caches that flags, variables and the target's own settings name, in this order.
 
@@ -62,7 +77,13 @@ class Remote:
     def __init__(self, values: flags.FlagValues, settings: Mapping[str, str]) -> None:
         self._values = values
         self._settings = settings
+        self._cache: RemoteCache | HttpCache | None = None
         self._places = self._find()
+
+    def close(self) -> None:
+        """Ends connections to a cache."""
+        if self._cache is not None:
+            self._cache.close()
 
     def content(self, image: Deploy, session: Session | None) -> Content:
         """Everywhere that the content of `image` may be.
@@ -97,11 +118,11 @@ class Remote:
             where = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "")) / directory
             places.append((f"the disk cache {where}", DiskCache(where)))
         if text := self._value("remote_cache"):
-            cache = self._cache(text)
-            places.append((f"the remote cache {cache.address}", cache))
+            self._cache = self._connect(text)
+            places.append((f"the remote cache {self._cache.address}", self._cache))
         return places
 
-    def _cache(self, text: str) -> RemoteCache | HttpCache:
+    def _connect(self, text: str) -> RemoteCache | HttpCache:
         from lading.cas import address, helper
 
         where = address.parse(text)

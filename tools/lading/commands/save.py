@@ -47,10 +47,8 @@ def main(argv: Sequence[str]) -> int:
         values.put(flag, getattr(values, flag) or image.extra.get(flag, ""))
     values.put("package", [*values.package, *image.extra.get("packages", [])])
     values.put("tool", [*values.tool, *image.extra.get("tools", [])])
-    session = connection.connect(values) if image.sources else None
-    content = remote.Remote(values, image.remote).content(image, session)
     root = store_root(values.store)
-    with Meter(f"{name}: saved") as meter:
+    with remote.opened(values, image) as content, Meter(f"{name}: saved") as meter:
         saved = save.save(
             root,
             content,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lading.commands import connection, deploy, entry, flags
+from lading.commands import connection, deploy, entry, flags, target
 from lading.commands.meter import Meter
 from lading.commands.usage import count
 from lading.errors import NotFoundError, UsageError, visible
@@ -38,8 +38,7 @@ _SPEC = "//"
 
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
-    flags.define_string("spec", "", "What an image_verify_test is about.", flag_values=values)
-    flags.define_string("runfiles", "", "Directory of its runfiles.", flag_values=values)
+    target.define(values)
     flags.define_bool("json", False, "Print one JSON object.", flag_values=values)
     flags.define_bool("strict", False, "Warnings fail as well.", flag_values=values)
     flags.define_bool("quiet", False, "Print findings only.", flag_values=values)
