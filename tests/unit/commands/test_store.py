@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lading.commands.store import main as store
-from lading.errors import CorruptError, InputError, NotFoundError, UsageError
+from lading.errors import CorruptError, InputError, NotFoundError, StorageError, UsageError
 from lading.oci import layout
 from lading.store import catalog_file, layouts, lease, places
 from tests.unit.store.stores import an_image, save_image
@@ -225,6 +225,13 @@ def test_a_lease_lasts_as_long_as_the_command_whose_code_it_returns(two: Store) 
         two("lease", _GCC, "--", str(two.root))
     with pytest.raises(UsageError, match="no command"):
         two("lease", _GCC)
+
+
+def test_a_lease_that_cannot_be_written_is_said(two: Store) -> None:
+    places.leases(two.root).rmdir()
+    places.leases(two.root).touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        two("lease", _GCC, "--", "true")
 
 
 def test_a_program_shows_two_lines_and_a_code(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Deploy:
     companions: tuple[Companion, ...] = ()
     #: Repositories of the same registry that may have parts of the image.
     mounts: tuple[str, ...] = ()
-    #: Where outputs that are not on this machine are: `remote_cache`, `disk_cache`, ….
+    #: Where outputs that are not on this machine are: `remote_cache`, `credential_helper`, ….
     remote: Mapping[str, str] = field(default_factory=dict)
     #: Keys of the specification that only one kind of target has, such as `daemon`.
     extra: Mapping[str, Any] = field(default_factory=dict)

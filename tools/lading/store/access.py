@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lading.errors import CorruptError, DeniedError, NotFoundError, StorageError
-from lading.store import catalog, catalog_file, disk, entry, lease, places, stamp
+from lading.store import catalog, catalog_file, entry, lease, places, stamp
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
 from lading.store.lock import locked
@@ -108,8 +108,7 @@ def _leased(root: Path, name: str, purpose: str) -> Iterator[Entry]:
     try:
         with locked(root):
             item = find(catalog_file.read(root), name)
-            with disk.guarded(places.leases(root)):
-                held = lease.take(root, name, purpose)
+            held = lease.take(root, name, purpose)
     except (DeniedError, StorageError):
         item = find(catalog_file.read(root), name)
     try:

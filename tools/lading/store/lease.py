@@ -61,27 +61,28 @@ class Lease:
 def take(root: Path, name: str, purpose: str) -> Lease:
     """Takes a lease on an image. The lock of the store has to be held by the caller.
 
-    Raises OSError when the store cannot be written.
+    Raises DeniedError or StorageError when the store cannot be written.
     """
     directory = places.leases(root)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{name}.{secrets.token_hex(8)}"
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        said = {"process": os.getpid(), "purpose": purpose, "since": entry.now()}
-        os.write(number, json.dumps(said).encode())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        os.close(number)
-        raise
+    with disk.guarded(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"{name}.{secrets.token_hex(8)}"
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+            said = {"process": os.getpid(), "purpose": purpose, "since": entry.now()}
+            os.write(number, json.dumps(said).encode())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            os.close(number)
+            raise
     return Lease(path, number)
 
 
 @contextlib.contextmanager
 def taken(root: Path, name: str, purpose: str) -> Iterator[Lease]:
     """Holds a lease for the time of a block; takes the lock of the store for a moment."""
-    with locked(root), disk.guarded(places.leases(root)):
+    with locked(root):
         lease = take(root, name, purpose)
     try:
         yield lease
