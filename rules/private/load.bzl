@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers", "image_info")
+load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "archive_of")
 load(":names.bzl", "check_name", "check_registry", "check_repository", "check_tag")
@@ -37,7 +38,7 @@ LOAD_ATTRS = {
 }
 
 _ATTRS = DEPLOY_ATTRS | LAYOUT_ATTRS | LOAD_ATTRS | PLATFORM_ATTRS | {
-    "_tool": attr.label(default = "//tools/lading/commands:load", cfg = "exec", executable = True),
+    "_tool": host_program("//tools/lading/commands:load"),
 }
 
 def load_settings(ctx):
@@ -87,7 +88,7 @@ def _impl(ctx):
     settings = load_settings(ctx)
     platform = platform_name(target_platform(ctx))
     archive = archive_of(ctx, image_info(ctx.attr.image), _names(ctx, settings), platform)
-    return deploy_providers(ctx, ctx.attr._tool, "load", settings) + [
+    return deploy_providers(ctx, ctx.attr._tool[0], "load", settings) + [
         OutputGroupInfo(tarball = depset([archive])),
     ]
 

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "LAUNCHER_ATTRS", "STRATEGIES", "launcher", "operation_spec", "remote_spec")
+load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
 
 _DOC = """`bazel run` does what all `operations` do, as one command that shares their work.
@@ -30,7 +31,7 @@ _ATTRS = LAUNCHER_ATTRS | {
         values = STRATEGIES,
         doc = "`strategy` of all pushes; `auto` leaves it to each target.",
     ),
-    "_tool": attr.label(default = "//tools/lading/commands:multi_deploy", cfg = "exec", executable = True),
+    "_tool": host_program("//tools/lading/commands:multi_deploy"),
 }
 
 def _impl(ctx):
@@ -61,7 +62,7 @@ def _impl(ctx):
         "version": 1,
     }
     return [
-        launcher(ctx, ctx.attr._tool, spec, files, inputs),
+        launcher(ctx, ctx.attr._tool[0], spec, files, inputs),
         DeployInfo(operations = operations),
     ]
 

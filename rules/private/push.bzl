@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
 load(":names.bzl", "check_registry", "check_repository", "check_tag")
 
@@ -39,7 +40,7 @@ and `variant`: `v1-{{.os}}-{{.arch}}`.""",
 }
 
 _ATTRS = DEPLOY_ATTRS | PUSH_ATTRS | {
-    "_tool": attr.label(default = "//tools/lading/commands:push", cfg = "exec", executable = True),
+    "_tool": host_program("//tools/lading/commands:push"),
 }
 
 def push_settings(ctx):
@@ -82,7 +83,7 @@ def _mounts(ctx):
     return repositories
 
 def _impl(ctx):
-    return deploy_providers(ctx, ctx.attr._tool, "push", push_settings(ctx))
+    return deploy_providers(ctx, ctx.attr._tool[0], "push", push_settings(ctx))
 
 image_push = rule(
     implementation = _impl,

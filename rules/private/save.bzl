@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "DeployInfo")
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
 load(":store_names.bzl", "check_image_name")
 
@@ -17,7 +18,7 @@ _ATTRS = DEPLOY_ATTRS | {
     "packages": attr.string_list(doc = "Packages that are in it, for `store match`."),
     "platform": attr.string(doc = "Of an index, the image for `os/architecture`."),
     "tools": attr.string_list(doc = "Tools that are in it, for `store match`."),
-    "_tool": attr.label(default = "//tools/lading/commands:save", cfg = "exec", executable = True),
+    "_tool": host_program("//tools/lading/commands:save"),
 }
 
 def _impl(ctx):
@@ -30,7 +31,7 @@ def _impl(ctx):
         "platform": ctx.attr.platform,
         "tools": ctx.attr.tools,
     }
-    return deploy_providers(ctx, ctx.attr._tool, "save", settings)
+    return deploy_providers(ctx, ctx.attr._tool[0], "save", settings)
 
 image_save = rule(
     implementation = _impl,

@@ -51,3 +51,15 @@ launcher_test = analysistest.make(
         "main": attr.string(),
     },
 )
+
+def _host_impl(ctx):
+    env = analysistest.begin(ctx)
+    files = analysistest.target_under_test(env)[DefaultInfo].default_runfiles.files.to_list()
+    [main] = [file for file in files if file.basename.endswith(".main.py")]
+    asserts.false(env, "-exec" in main.path, main.path + " is for the platform that actions run on")
+    return analysistest.end(env)
+
+host_test = analysistest.make(
+    _host_impl,
+    config_settings = {"//command_line_option:platforms": str(Label("//rules/platforms:linux_arm64"))},
+)
