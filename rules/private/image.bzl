@@ -9,7 +9,7 @@ load(":push.bzl", "image_push")
 load(":save.bzl", "image_save")
 load(":store_names.bzl", "check_image_name")
 
-def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "docker", image_name = "", packages = [], tools = [], stamp_tags = "auto", visibility = None, tags = None, testonly = None, **kwargs):
+def image(name = "image", *, registry = "", repository = None, tags_to_push = None, daemon = "auto", image_name = "", packages = [], tools = [], stamp_tags = "auto", visibility = None, tags = None, testonly = None, **kwargs):
     """Declares an image, and targets that push, load and save it.
 
     `image(name = "image")` makes `:image`, `:push`, `:load` and `:save`; any other name N makes
@@ -20,7 +20,8 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         registry: string, registry to push to; empty means the embedded default.
         repository: string, repository to push to and name to load under; by default the package.
         tags_to_push: list of strings, tags to set; by default `latest`.
-        daemon: string, the engine that `:load` uses.
+        daemon: string, the engine that `:load` uses; `auto` is what
+            `--@lading//rules/settings:load_daemon` says, Docker by default.
         image_name: string, `<project>-<os>-<version>-<variant>`, the name that `:save` saves under;
             without it, `:save` wants `--name`.
         packages: list of strings, packages that are in the image, for `store match`.
@@ -31,6 +32,8 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         testonly: bool, for all targets.
         **kwargs: attributes of `image_manifest`; those of every rule, such as `target_compatible_with`, are for all targets.
     """
+    if misplaced_tags(kwargs):
+        fail("image(name = %r): %s" % (name, misplaced_tags(kwargs)))
     common = {"tags": tags, "testonly": testonly, "visibility": visibility} | take_common(kwargs)
     prefix = "" if name == "image" else name + "."
     if type(image_name) == "string" and image_name:
@@ -66,6 +69,20 @@ def image(name = "image", *, registry = "", repository = None, tags_to_push = No
         tools = tools,
         **common
     )
+
+def misplaced_tags(attributes):
+    """What to say of attributes for which Bazel would propose `tags`, which tag no image.
+
+    Args:
+        attributes: dict, those of `image` that are not its own.
+
+    Returns:
+        string, empty if there are none.
+    """
+    for attribute in ["tag", "tag_list"]:
+        if attribute in attributes:
+            return "%s is an attribute of image_push and image_load. Tags of both are tags_to_push = [...] here." % attribute
+    return ""
 
 # What an index has of its own; the rest describes the images in it.
 _INDEX_ATTRIBUTES = ["annotations", "annotations_file", "build_settings", "stamp", "subject"]

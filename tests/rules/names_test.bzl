@@ -1,6 +1,7 @@
 """Unit tests of the names that are checked in the loading and analysis phases."""
 
 load("@bazel_skylib//lib:unittest.bzl", "asserts", "unittest")
+load("//rules/private:image.bzl", "misplaced_tags")  # buildifier: disable=bzl-visibility
 load("//rules/private:names.bzl", "name_error", "repository_error", "tag_error")  # buildifier: disable=bzl-visibility
 
 def _repositories_impl(ctx):
@@ -33,10 +34,19 @@ def _names_impl(ctx):
 
 _names_test = unittest.make(_names_impl)
 
+def _misplaced_tags_impl(ctx):
+    env = unittest.begin(ctx)
+    asserts.equals(env, "", misplaced_tags({"entrypoint": ["/server"], "labels": {}}))
+    for attributes in ({"tag": "v1"}, {"cmd": [], "tag_list": ["v1", "v2"]}):
+        asserts.true(env, "tags_to_push = [...]" in misplaced_tags(attributes), str(attributes))
+    return unittest.end(env)
+
+_misplaced_tags_test = unittest.make(_misplaced_tags_impl)
+
 def names_test_suite(name):
     """Declares the tests.
 
     Args:
         name: string, name of the suite.
     """
-    unittest.suite(name, _names_test, _repositories_test, _tags_test)
+    unittest.suite(name, _misplaced_tags_test, _names_test, _repositories_test, _tags_test)

@@ -187,3 +187,13 @@ def test_buildah_fetches_what_runs_here_for_this_machine(tmp_path: Path) -> None
         "tools": [],
         "other-arm64": ["--platform=linux/arm64"],
     }
+
+
+def test_a_dockerfile_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "directory" / "Dockerfile").mkdir(parents=True)
+    with pytest.raises(InputError) as caught:
+        admit(BuildRequest(tmp_path / "directory"))
+    assert str(caught.value) == f"{tmp_path}/directory/Dockerfile cannot be read: Is a directory"
+    (tmp_path / "Dockerfile").write_bytes(b"FROM \xff\n")
+    with pytest.raises(InputError, match="Dockerfile is not text in UTF-8"):
+        admit(BuildRequest(tmp_path))

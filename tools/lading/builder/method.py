@@ -265,5 +265,7 @@ def _read(node: Node, read: Mapping[str, str] | None) -> str:
         return read[node.path]
     try:
         return Path(node.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{node.path} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{node.path} is not text in UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{node.path} cannot be read: {error.strerror}") from None

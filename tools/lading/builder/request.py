@@ -118,8 +118,10 @@ class BuildRequest:
             return self.file.read_bytes().decode()
         except FileNotFoundError:
             raise NotFoundError(f"there is no Dockerfile at {self.file}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.file} cannot be read: {error}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{self.file} is not text in UTF-8") from None
+        except OSError as error:
+            raise InputError(f"{self.file} cannot be read: {error.strerror}") from None
 
 
 class Builder(Protocol):

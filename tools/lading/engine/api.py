@@ -8,6 +8,7 @@ upload, which is how a daemon says that its disk is full.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ class Api:
 
     def gone(self, error: Exception, doing: str) -> LadingError:
         """What to say when the daemon does not answer, or stopped answering."""
-        reason = str(error) or type(error).__name__
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
             looked = (
                 "; looked for " + ", ".join(self.endpoint.looked) if self.endpoint.looked else ""

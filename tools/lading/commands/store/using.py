@@ -83,10 +83,10 @@ def lease_(argv: Sequence[str]) -> int:
     Runs a command; cleanup leaves the image alone until it ends. The code is the command's.
     """
     words = list(argv)
-    if "--" not in words or words.index("--") == len(words) - 1:
-        raise UsageError("no command is given", fix="usage: store lease NAME -- COMMAND")
-    split = words.index("--")
+    split = words.index("--") if "--" in words else len(words)
     command = words[split + 1 :]
+    if not command and not {"--help", "-h"}.intersection(words):
+        raise UsageError("no command is given", fix="usage: store lease NAME -- COMMAND")
     verb = Verb(lease_.__doc__ or "")
     [name] = verb.parse(words[:split], least=1, most=1)
     with locked(verb.root):
