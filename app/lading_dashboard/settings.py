@@ -66,6 +66,7 @@ class Settings:
         )
         parser.add_argument(
             "--allowed_hosts",
+            "--allowed-hosts",
             default=environment.get("LADING_DASHBOARD_ALLOWED_HOSTS") or "",
             metavar="NAME,…",
             help="host names to answer to, beside this machine's own; * for any; "

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.lint.workspace import root
 
+#: What MODULE.bazel alone can use.
+_OF_MODULES = {"deb", "images", "nix_closure", "pull"}
 _GENERATED = [Path(page) for page in os.environ["REFERENCE"].split()]
+
+
+def _public(path: Path) -> set[str]:
+    found = re.findall(r"^(?:def )?([a-zA-Z]\w*)(?: = |\()", path.read_text(), re.MULTILINE)
+    return set(found) - {"load"}
 
 
 @pytest.mark.parametrize("page", _GENERATED, ids=lambda page: page.stem)
@@ -25,6 +33,13 @@ def test_each_public_file_has_a_page_that_the_index_names() -> None:
     assert {page.stem for page in (root() / "docs/rules").glob("*.md")} == public
     index = (root() / "docs/README.md").read_text()
     assert all(f"rules/{name}.md" in index for name in public)
+
+
+def test_defs_has_all_that_build_files_load() -> None:
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for path in (root() / "rules").glob("*.bzl"):
+        names[path.stem == "defs"] |= _public(path)
+    assert names[True] == names[False] - _OF_MODULES
 
 
 def test_starlark_is_ascii() -> None:

@@ -33,6 +33,11 @@ def test_environment_is_what_a_container_sets() -> None:
     assert settings.allowed_hosts == LOOPBACK_NAMES | {"images.example.com", "10.0.0.7"}
 
 
+@pytest.mark.parametrize("flag", ["--allowed_hosts", "--allowed-hosts"])
+def test_a_flag_may_have_dashes(flag: str) -> None:
+    assert "a.example.com" in Settings.parse([f"{flag}=a.example.com"], _HOME).allowed_hosts
+
+
 def test_flags_win_over_the_environment() -> None:
     environment = {"LADING_DASHBOARD_PORT": "8080", "LADING_STORE": "/store"}
     settings = Settings.parse(["--port=9090", "/one", "/two"], environment)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lading.commands import multi_deploy
-from lading.errors import LadingError, UsageError
+from lading.errors import EngineError, LadingError, UsageError
 from tests.registry_server import images
 from tests.registry_server.server import Server, serve
 from tests.unit.deploy import specs
@@ -120,6 +120,19 @@ def test_nothing_is_loaded_when_a_push_fails(
     with pytest.raises(LadingError, match=layer.hex):
         multi_deploy.main(flags)
     assert server.registry.repositories["two"].tags == {}
+
+
+def test_a_load_that_fails_leaves_no_doubt_about_the_pushes(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operations = [
+        specs.operation(ONE, tmp_path, kind="load", repository="team/one", tags=["v1"]),
+        specs.operation(TWO, tmp_path, registry=server.address, repository="team/two", tags=["v1"]),
+    ]
+    flags = specs.write(tmp_path, {"label": "//:all", "operations": operations})
+    with pytest.raises(EngineError):
+        multi_deploy.main([*flags, f"--host=unix://{tmp_path}/none"])
+    assert capsys.readouterr().err.startswith("lading: 1 image pushed, 1 of them new or changed")
 
 
 def test_only_takes_one_kind(

@@ -21,7 +21,7 @@ from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.commands.usage import count
 from lading.engine import ENGINES
-from lading.errors import UsageError
+from lading.errors import LadingError, UsageError
 from lading.oci.content import Content
 from lading.oci.reference import check_repository
 from lading.record import replace
@@ -113,7 +113,13 @@ def main(argv: Sequence[str]) -> int:
             if not operation.image.registry:
                 _write(operation, values)
         if not values.dry_run:
-            _load([item for item in operations if item.kind == "load"], values)
+            try:
+                _load([item for item in operations if item.kind == "load"], values)
+            except LadingError:
+                # What was done stays done, and nobody would see it.
+                if done := [item for item in operations if item.report]:
+                    print(f"lading: {_summary(done, dry_run=False)}", file=sys.stderr)
+                raise
         _report(operations, session, values)
     return 0
 
