@@ -136,6 +136,8 @@ def test_match_prints_the_path_or_what_to_build_on(two: Store) -> None:
         two("match", "--os=debian-13")
     with pytest.raises(UsageError, match="--os is missing"):
         two("match")
+    with pytest.raises(UsageError, match="--os=ubuntu has no version"):
+        two("match", "--os=ubuntu")
 
 
 def test_save_takes_archives_and_layouts(run: Store, tmp_path: Path) -> None:

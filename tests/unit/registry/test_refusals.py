@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lading.errors import CorruptError, DeniedError
+from lading.errors import CorruptError, DeniedError, NotFoundError
+from lading.registry import manifests
 from lading.registry.credentials import Credential, anonymous
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
@@ -77,6 +78,12 @@ def test_where_nobody_was_asked_who_he_is_a_login_does_not_help(
 ) -> None:
     server.script.add(Fault("POST", "/uploads/", Answer(403), times=0))
     assert _refused(make_session, server).fix == ""
+
+
+def test_what_is_not_there_may_be_what_one_must_not_see(make_session: Make, server: Server) -> None:
+    with pytest.raises(NotFoundError, match="says 404") as caught:
+        manifests.get(make_session().repository(server.address, "ap"), "v1")
+    assert "check the name" in caught.value.fix
 
 
 @pytest.mark.parametrize("path", ["/blobs/uploads/", "/manifests/v1"])

@@ -20,6 +20,8 @@ __all__ = ["failure", "login_hint"]
 
 _CORRUPT = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID"})
 
+_NOT_SEEN = "check the name; some registries say this of what the login may not see"
+
 
 def failure(response: Response, doing: str, *, registry: str, hint: str = "") -> LadingError:
     """Reads and closes an error answer; returns what to raise.
@@ -39,7 +41,7 @@ def failure(response: Response, doing: str, *, registry: str, hint: str = "") ->
     if status in (401, 403):
         return DeniedError(text, fix=login_hint(registry) if status == 401 else hint)
     if status == 404:
-        return NotFoundError(text)
+        return NotFoundError(text, fix=_NOT_SEEN)
     if status == 413:
         return LimitError(text, fix="if a proxy limits the size of requests, try --chunk=4M")
     if status == 405:

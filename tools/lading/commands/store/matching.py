@@ -92,8 +92,11 @@ def define(values: flags.FlagValues) -> None:
 
 def requirement(values: flags.FlagValues) -> Requirement:
     """The requirement that the flags describe; raises UsageError."""
+    fix = "name the os with its version: --os=ubuntu-24.04"
     if not values.os:
-        raise UsageError("--os is missing", fix="name the os with its version: --os=ubuntu-24.04")
+        raise UsageError("--os is missing", fix=fix)
+    if not any(character.isdigit() for character in values.os):
+        raise UsageError(f"--os={values.os} has no version", fix=fix)
     machine = platform.machine()
     architecture = values.arch or MACHINES.get(machine, machine)
     return Requirement(
