@@ -146,6 +146,14 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
         _changed(_changed(GOOD, 345, b"x" * 155), 508, b"tar\0"),
         CorruptError,
     ),
+    "time in a header of star that is none": (
+        _changed(_changed(GOOD, 476, b"yesterday\0"), 508, b"tar\0"),
+        CorruptError,
+    ),
+    "device in a header that has none": (
+        _changed(_changed(GOOD, 257, bytes(8)), 329, b"zzzzzzz\0"),
+        CorruptError,
+    ),
     "long name with a NUL": (_long(b"L", b"b\0hidden\0") + GOOD, CorruptError),
     "long target with a NUL": (
         _long(b"K", b"b\0hidden\0") + _tar(_member("l", tarfile.SYMTYPE, link="b")),

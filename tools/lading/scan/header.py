@@ -68,11 +68,14 @@ def parse_header(block: bytes, *, at: str) -> Header:
     typeflag = chr(block[156])
     if posix:
         prefix = _text(block[345:500])
-        if len(prefix) > _STAR_PREFIX and block[508:] == b"tar\0":
-            faults.append("the prefix of the name is too long for star: some readers take less")
         name = prefix + b"/" + name if prefix else name
-    elif typeflag != "S" and block[345:500].strip(b"\0"):
-        faults.append("there is a prefix of the name, and no ustar to say so: some readers take it")
+        if block[508:] == b"tar\0":
+            if len(prefix) > _STAR_PREFIX:
+                faults.append("the prefix of the name is too long for star: some readers take less")
+            _lenient(block[476:488], "atime", faults)
+            _lenient(block[488:500], "ctime", faults)
+    elif typeflag != "S" and block[345 if gnu else 265 : 500].strip(b"\0"):
+        faults.append("there are fields of ustar, and no ustar to say so: some readers take them")
     return Header(
         name,
         "0" if typeflag == "\0" else typeflag,
