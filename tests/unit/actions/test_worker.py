@@ -311,6 +311,41 @@ def test_no_room_for_the_output(worker: _Worker) -> None:
     assert worker.response()["exitCode"] == 0
 
 
+#: Builds a layer, then one more with room for a thread and none for a buffer.
+_EXHAUSTED = """
+import os, resource, sys, threading
+from lading.actions import layer, worker
+layer.run(worker.Request(["--output=first", "--metadata=first.json", "E\\t/x"]))
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * os.sysconf("SC_PAGE_SIZE") + (1 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+threading.stack_size(1 << 16)
+worker.main(layer.run)
+"""
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_no_memory_for_a_buffer(tmp_path: Path, *, persistent: bool) -> None:
+    arguments = ["--output=layer", "--metadata=layer.json", "E\t/x"]
+    request = json.dumps({"arguments": arguments, "inputs": []})
+    done = subprocess.run(
+        [sys.executable, "-c", _EXHAUSTED, *(["--persistent_worker"] if persistent else arguments)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        input=f"{request}\n" if persistent else "",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    code, output = done.returncode, done.stderr
+    if persistent:
+        answer = json.loads(done.stdout)
+        code, output = answer["exitCode"], answer["output"]
+    assert (code, output.count("\n")) == (9, 1)
+    assert output.startswith("there is not enough memory for this layer")
+    assert {path.name for path in tmp_path.iterdir()} == {"first", "first.json"}
+
+
 @pytest.mark.parametrize(
     "parts",
     [

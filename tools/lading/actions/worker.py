@@ -6,6 +6,7 @@ WorkResponse a line on stdout. Requests with an id run side by side and can be c
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -79,6 +80,11 @@ def main(run: Callable[[Request], None]) -> None:
         sys.exit(failure.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except (MemoryError, OSError) as failure:
+        if not _is_exhaustion(failure):
+            raise
+        sys.stderr.write(f"{_EXHAUSTED}\n")
+        sys.exit(LimitError.exit_code)
     # What is done needs no taking apart, which takes Python a tenth of a tiny layer's time,
     # and as long as making it for a large plan.
     sys.stdout.flush()
@@ -175,13 +181,21 @@ def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:
         return failure.exit_code, f"{failure}\n"
     except Cancelled:
         raise
-    except MemoryError:
-        return LimitError.exit_code, f"{_EXHAUSTED}\n"
-    except BaseException:  # noqa: BLE001  # a defect, or an exit, fails its own request and no other
+    except BaseException as error:  # noqa: BLE001  # fails its own request and no other
+        if _is_exhaustion(error):
+            return LimitError.exit_code, f"{_EXHAUSTED}\n"
+        # A defect, or an exit.
         import traceback
 
         return 1, traceback.format_exc()
     return 0, ""
+
+
+def _is_exhaustion(error: BaseException) -> bool:
+    """Whether the system has no memory left, for an object or for a buffer."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    )
 
 
 def _expand_and_run(run: Callable[[Request], None], request: Request) -> None:
