@@ -23,8 +23,9 @@ _LARGE = 9 << 20
 Entries = list[dict[str, Any]]
 
 
-@pytest.fixture
-def layer(tmp_path: Path) -> Built:
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    tmp_path = tmp_path_factory.mktemp("layer")
     (tmp_path / "large").write_bytes(b"ab" * (_LARGE // 2))
     (tmp_path / "small").write_bytes(b"small")
     (tmp_path / "empty").write_bytes(b"")
