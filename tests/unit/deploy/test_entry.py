@@ -75,6 +75,19 @@ def test_streams_that_are_closed_change_nothing_else(
     assert result.stderr == ("" if "2>" in redirections or not code else "lading: what\n")
 
 
+@pytest.mark.parametrize("much", [1, 100_000])
+def test_output_on_a_full_disk_is_a_clear_error(much: int) -> None:
+    result = _run(f"print('x' * {much})", ">/dev/full")
+    assert (result.returncode, result.stderr) == (
+        11,
+        "lading: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_errors_on_a_full_disk_keep_their_code() -> None:
+    assert _run("raise CorruptError('what')", "2>/dev/full").returncode == 5
+
+
 @pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("how", ["pipe", "file"])
 def test_file_may_be_a_name_of_one_that_is_open(tmp_path: Path, name: str, how: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +13,10 @@ from lading.commands import flags
 from lading.errors import LadingError, StorageError
 
 __all__ = ["check_file", "here", "parse", "run", "write_file"]
+
+
+#: What a disk that is full, or no longer written to, answers.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[str]:
@@ -41,8 +47,7 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
         try:
             code = main(sys.argv[1:] if argv is None else argv)
         except LadingError as error:
-            print(f"lading: {error}", file=sys.stderr)
-            code = error.exit_code
+            code = _fail(error)
         except KeyboardInterrupt:
             code = 130
         sys.stdout.flush()
@@ -50,10 +55,21 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
         # The reader of stdout went away; what was asked for is done.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
-    sys.stderr.flush()
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        what = error.filename or "the output"
+        code = _fail(StorageError(f"{what} cannot be written: {error.strerror}"))
     # All work is done and all that has an end is closed; without this the interpreter would take
     # itself apart for another 20 ms, an unchanged push takes 6.
     os._exit(code)
+
+
+def _fail(error: LadingError) -> int:
+    # Where nothing can be said, the code still tells.
+    with contextlib.suppress(OSError):
+        print(f"lading: {error}", file=sys.stderr, flush=True)
+    return error.exit_code
 
 
 def _open_streams() -> None:

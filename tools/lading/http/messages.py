@@ -83,11 +83,11 @@ class Response:
 
     def header(self, name: str) -> str:
         """A header's value, the first if there are several, or an empty string."""
-        return self._answer.headers.get(name, "")
+        return _unfolded(self._answer.headers.get(name, ""))
 
     def headers(self, name: str) -> list[str]:
         """All values of a header."""
-        return self._answer.headers.get_all(name, [])
+        return [_unfolded(value) for value in self._answer.headers.get_all(name, [])]
 
     def read_some(self, size: int) -> bytes:
         """Up to `size` bytes as they arrive; empty at the end. Raises TransportError."""
@@ -141,6 +141,11 @@ class Response:
             clean = False
         self._answer.close()
         release(clean)
+
+
+def _unfolded(value: str) -> str:
+    """The value of a header over several lines (RFC 9112, section 5.2) as it is on one."""
+    return re.sub(r"[ \t]*\r?\n[ \t]+", " ", value).strip() if "\n" in value else value
 
 
 def reason(error: Exception) -> str:

@@ -257,6 +257,18 @@ def test_query_of_a_place_that_is_none_is_not_repeated(
         assert "secret" not in str(caught.value)
 
 
+def test_folded_headers_mean_what_they_mean_on_one_line(
+    make_session: Callable[..., Session],
+) -> None:
+    """RFC 9112, section 5.2."""
+    image = images.manifest(10)
+    folded = _OK + b"Docker-Content-Digest:\r\n %s\r\n" % str(image.root.digest).encode()
+    with _answering(_sized(image.data, status=folded)) as address:
+        repository = make_session().repository(address, "app")
+        assert manifests.head(repository, "v1") == image.root.digest
+        assert manifests.get(repository, "v1")[1] == image.data
+
+
 def test_warnings_are_told_once_and_cleaned(
     make_session: Callable[..., Session],
 ) -> None:
