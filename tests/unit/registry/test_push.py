@@ -14,6 +14,7 @@ from lading.oci.descriptor import Descriptor
 from lading.record import replace
 from lading.registry.content import RegistryContent
 from lading.registry.policy import TagPolicy, content_tag
+from lading.registry.progress import Outcome
 from lading.registry.push import Job, Pushed, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
@@ -343,6 +344,30 @@ class TestTagPolicy:
         image = images.manifest(10)
         _push(session, server, image, "v1", policy=policy)
         assert not _push(session, server, image, "v1", policy=policy).changed
+
+    def test_immutable_tag_that_another_push_sets_meanwhile_does_not_move(
+        self, make_session: Callable[..., Session], server: Server
+    ) -> None:
+        """The slower of two pushes ends without the tag, and the faster one's image keeps it."""
+        faster = images.manifest(10, seed="faster")
+
+        class Meanwhile:
+            def begin(self, descriptor: Descriptor) -> None:
+                _push(make_session(), server, faster, "v1")
+
+            def advance(self, descriptor: Descriptor, size: int) -> None:
+                pass
+
+            def end(self, descriptor: Descriptor, outcome: Outcome) -> None:
+                pass
+
+        slower = images.manifest(10, seed="slower")
+        repository = make_session().repository(server.address, "team/app")
+        policy = TagPolicy(mutable=("latest",))
+        job = Job(slower.root, slower.content, repository, ("v1",), policy=policy)
+        with pytest.raises(ConflictError, match="immutable"):
+            Pusher(progress=Meanwhile()).run([job])
+        assert server.registry.repositories["team/app"].tags["v1"] == str(faster.root.digest)
 
     def test_tag_outside_the_allowed_ones_is_refused_before_anything_is_sent(
         self, session: Session, server: Server

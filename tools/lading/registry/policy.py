@@ -52,6 +52,10 @@ class TagPolicy:
         """Whether `tag` may be set whatever it names now."""
         return not _CONTENT.fullmatch(tag) and _matches(tag, self.mutable)
 
+    def is_set_once(self, tag: str) -> bool:
+        """Whether `tag` keeps the image that it names first, whichever that is."""
+        return not _CONTENT.fullmatch(tag) and not _matches(tag, self.mutable)
+
     def check_move(
         self, tag: str, there: Digest | None, wanted: Digest, repository: Repository
     ) -> None:

@@ -159,6 +159,11 @@ class Pusher:
             self._tag(job, missing, data)
             return Pushed(job, tuple(missing), existing=1)
         pushed, data = self._parts(job, pool)
+        for tag in missing:
+            # While all that was sent, somebody else may have set one that is never to move.
+            if job.policy.is_set_once(tag):
+                there = manifests.head(job.repository, tag, push=True)
+                job.policy.check_move(tag, there, job.root.digest, job.repository)
         if not missing:
             answer = manifests.put(job.repository, job.root.digest, job.root, data)
             referrers.record(job.repository, job.root, data, answer)
