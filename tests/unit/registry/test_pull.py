@@ -22,6 +22,7 @@ from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Repository, Session
 from tests.registry_server import images
+from tests.registry_server.faults import Fault, Hang
 from tests.registry_server.server import Server, serve
 
 
@@ -97,6 +98,21 @@ def test_a_mirror_that_fails_is_passed_over(
         mirror = make_session().repository(empty.address, "team/base")
         pull.pull([mirror, repository], base.root.digest, tmp_path, layers=True)
     assert base.root.digest.hex in _files(tmp_path)
+
+
+def test_a_mirror_without_a_word_is_asked_once(
+    server: Server,
+    repository: Repository,
+    base: images.Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(action, "_MIRROR", replace(action._MIRROR, answer=0.1))
+    with serve() as silent:
+        silent.script.add(Fault("*", "/v2/", Hang(0.5), times=0))
+        where = [f"--registry={silent.address}", f"--registry={server.address}"]
+        found = action.run([*where, "--repository=team/base", "--tag=1"])
+        assert silent.script.happened == 1
+    assert found["digest"] == str(base.root.digest)
 
 
 def test_where_nobody_has_it_the_failure_names_every_place(
