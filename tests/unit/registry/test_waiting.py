@@ -121,7 +121,7 @@ class TestNotice:
             server.script.add(Fault("HEAD", "/manifests/v1", Hang(0.5)))
             _push(session, server)
             url = f"{'https' if tls else 'http'}://{server.address}/v2/app/manifests/v1"
-            assert told == [f"no answer yet to HEAD {url}; waiting 20 s for it"]
+            assert told == [f"no answer yet to HEAD {url}; waiting for up to 20 s"]
             assert server.count("HEAD /v2/app/manifests/v1") == 2
 
     def test_of_a_long_pause_and_its_reason(

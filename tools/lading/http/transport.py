@@ -260,7 +260,7 @@ class Transport:
     def _late(self, request: Request, seconds: float) -> None:
         assert self._notice is not None
         self._notice(
-            f"no answer yet to {request.method} {request.url}; waiting {seconds:.0f} s for it"
+            f"no answer yet to {request.method} {request.url}; waiting for up to {seconds:.0f} s"
         )
 
     def _note(self, request: Request, outcome: str, started: float | None) -> None:
