@@ -14,6 +14,7 @@ import pytest
 
 from lading.errors import InputError, LadingError
 from lading.http.limits import CHUNK
+from lading.registry import manifests
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
@@ -129,6 +130,28 @@ def test_early_refusal_is_told(server: Server, trusting: Session, image: Image) 
         _push(trusting, server.address, image)
     assert len(str(caught.value).splitlines()) <= 2
     assert "latest" not in server.registry.repositories["app"].tags
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+@pytest.mark.parametrize("size", [3, 20_000, 200_000])
+@pytest.mark.parametrize("reader", ["all", "half"])
+def test_what_comes_behind_an_answer_is_no_other_answer(
+    trusting: Session, size: int, reader: str, *, encrypted: bool
+) -> None:
+    with serve(tls=server_context() if encrypted else None) as server:
+        image = images.manifest(50_000)
+        _push(trusting, server.address, image)
+        more = Mangle(more=b"x" * size, length=False)
+        server.script.add(Fault("GET", "/manifests/", more, times=0))
+        repository = trusting.repository(server.address, "app")
+        trusting.transport.requests = 0
+        for _ in range(5):
+            if reader == "all":
+                assert manifests.get(repository, "latest")[1] == image.data
+            else:
+                repository.request("GET", "manifests/latest", doing="ask").close()
+        # None of them was met by bytes of the one before, and sent again.
+        assert trusting.transport.requests == 5
 
 
 def test_plain_http_is_never_returned_to(trusting: Session) -> None:

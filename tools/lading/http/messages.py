@@ -140,7 +140,7 @@ class Response:
         except (OSError, http.client.HTTPException, ValueError):
             clean = False
         self._answer.close()
-        release(clean)
+        release(clean and not self._pace.excess)
 
 
 def _unfolded(value: str) -> str:

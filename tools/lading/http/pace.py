@@ -39,6 +39,8 @@ class Pace:
         self._started = time.monotonic()
         #: Whether the header is still to come.
         self.in_header = True
+        #: Whether more came than belongs to the answer.
+        self.excess = False
         self._late = late
         self._waited = 0.0
         self._moved = 0
@@ -95,7 +97,20 @@ class PacedSocket:
     def makefile(self, mode: str) -> io.BufferedReader:
         """A reader whose every wait is bounded; closing it leaves the connection open."""
         assert mode == "rb"
-        return io.BufferedReader(_Reader(self._sock, self._pace), 64 * 1024)
+        return _Buffered(_Reader(self._sock, self._pace), self._pace)
+
+
+class _Buffered(io.BufferedReader):
+    def __init__(self, raw: _Reader, pace: Pace) -> None:
+        super().__init__(raw, 64 * 1024)
+        self._reader = raw
+        self._pace = pace
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.ended = True
+            self._pace.excess = bool(self.peek(1))
+        super().close()
 
 
 class _Reader(io.RawIOBase):
@@ -104,6 +119,8 @@ class _Reader(io.RawIOBase):
         # Keeps the descriptor open when http.client closes its side of a last answer early.
         self._raw = sock.makefile("rb", buffering=0)
         self._pace = pace
+        #: Whether nothing more is asked of the network.
+        self.ended = False
 
     def close(self) -> None:
         self._raw.close()
@@ -112,7 +129,9 @@ class _Reader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        if self.ended:
+            return None
         started = time.monotonic()
         while True:
             self._sock.settimeout(self._pace.timeout())

@@ -279,6 +279,9 @@ def _refused_by(proxy: Proxy) -> DeniedError:
 def _readable(sock: socket.socket | None) -> bool:
     if sock is None:
         return True
+    # TLS may have decrypted more than was read.
+    if hasattr(sock, "pending") and sock.pending():
+        return True
     poll = select.poll()
     poll.register(sock, select.POLLIN | select.POLLHUP | select.POLLERR)
     return bool(poll.poll(0))
