@@ -12,6 +12,7 @@ from lading.oci import media_types
 from lading.oci.content import FirstOf
 from lading.oci.descriptor import Descriptor
 from lading.record import replace
+from lading.registry import push
 from lading.registry.content import RegistryContent
 from lading.registry.policy import TagPolicy, content_tag
 from lading.registry.progress import Outcome
@@ -346,9 +347,13 @@ class TestTagPolicy:
         assert not _push(session, server, image, "v1", policy=policy).changed
 
     def test_immutable_tag_that_another_push_sets_meanwhile_does_not_move(
-        self, make_session: Callable[..., Session], server: Server
+        self,
+        make_session: Callable[..., Session],
+        server: Server,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The slower of two pushes ends without the tag, and the faster one's image keeps it."""
+        monkeypatch.setattr(push, "_FRESH", 0)
         faster = images.manifest(10, seed="faster")
 
         class Meanwhile:
@@ -375,6 +380,24 @@ class TestTagPolicy:
         with pytest.raises(ConflictError, match="latest"):
             _push(session, server, images.manifest(10), "latest", policy=TagPolicy(allowed=("v*",)))
         assert server.log == []
+
+    @pytest.mark.parametrize(
+        "policy", [TagPolicy(allowed=("latest",)), TagPolicy(mutable=("latest",))]
+    )
+    def test_one_tag_that_may_not_be_set_keeps_every_job_from_being_sent(
+        self, session: Session, server: Server, policy: TagPolicy
+    ) -> None:
+        _push(session, server, images.manifest(10, seed="old"), "v1")
+        server.log.clear()
+        repository = session.repository(server.address, "team/app")
+        first, second = images.manifest(10, seed="first"), images.manifest(10, seed="second")
+        jobs = [
+            Job(first.root, first.content, repository, ("latest",), policy=policy),
+            Job(second.root, second.content, repository, ("v1",), policy=policy),
+        ]
+        with pytest.raises(ConflictError, match="v1"):
+            Pusher().run(jobs)
+        assert {line.partition(" ")[0] for line in server.lines} <= {"HEAD"}
 
     def test_content_tag_never_moves(self, session: Session, server: Server) -> None:
         old, new = images.manifest(10, seed="old"), images.manifest(10, seed="new")

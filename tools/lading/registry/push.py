@@ -8,6 +8,7 @@ once and mounted everywhere else.
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -28,6 +29,8 @@ __all__ = ["Job", "Pushed", "Pusher"]
 
 _BLOBS = 4
 _IMAGES = 8
+#: Seconds for which what a tag names may be taken for known, when it must not move.
+_FRESH = 0.5
 
 
 @record
@@ -70,6 +73,16 @@ class Pushed:
         return bool(self.moved or self.sent or self.mounted)
 
 
+@record
+class _Seen:
+    """What was there of a job, and when: the tags that have to be set, and the image itself."""
+
+    job: Job
+    missing: tuple[str, ...]
+    known: bool
+    at: float
+
+
 class _Known:
     """What is known about one blob in one registry."""
 
@@ -110,26 +123,27 @@ class Pusher:
 
         The first failure ends the run after what is under way; tags that moved stay moved, each
         to a complete image. Raises ConflictError before anything is sent if two images are to
-        have the same tag.
+        have the same tag, or one may not be set.
         """
         _check_tags(jobs)
+        for job in jobs:
+            job.policy.check(job.tags, job.repository)
         with Threads(_BLOBS) as pool:
             if len(jobs) == 1:
-                return [self._push(jobs[0], pool)]
+                return [self._push(self._look(jobs[0]), pool)]
             with Threads(_IMAGES) as images:
-                return images.each(lambda job: self._push(job, pool), jobs)
+                found = images.each(self._look, jobs)
+                return images.each(lambda seen: self._push(seen, pool), found)
 
-    def _push(self, job: Job, pool: Threads) -> Pushed:
-        job.policy.check(job.tags, job.repository)
-        missing, known = self._look(job)
+    def _push(self, seen: _Seen, pool: Threads) -> Pushed:
         if self._dry_run:
-            return self._plan(job, missing, known=known)
-        pushed = self._send(job, missing, known, pool)
-        self._memory.note(job.repository, job.root.digest, job.tags)
+            return self._plan(seen)
+        pushed = self._send(seen, pool)
+        self._memory.note(seen.job.repository, seen.job.root.digest, seen.job.tags)
         return pushed
 
-    def _look(self, job: Job) -> tuple[list[str], bool]:
-        """The tags that have to be set, and whether the image itself is there.
+    def _look(self, job: Job) -> _Seen:
+        """What is there already.
 
         A tag that the image probably does not have is not asked for where it may be set without
         asking: then the image's digest tells more.
@@ -151,24 +165,32 @@ class Pusher:
                 missing.append(tag)
         if not known:
             known = manifests.head(repository, root.digest, push=push) is not None
-        return missing, known
+        return _Seen(job, tuple(missing), known, time.monotonic())
 
-    def _send(self, job: Job, missing: Sequence[str], known: bool, pool: Threads) -> Pushed:
-        if known:
+    def _send(self, seen: _Seen, pool: Threads) -> Pushed:
+        job, missing = seen.job, seen.missing
+        if seen.known:
             data = read_document(job.content, job.root) if missing else b""
+            self._look_again(seen)
             self._tag(job, missing, data)
-            return Pushed(job, tuple(missing), existing=1)
+            return Pushed(job, missing, existing=1)
         pushed, data = self._parts(job, pool)
-        for tag in missing:
-            # While all that was sent, somebody else may have set one that is never to move.
-            if job.policy.is_set_once(tag):
-                there = manifests.head(job.repository, tag, push=True)
-                job.policy.check_move(tag, there, job.root.digest, job.repository)
+        self._look_again(seen)
         if not missing:
             answer = manifests.put(job.repository, job.root.digest, job.root, data)
             referrers.record(job.repository, job.root, data, answer)
         self._tag(job, missing, data)
-        return replace(pushed, moved=tuple(missing))
+        return replace(pushed, moved=missing)
+
+    def _look_again(self, seen: _Seen) -> None:
+        """While all was sent, another push may have set a tag that is not to move."""
+        if time.monotonic() - seen.at < _FRESH:
+            return
+        job = seen.job
+        for tag in seen.missing:
+            if job.policy.is_set_once(tag):
+                there = manifests.head(job.repository, tag, push=True)
+                job.policy.check_move(tag, there, job.root.digest, job.repository)
 
     def _tag(self, job: Job, tags: Sequence[str], data: bytes) -> None:
         for number, tag in enumerate(tags):
@@ -229,10 +251,11 @@ class Pusher:
             self._progress.end(descriptor, outcome)
         return outcome, descriptor.size
 
-    def _plan(self, job: Job, missing: Sequence[str], *, known: bool) -> Pushed:
+    def _plan(self, seen: _Seen) -> Pushed:
         """What a push would do, as far as asking tells."""
-        if known:
-            return Pushed(job, tuple(missing), existing=1)
+        job, missing = seen.job, seen.missing
+        if seen.known:
+            return Pushed(job, missing, existing=1)
         sent, existing, size = 0, 0, 0
         for descriptor, data in walk(job.content, job.root):
             if data is None and blobs.exists(job.repository, descriptor):
@@ -247,7 +270,7 @@ class Pusher:
                     ) from None
             sent += 1
             size += descriptor.size
-        return Pushed(job, tuple(missing), sent=sent, sent_bytes=size, existing=existing)
+        return Pushed(job, missing, sent=sent, sent_bytes=size, existing=existing)
 
 
 def _check_tags(jobs: Sequence[Job]) -> None:
