@@ -93,6 +93,12 @@ def test_destination_file_that_is_none_is_refused(
     assert server.lines == []
 
 
+def test_mount_that_is_no_repository_is_refused(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'Team:push' is not a repository name"):
+        _push(tmp_path, _operation(server, tmp_path), "--mount=Team:push")
+    assert server.lines == []
+
+
 @pytest.mark.parametrize("settings", [{"tag_files": ["odd"]}, {"destination_file": "odd"}])
 def test_file_that_is_not_utf_8_is_named(
     server: Server, tmp_path: Path, settings: dict[str, Any]

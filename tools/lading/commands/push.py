@@ -86,7 +86,8 @@ def main(argv: Sequence[str]) -> int:
     repository = destination.repository
     if not image.repository:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
-    check_repository(repository)
+    for name in (repository, *values.mount):
+        check_repository(name)
     tags = [check_tag(tag) for tag in (image.tags if values.tag is None else values.tag)]
     if values.content_tag or image.extra.get("content_tag"):
         tags.append(content_tag(image.root.digest))
