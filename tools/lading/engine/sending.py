@@ -23,7 +23,6 @@ from lading.store.tarball import Member
 
 __all__ = ["Sent", "body", "unpacked"]
 
-_BLOCK = 1024 * 1024
 _ZSTD = frozenset({media_types.LAYER_ZSTD, media_types.DOCKER_LAYER_ZSTD})
 
 

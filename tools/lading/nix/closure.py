@@ -226,7 +226,7 @@ def _hash(value: Any, what: str) -> str:
 
 
 def _base32(text: str) -> bytes:
-    """Nix's base 32: 52 digits, the last ones first; raises ValueError or OverflowError."""
+    """Nix's base 32: 52 digits, the last ones first; raises ValueError."""
     number = 0
     for digit in text:
         number = number << 5 | _ALPHABET.index(digit)

@@ -19,10 +19,7 @@ __all__ = ["assemble", "check_fragment"]
 _FIRST = ("created", "author", "architecture", "os", "os.version", "os.features", "variant")
 _COMPUTED = ("rootfs", "history")
 _MAPS = ("ExposedPorts", "Labels", "Volumes")
-_KNOWN = (
-    *_FIRST, "config",
-    *_COMPUTED,
-)  # fmt: skip
+_KNOWN = (*_FIRST, "config", *_COMPUTED)
 _KNOWN_PARAMETERS = (
     "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels",
     "StopSignal", "ArgsEscaped", "Healthcheck", "OnBuild", "Shell",

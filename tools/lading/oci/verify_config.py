@@ -53,8 +53,7 @@ def check_config(
     if value is None:
         return None
     platform = _check_platform(value, subject=subject, found=found)
-    for key in ("author",):
-        _field(value, key, "", _is_text, "a string", subject=subject, found=found)
+    _field(value, "author", "", _is_text, "a string", subject=subject, found=found)
     _field(value, "created", "", _is_time, "an RFC 3339 time", subject=subject, found=found)
     _check_runtime(value.get("config"), subject=subject, found=found)
     diff_ids = _check_rootfs(value.get("rootfs"), subject=subject, found=found)

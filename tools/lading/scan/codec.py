@@ -28,7 +28,7 @@ class Fault(Exception):  # noqa: N818 -- a finding on its way, not an error of t
     """A rule that does not hold, found where nothing can follow.
 
     Args:
-        rule: identity of a rule in `lading.oci.verify_rules.RULES`.
+        rule: identity of a rule in `lading.oci.verify_table.RULES`.
         what: what is there, one line.
         at: the place, when it is known where the fault is raised.
     """

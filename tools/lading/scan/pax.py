@@ -8,12 +8,11 @@ from lading.scan.codec import Fault
 
 __all__ = ["Report", "number", "parse_pax", "seconds", "sparse_name"]
 
+#: Takes the identity of a rule, the place and what is there.
 Report = Callable[[str, str, str], None]
-"""Takes the identity of a rule, the place and what is there."""
 
 #: The oldest form of GNU sparse maps repeats its keys.
 _REPEATED = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
-
 
 #: An empty value takes back what a header says for some readers, and is the value for others.
 _NEVER_EMPTY = frozenset(
@@ -22,10 +21,10 @@ _NEVER_EMPTY = frozenset(
 
 
 def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
-    """The records `length key=value` in `data`; an empty value removes its key.
+    """The records `length key=value` in `data`; a key with an empty value is left out.
 
     Raises Fault (`tar-pax`) for anything that two readers could understand differently: a length
-    that is off, a key that occurs twice, a NUL in a name.
+    that is off, a key that occurs twice, a NUL in a name, a name or number without a value.
     """
     records: dict[bytes, bytes] = {}
     seen: set[bytes] = set()

@@ -167,15 +167,15 @@ def sync_directory(directory: Path) -> None:
 def open_regular(path: Path) -> BinaryIO:
     """Opens a regular file for reading, never through a link and never waiting on a pipe.
 
-    Raises NotFoundError, or CorruptError when it is something else than a regular file.
+    Raises NotFoundError, DeniedError, or CorruptError when it is no regular file.
     """
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(f"{path} does not exist") from None
+    except PermissionError as error:
+        raise DeniedError(f"{path} cannot be read: {error.strerror}") from None
     except OSError as error:
-        if isinstance(error, PermissionError):
-            raise DeniedError(f"{path} cannot be read: {error.strerror}") from None
         raise CorruptError(f"{path} cannot be read: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)

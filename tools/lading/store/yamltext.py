@@ -30,22 +30,10 @@ _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 #: Texts that every reader of YAML takes for a text without quotes.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
-_MEANINGFUL = frozenset(
-    [
-        "y",
-        "n",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "true",
-        "false",
-        "null",
-        "nan",
-        "inf",
-        "infinity",
-    ]  # in some version of YAML
-)
+#: But not these, in some version of YAML.
+_MEANINGFUL = frozenset({
+    "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity",
+})  # fmt: skip
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
