@@ -33,6 +33,7 @@ class Admitted:
     Attributes:
         request: with the names of `bases` spelled as the Dockerfile spells them.
         text: the Dockerfile to build: line for line the user's.
+        dockerfile: what the user's says.
         warnings: what to tell the user.
         pulls: what the builder will fetch from registries.
     """

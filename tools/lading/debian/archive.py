@@ -85,7 +85,7 @@ def _read_index(suite: Suite, path: str) -> str:
             with opener(io.BytesIO(data)) as stream:
                 content = stream.read(limit + 1)
         except (OSError, EOFError, lzma.LZMAError) as error:
-            raise CorruptError(f"{suite.name}: {file.path} cannot be unpacked: {error}") from error
+            raise CorruptError(f"{suite.name}: {file.path} cannot be unpacked: {error}") from None
         if len(content) > limit:
             raise LimitError(f"{suite.name}: {file.path} unpacks to more than {limit} bytes")
         return _text(content, path)
@@ -122,5 +122,5 @@ def _fetch_verified(suite: Suite, file: IndexFile) -> bytes:
 def _text(data: bytes, path: str) -> str:
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorruptError(f"{path} is not UTF-8 text") from error
+    except UnicodeDecodeError:
+        raise CorruptError(f"{path} is not UTF-8 text") from None

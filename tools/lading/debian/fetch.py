@@ -52,12 +52,12 @@ def _fetch_from(mirror: str, path: str, limit: int) -> bytes:
             with error:
                 cause = error
             if error.code in _GONE:
-                raise NotFoundError(f"{url} is not there (HTTP {error.code})") from error
+                raise NotFoundError(f"{url} is not there (HTTP {error.code})") from None
             if error.code < 500 and error.code not in {408, 429}:
                 break
         except urllib.error.URLError as error:
             if isinstance(error.reason, FileNotFoundError):
-                raise NotFoundError(f"{url} is not there") from error
+                raise NotFoundError(f"{url} is not there") from None
             cause = error
         except (OSError, http.client.HTTPException) as error:
             cause = error

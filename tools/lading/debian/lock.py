@@ -91,12 +91,12 @@ def load(text: str, name: str) -> Lock:
     except LadingError as error:
         raise CorruptError(
             f"{name}: {error.what}", fix="run: bazel run @lading//images:lock"
-        ) from error
+        ) from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CorruptError(
             f"{name} is not a lock of Debian packages: {error!r:.120}",
             fix="restore it, or delete it and run: bazel run @lading//images:lock",
-        ) from error
+        ) from None
 
 
 def _name_lists(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, tuple[str, ...]]]:

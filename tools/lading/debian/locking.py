@@ -52,7 +52,7 @@ def open_suites(
                     "a suite that was released long ago moves to the archive of old releases: "
                     "name a newer suite in the specification, or a mirror of that archive and "
                     "--allow_expired",
-                ) from error
+                ) from None
     return suites
 
 

@@ -89,7 +89,7 @@ def parse_package(text: str, archive: str) -> Package:
         raise CorruptError(
             f"package index: stanza of {fields.get('Package', 'an unnamed package')!r:.80} "
             f"has no usable {error}"
-        ) from error
+        ) from None
     names = (package.name, package.source)
     if not all(map(NAME.fullmatch, names)) or not _SHA256.fullmatch(package.sha256):
         raise CorruptError(f"package index: {package.name!r:.80} has a bad name or sha256")

@@ -79,7 +79,7 @@ def parse_release(text: str, name: str) -> Release:
             files=files,
         )
     except (KeyError, ValueError) as error:
-        raise CorruptError(f"{name}: the field {error} is missing or malformed") from error
+        raise CorruptError(f"{name}: the field {error} is missing or malformed") from None
 
 
 def check_release(

@@ -69,7 +69,7 @@ def signed_text(message: bytes, keyring: Path, name: str) -> str:
                 command, env=environment, capture_output=True, timeout=_TIMEOUT, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise InputError(f"{command[0]} could not verify {name}: {error}") from error
+            raise InputError(f"{command[0]} could not verify {name}: {error}") from None
         good = _gpgv_is_content(done.stdout) if gpgv else done.returncode == 0
         if not good or not text.is_file():
             raise CorruptError(

@@ -55,7 +55,7 @@ def parse_spec(text: str, name: str) -> Spec:
     try:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{name} is not YAML: {' '.join(str(error).split()):.200}") from error
+        raise InputError(f"{name} is not YAML: {' '.join(str(error).split()):.200}") from None
     if not isinstance(document, dict):
         raise InputError(f"{name} is not a mapping of {', '.join(sorted(_KEYS))}")
     unknown = {str(key) for key in document} - _KEYS
