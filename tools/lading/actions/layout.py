@@ -135,15 +135,15 @@ def _layout_files(
 ) -> list[Member]:
     """The files of a layout in a tar, `more` of them behind the first two; layers come last."""
     files = [
-        _member(layout.MARKER_FILE, layout.MARKER),
-        _member(layout.INDEX_FILE, layout.LayoutIndex(tuple(roots)).dumps()),
+        Member.of(layout.MARKER_FILE, layout.MARKER),
+        Member.of(layout.INDEX_FILE, layout.LayoutIndex(tuple(roots)).dumps()),
         *more,
     ]
     blobs = []
     for descriptor, data in walk(content, roots[0]):
         name = layout.blob_name(descriptor.digest)
         if data is not None:
-            files.append(_member(name, data))
+            files.append(Member.of(name, data))
         else:
             blobs.append(Member(name, descriptor.size, source=descriptor))
     return files + blobs
@@ -193,10 +193,6 @@ def _write_tar(output: Path, files: Sequence[Member], content: FilesContent) -> 
     with output.open("wb") as file:
         for block in tarball.stream(files, content):
             file.write(block)
-
-
-def _member(name: str, data: bytes) -> Member:
-    return Member(name, len(data), data=data)
 
 
 def _open(content: FilesContent, descriptor: Descriptor) -> BinaryIO:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lading.builder.request import Builder
-from lading.engine.endpoint import Endpoint, docker_endpoint, parse
+from lading.engine.endpoint import Endpoint, docker_directory, docker_endpoint, parse
 from lading.errors import EngineError, LadingError, UsageError
 
 __all__ = ["BUILDERS", "find"]
@@ -132,8 +132,7 @@ def _buildx(env: Mapping[str, str], looked: list[str]) -> str:
 
 def _buildx_places(env: Mapping[str, str]) -> Iterator[str]:
     yield shutil.which("docker-buildx", path=_path(env)) or ""
-    home = env.get("DOCKER_CONFIG") or os.path.join(env.get("HOME", "/"), ".docker")
-    for directory in (os.path.join(home, "cli-plugins"), *_PLUGINS):
+    for directory in (docker_directory(env) / "cli-plugins", *_PLUGINS):
         yield os.path.join(directory, "docker-buildx")
 
 

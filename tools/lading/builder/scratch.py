@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lading.builder.request import BuildRequest
+from lading.engine.endpoint import docker_directory
 from lading.errors import CorruptError, StorageError
 from lading.layer.outputs import Output
 from lading.oci.descriptor import Descriptor
@@ -124,9 +125,8 @@ def login(directory: Path, environ: Mapping[str, str]) -> bool:
     Nothing else of that file: a context or a plugin in it would change what is run. Returns
     whether there are any.
     """
-    home = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "/"), ".docker"))
     try:
-        value = json.loads((home / "config.json").read_bytes())
+        value = json.loads((docker_directory(environ) / "config.json").read_bytes())
     except (OSError, ValueError):
         return False
     if not isinstance(value, dict):

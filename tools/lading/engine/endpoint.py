@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from lading.errors import InputError, NotFoundError
 
-__all__ = ["SYSTEM_SOCKET", "Endpoint", "docker_endpoint", "parse"]
+__all__ = ["SYSTEM_SOCKET", "Endpoint", "docker_directory", "docker_endpoint", "parse"]
 
 #: Where a daemon for the whole machine listens.
 SYSTEM_SOCKET = "/var/run/docker.sock"
@@ -51,7 +51,7 @@ def docker_endpoint(
     env = os.environ if environ is None else environ
     certificates = ""
     if env.get("DOCKER_TLS_VERIFY"):
-        certificates = env.get("DOCKER_CERT_PATH") or str(_config_dir(env))
+        certificates = env.get("DOCKER_CERT_PATH") or str(docker_directory(env))
     if host:
         return parse(host, "the --host flag", certificates=certificates)
     if not context and env.get("DOCKER_HOST"):
@@ -86,13 +86,14 @@ def parse(
     )
 
 
-def _config_dir(env: Mapping[str, str]) -> Path:
+def docker_directory(env: Mapping[str, str]) -> Path:
+    """Where the docker command line has its configuration, contexts and plugins."""
     return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME", "/"), ".docker"))
 
 
 def _current_context(env: Mapping[str, str]) -> str:
     try:
-        value = json.loads((_config_dir(env) / "config.json").read_bytes())
+        value = json.loads((docker_directory(env) / "config.json").read_bytes())
     except (OSError, ValueError):
         return ""  # docker itself goes on without a configuration
     name = value.get("currentContext") if isinstance(value, dict) else None
@@ -101,7 +102,7 @@ def _current_context(env: Mapping[str, str]) -> str:
 
 def _context_host(name: str, env: Mapping[str, str]) -> str:
     """The address in a context's metadata file, which is named by the hash of its name."""
-    directory = _config_dir(env) / "contexts" / "meta"
+    directory = docker_directory(env) / "contexts" / "meta"
     path = directory / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     try:
         host = json.loads(path.read_bytes())["Endpoints"]["docker"]["Host"]

@@ -55,6 +55,11 @@ class Member:
     #: Opens the member's bytes when they are not those of `source` as it is stored.
     opener: Callable[[], BinaryIO] | None = None
 
+    @staticmethod
+    def of(name: str, data: bytes) -> Member:
+        """A file whose bytes are at hand."""
+        return Member(name, len(data), data=data)
+
 
 def members(
     image: Image, names: Sequence[str], annotations: Mapping[str, str] | None = None
@@ -69,11 +74,11 @@ def members(
     annotations = {**image.manifest.annotations, **(annotations or {})}
     root = replace(image.manifest, annotations=annotations, platform=image.platform)
     files = [
-        _bytes(layout.MARKER_FILE, layout.MARKER),
-        _bytes(layout.INDEX_FILE, layout.LayoutIndex((root,)).dumps()),
+        Member.of(layout.MARKER_FILE, layout.MARKER),
+        Member.of(layout.INDEX_FILE, layout.LayoutIndex((root,)).dumps()),
         docker_manifest(image, names),
-        _bytes(layout.blob_name(image.manifest.digest), image.manifest_bytes),
-        _bytes(layout.blob_name(image.config.digest), image.config_bytes),
+        Member.of(layout.blob_name(image.manifest.digest), image.manifest_bytes),
+        Member.of(layout.blob_name(image.config.digest), image.config_bytes),
     ]
     blobs = {layout.blob_name(layer.digest): layer for layer in image.layers}
     return files + [Member(name, layer.size, source=layer) for name, layer in blobs.items()]
@@ -84,7 +89,7 @@ def docker_members(image: Image, skip: Collection[Digest]) -> list[Member]:
     blobs = {layout.blob_name(layer.digest): layer for layer in image.layers}
     return [
         docker_manifest(image, []),
-        _bytes(layout.blob_name(image.config.digest), image.config_bytes),
+        Member.of(layout.blob_name(image.config.digest), image.config_bytes),
         *(
             Member(name, layer.size, source=layer)
             for name, layer in blobs.items()
@@ -183,11 +188,7 @@ def docker_manifest(image: Image, names: Sequence[str]) -> Member:
     layers = [layout.blob_name(layer.digest) for layer in image.layers]
     config = layout.blob_name(image.config.digest)
     entry = {"Config": config, "RepoTags": list(names), "Layers": layers}
-    return _bytes(DOCKER_MANIFEST, b"[" + document.dumps(entry) + b"]")
-
-
-def _bytes(name: str, data: bytes) -> Member:
-    return Member(name, len(data), data=data)
+    return Member.of(DOCKER_MANIFEST, b"[" + document.dumps(entry) + b"]")
 
 
 def _header(file: Member, *, fill: int = 0) -> bytes:
