@@ -106,9 +106,16 @@ def test_setting_of_the_target_names_the_cache(
         _push(flags, capsys)
 
 
+@pytest.mark.parametrize("named", ["{0}/helper", "%workspace%/helper"])
 def test_secret_comes_from_the_helper_and_goes_nowhere_else(
-    server: Server, flags: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    server: Server,
+    flags: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
 ) -> None:
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
     helper = tmp_path / "helper"
     helper.write_text(
         "#!/bin/sh\n"
@@ -119,7 +126,8 @@ def test_secret_comes_from_the_helper_and_goes_nowhere_else(
     service = _full()
     service.metadata = {"authorization": "Bearer sentinel"}
     with serve(service) as host:
-        remote = [f"--remote_cache=grpc://{host}", f"--credential_helper={helper}", "--verbose"]
+        program = f"--credential_helper={named.format(tmp_path)}"
+        remote = [f"--remote_cache=grpc://{host}", program, "--verbose"]
         assert push.main([*flags, *remote]) == 0
     assert (tmp_path / "asked").read_text() == "asked\n"
     captured = capfd.readouterr()
@@ -182,16 +190,25 @@ def test_connections_end_when_a_command_fails(
     assert ended == [RemoteCache, Session]
 
 
+@pytest.mark.parametrize("named", ["{0}/home/disk", "~/disk", "home/disk"])
 def test_disk_cache_stands_in_for_a_cache_that_is_away(
-    server: Server, flags: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    server: Server,
+    flags: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
 ) -> None:
+    """Named as Bazel takes it."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
     for digest, data in LAYERS.items():
-        path = tmp_path / "disk" / "cas" / digest.hex[:2] / digest.hex
+        path = tmp_path / "home" / "disk" / "cas" / digest.hex[:2] / digest.hex
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
     with serve(ByteStream()) as host:
         pass
-    remote = [f"--remote_cache=grpc://{host}", f"--disk_cache={tmp_path}/disk"]
+    remote = [f"--remote_cache=grpc://{host}", f"--disk_cache={named.format(tmp_path)}"]
     assert _push([*flags, *remote], capsys)["sent"] == 4
 
 

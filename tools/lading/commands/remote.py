@@ -115,7 +115,7 @@ class Remote:
         if directory := self._value("disk_cache"):
             from lading.cas.disk import DiskCache
 
-            where = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "")) / directory
+            where = Path(_workspace()) / os.path.expanduser(directory)
             places.append((f"the disk cache {where}", DiskCache(where)))
         if text := self._value("remote_cache"):
             self._cache = self._connect(text)
@@ -126,7 +126,7 @@ class Remote:
         from lading.cas import address, helper
 
         where = address.parse(text)
-        program = self._value("credential_helper")
+        program = self._value("credential_helper").replace("%workspace%", _workspace())
         if where.speaks_http:
             from lading.cas.http_cache import HttpCache
 
@@ -153,3 +153,8 @@ class Remote:
             if text := os.environ.get(variable):
                 return text
         return self._settings.get(name, "")
+
+
+def _workspace() -> str:
+    """The directory of the workspace, as `bazel run` tells it."""
+    return os.environ.get("BUILD_WORKSPACE_DIRECTORY", "")
