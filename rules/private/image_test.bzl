@@ -5,13 +5,17 @@ load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":deploy.bzl", "LAUNCHER_ATTRS", "image_info", "launcher", "operation_spec")
 load(":labels.bzl", "label_text")
 
+# Any platform that tests run on will do, whatever the image is for: Bazel 9 wants the target platform's constraints
+# of it, unless the rule says what it needs. The program is for the same one.
+_EXEC_GROUPS = {"test": exec_group()}
+
 _ATTRS = LAUNCHER_ATTRS | {
     "image": attr.label(
         mandatory = True,
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "The image. Of an index, every image is tested.",
     ),
-    "_tool": attr.label(default = "//tools/lading/commands:check_image", cfg = "exec", executable = True),
+    "_tool": attr.label(default = "//tools/lading/commands:check_image", cfg = config.exec("test"), executable = True),
 }
 
 def _providers(ctx, settings, files = [], tool = None):
@@ -61,6 +65,7 @@ image_structure_test = rule(
         ),
     },
     doc = _STRUCTURE_DOC,
+    exec_groups = _EXEC_GROUPS,
     test = True,
 )
 
@@ -104,6 +109,7 @@ image_contract_test = rule(
         "volumes": attr.string_list(doc = "Directories that are declared volumes."),
     },
     doc = _CONTRACT_DOC,
+    exec_groups = _EXEC_GROUPS,
     test = True,
 )
 
@@ -121,6 +127,7 @@ image_digest_test = rule(
         "digest": attr.string(mandatory = True, doc = "The digest, `sha256:...`."),
     },
     doc = _DIGEST_DOC,
+    exec_groups = _EXEC_GROUPS,
     test = True,
 )
 
@@ -136,8 +143,9 @@ image_verify_test = rule(
     implementation = _verify_impl,
     attrs = _ATTRS | {
         "strict": attr.bool(doc = "Whether warnings fail as well."),
-        "_verify": attr.label(default = "//tools/lading/commands:verify", cfg = "exec", executable = True),
+        "_verify": attr.label(default = "//tools/lading/commands:verify", cfg = config.exec("test"), executable = True),
     },
     doc = _VERIFY_DOC,
+    exec_groups = _EXEC_GROUPS,
     test = True,
 )
