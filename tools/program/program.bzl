@@ -52,19 +52,19 @@ def _impl(ctx):
     sources = depset(transitive = [dep[PyInfo].transitive_sources for dep in ctx.attr.deps])
     imports = depset(transitive = [dep[PyInfo].imports for dep in ctx.attr.deps])
     runfiles = depset(transitive = [dep[DefaultInfo].default_runfiles.files for dep in ctx.attr.deps])
-    repository = ctx.label.workspace_name
+    repository = ctx.label.repo_name
     compiled = ctx.actions.declare_directory(ctx.label.name + ".lib")
 
     # Bazel restarts a worker when one of its files changes, and does not look into directories.
     digest = ctx.actions.declare_file(ctx.label.name + ".lib.sha256")
-    own = [file for file in sources.to_list() if file.owner.workspace_name == repository]
+    own = [file for file in sources.to_list() if file.owner.repo_name == repository]
     _compile(ctx, own, compiled, digest)
 
     # What is not ours is imported from where it lies: shared objects have to be beside their package.
     others = [
         file
         for file in depset(transitive = [runfiles, sources]).to_list()
-        if file.owner.workspace_name != repository
+        if file.owner.repo_name != repository
     ]
     paths = {}
     for path in imports.to_list():

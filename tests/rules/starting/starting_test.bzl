@@ -27,7 +27,7 @@ def _files_impl(ctx):
     name = target.label.name
     [action] = [action for action in analysistest.target_actions(env) if action.mnemonic == "PythonCompile"]
     asserts.equals(env, [name + ".lib", name + ".lib.sha256"], sorted([file.basename for file in action.outputs.to_list()]))
-    own = [file.basename for file in target[DefaultInfo].default_runfiles.files.to_list() if file.owner.workspace_name == ""]
+    own = [file.basename for file in target[DefaultInfo].default_runfiles.files.to_list() if file.owner.repo_name == ""]
     expected = [name, name + ".lib", name + ".lib.sha256", name + ".main.py"] + ctx.attr.data
     asserts.equals(env, sorted(expected), sorted(own), "of this repository, compiled modules and data")
     return analysistest.end(env)
