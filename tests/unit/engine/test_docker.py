@@ -333,6 +333,7 @@ def test_an_image_in_use_is_not_removed(daemon: Daemon, docker: Docker) -> None:
 
 def test_removing_what_is_gone_is_no_error(daemon: Daemon, docker: Docker) -> None:
     docker.remove("app:dev")
+    assert ("DELETE", "/v1.41/images/app:dev") in daemon.seen
 
 
 def test_images_of_live_containers_count_as_used(daemon: Daemon, docker: Docker) -> None:

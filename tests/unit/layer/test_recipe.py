@@ -8,6 +8,7 @@ import os
 import random
 import tarfile
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -118,8 +119,6 @@ def test_source_that_is_gone_is_said_to_whoever_reads(tmp_path: Path) -> None:
 
 
 def test_reading_takes_constant_memory(tmp_path: Path) -> None:
-    import tracemalloc
-
     recipe = _recipe(tmp_path, 60_000_000)
     tracemalloc.start()
     with open_layer(recipe, tmp_path) as stream:

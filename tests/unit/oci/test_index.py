@@ -42,10 +42,9 @@ def test_subject_and_annotations() -> None:
 
 def test_windows_images_differ_by_os_version() -> None:
     windows = {"architecture": "amd64", "os": "windows"}
-    assemble(
-        image("a", windows | {"os.version": "10.0.1"}),
-        image("b", windows | {"os.version": "10.0.2"}),
-    )
+    platforms = [windows | {"os.version": version} for version in ("10.0.1", "10.0.2")]
+    value = assemble(*(image(str(number), one) for number, one in enumerate(platforms)))
+    assert [one["platform"] for one in value["manifests"]] == platforms
 
 
 def test_an_artifact_or_a_nested_index_needs_no_platform() -> None:

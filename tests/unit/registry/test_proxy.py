@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -128,8 +129,6 @@ def test_addresses_and_networks_are_excepted(
 
 
 def _unresolved(*arguments: object, **settings: object) -> object:
-    import socket
-
     raise socket.gaierror(-2, "Name or service not known")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -242,8 +243,6 @@ def test_silence_in_a_body_is_given_up(
 def test_slow_reader_is_not_the_networks_fault(
     make_session: Callable[..., Session], server: Server, blob: Descriptor
 ) -> None:
-    import time
-
     limits = Limits(rate=10_000_000, window=0.2)
     repository = make_session(limits=limits).repository(server.address, "app")
     with RegistryContent(repository).open(blob) as stream:

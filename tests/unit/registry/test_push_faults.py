@@ -7,6 +7,7 @@ one or two lines and has an exit code; at most one chunk is sent again beyond ne
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -431,8 +432,6 @@ class TestLyingAnswers:
     def test_message_of_the_registry_is_cleaned(
         self, session: Session, server: Server, image: Image, message: object
     ) -> None:
-        import json
-
         body = json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode()
         server.script.add(Fault("POST", "/uploads/", Answer(403, body=body), times=0))
         error = push(session, server, image)

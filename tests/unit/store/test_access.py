@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.errors import CorruptError, NotFoundError
-from lading.store import access, catalog_file, lease, stamp
+from lading.store import access, catalog_file, lease, places, stamp
 from lading.store.archive import Archive
 from tests.unit.store.damages import DAMAGES, rewrite
 from tests.unit.store.stores import save_image
@@ -84,7 +84,9 @@ def test_an_archive_that_nobody_touched_is_not_read_again(
 def test_a_lost_stamp_costs_only_time(tmp_path: Path) -> None:
     save_image(tmp_path)
     stamp.forget(tmp_path, _NAME)
+    assert not places.stamp(tmp_path, _NAME).exists()
     _open(tmp_path)
+    assert places.stamp(tmp_path, _NAME).exists()
 
 
 def test_an_open_image_is_leased(tmp_path: Path) -> None:
