@@ -11,8 +11,12 @@ from lading.registry.threads import Threads
 
 
 def test_results_are_in_the_order_of_the_items() -> None:
+    ended = [threading.Event() for _ in range(5)]
+    ended[4].set()
+
     def late(number: int) -> int:
-        time.sleep(0.02 * (3 - number))
+        assert ended[number + 1].wait(10)
+        ended[number].set()
         return number * 10
 
     with Threads(4) as threads:
