@@ -188,25 +188,63 @@ def test_a_list_over_several_lines_can_be_replaced() -> None:
     assert "cost_center: 4711" in after.text
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        " [make, git]",
+        "\n      - make\n      - git",
+        "  # why: a test\n    - make # how\n\n    - git",
+        "",
+    ],
+    ids=["in-brackets", "below", "with-comments", "nothing"],
+)
+def test_a_list_is_replaced_and_no_other_line(listed: str, end: str) -> None:
+
+    def text(packages: str) -> str:
+        return f"""\
+version: 1.0
+images:
+  - name: capy-debian-13-gcc14  # ours
+    # Asked for by the build team:
+    packages:{packages}
+    release: 1.10
+    # until 2027
+    owner: {{team: build}}
+""".replace("\n", end)
+
+    before = _parse(text(listed))
+    after = catalog.put(before, replace(before.entries[0], packages=("cmake",)))
+    assert after.entries[0].packages == ("cmake",)
+    assert after.text == text(" [cmake]")
+
+
+def test_an_os_with_its_version_is_left_as_it_is() -> None:
+    """An image may have a version of its own."""
+    values = {"name": "capy-ubuntu-24.04-gcc13", "version": "3"}
+    for os in ({}, {"os": "ubuntu-24.04"}):
+        assert Entry.from_values({**values, **os}).os == "ubuntu-24.04"
+    assert Entry.from_values({**values, "os": "Ubuntu", "os_version": "24.04"}).os == "ubuntu-24.04"
+
+
 def test_a_version_without_quotes_is_no_number() -> None:
     """Ubuntu 24.10 is not 24.1, in whichever way its entry is written again."""
     text = """\
 version: 1.0
-images:
-  - name: capy-ubuntu-24.10-gcc13
-    os: ubuntu
-    os_version: 24.10
-    size_mb: 12.50
-    usage_count: 007
-    packages:
-      - make
-    team: {floor: 1.10, room: 010, door: 7, share: 0.5}
+images: [{
+  name: capy-ubuntu-24.10-gcc13,
+  os: ubuntu,
+  os_version: 24.10,
+  size_mb: 12.50,
+  usage_count: 007,
+  team: {floor: 1.10, room: 010, door: 7, share: 0.5}
+}]
 """
-    found = catalog.parse(text, what="it")
+    found = _parse(text)
     [entry] = found.entries
     assert (entry.os, entry.size_mb, entry.usage_count) == ("ubuntu-24.10", 12.5, 7)
     after = catalog.put(found, replace(entry, packages=("cmake",)))
-    [entry] = catalog.parse(after.text, what="it").entries
+    [entry] = _parse(after.text).entries
     assert (entry.os, entry.packages, entry.usage_count) == ("ubuntu-24.10", ("cmake",), 7)
     assert entry.extra["team"] == {"floor": "1.10", "room": "010", "door": 7, "share": 0.5}
     assert yaml.safe_load(after.text)["images"][0]["os_version"] == "24.10"

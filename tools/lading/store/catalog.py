@@ -23,6 +23,8 @@ version: "1.0"
 images:
 """
 _DASH = re.compile(r"( *)- +")
+#: The end of a key, with what may stand between it and a value on another line.
+_VALUE_LESS = re.compile(r":(?:[ \t\r\n]|#[^\n]*\n)*\Z")
 #: Line breaks that only some versions of YAML know; a text with one is not edited in place.
 _ODD_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 _REPAIR = "bazel run @lading//images:store -- repair rebuilds it from the archives"
@@ -189,8 +191,9 @@ def _changed(block: str, old: Entry, new: Entry, indent: int) -> str:
             added += f"{key_indent}{key}: {text}\n"
         elif child.inline and child.start != child.end:
             edits.append((child.start, child.end, text))
-        else:
-            return _block(new, indent)  # a list over several lines, or no value after the key
+        elif colon := _VALUE_LESS.search(block, 0, child.start):
+            # A list over several lines, or no value at all.
+            edits.append((colon.start() + 1, max(colon.start() + 1, child.end), f" {text}"))
     if set(before) - set(after):
         return _block(new, indent)
     for start, end, text in sorted(edits, reverse=True):

@@ -90,7 +90,8 @@ class Entry:
         texts = {key: _text(values, key) for key in _TEXTS}
         lists = {key: _list(values, key) for key in _LISTS}
         version = _text(values, "os_version") or _text(values, "version")
-        if texts["os"] and version and not texts["os"].endswith(version):
+        # `version` may be that of the image, where `os` is complete without it.
+        if texts["os"] and version and not any(map(str.isdigit, texts["os"])):
             texts["os"] = f"{texts['os']}-{version}"
         architecture = texts["architecture"].lower()
         file = texts["file"] or places.archive_file(name)
