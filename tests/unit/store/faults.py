@@ -49,6 +49,11 @@ class Way:
     torn: bool = False
     for_good: bool = False
 
+    @property
+    def stays_full(self) -> bool:
+        """Whether the disk never has room again."""
+        return self.for_good and self.error == errno.ENOSPC
+
     def concerns(self, kind: str) -> bool:
         """Whether an operation of that kind can fail so."""
         if self.torn:

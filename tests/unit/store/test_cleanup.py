@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from lading.store import (
     catalog_file,
     cleanup,
     collect,
+    disk,
     layouts,
     lease,
     places,
@@ -114,6 +116,30 @@ def test_a_container_of_an_image_that_another_program_registered_counts(tmp_path
     assert _plan(tmp_path, {"sha256:" + "0" * 64: "a container"}).removals != ()
     for digest in (saved.entry.digest, saved.entry.image_id):
         assert _plan(tmp_path, {digest: "a container"}).protected == {_A: "a container"}
+
+
+def test_a_disk_without_room_for_a_catalog_is_cleaned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else frees it: a new catalog is written before an old archive goes."""
+    gone = save_image(tmp_path, "capy-debian-13-base")
+    saved = save_image(tmp_path, _A)
+    save_image(tmp_path, _B)
+    gone.path.unlink()
+    real = disk.Draft.seal
+
+    def seal(draft: disk.Draft) -> None:
+        if saved.path.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(draft)
+
+    monkeypatch.setattr(disk.Draft, "seal", seal)
+    cleanup.reap(tmp_path)
+    [removal] = [one for one in _plan(tmp_path).removals if one.item.entry.name == _A]
+    assert cleanup.carry_out(tmp_path, prune.Plan((removal,))) == []
+    assert not saved.path.exists()
+    cleanup.reap(tmp_path)
+    assert _names(tmp_path) == [_B]
 
 
 def test_leftovers_are_found_and_removed(tmp_path: Path, an_hour_later: None) -> None:

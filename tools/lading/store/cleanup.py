@@ -1,8 +1,9 @@
 """Carrying out a plan: each image is looked at again under the lock, right before it goes.
 
 The order of a removal is entry, then archive: a crash between the two leaves an archive without an
-entry, which the next cleanup reaps and `repair` would take back. Nothing is removed that a lease
-protects, and leases are taken under the same lock.
+entry, which the next cleanup reaps and `repair` would take back. Only where a full disk has no room
+for a new catalog, the archive makes it. Nothing is removed that a lease protects, and leases are
+taken under the same lock.
 """
 
 from __future__ import annotations
@@ -112,9 +113,15 @@ def carry_out(root: Path, plan: Plan, removed: Callable[[Entry], None] | None = 
             def without(found: Catalog, name: str = entry.name) -> Catalog:
                 return catalog.drop(found, name)
 
-            catalog_file.update(root, without)
-            if not _is_shared(root, entry, entries):
-                disk.remove(places.inside(root, entry.file))
+            path, shared = places.inside(root, entry.file), _is_shared(root, entry, entries)
+            try:
+                catalog_file.update(root, without)
+            except disk.FullError:
+                if shared or not disk.remove(path):
+                    raise
+                catalog_file.update(root, without)
+            if not shared:
+                disk.remove(path)
             stamp.forget(root, entry.name)
         if removed is not None:
             removed(entry)
@@ -189,7 +196,9 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
                     before = catalog.drop(before, name)
                 return before
 
-            catalog_file.update(root, without)
+            # What waits for the next time costs nothing, and a full disk has to be cleaned now.
+            with contextlib.suppress(disk.FullError):
+                catalog_file.update(root, without)
 
 
 def _is_in_place(root: Path, path: Path) -> bool:

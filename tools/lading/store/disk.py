@@ -22,6 +22,7 @@ from lading.errors import CorruptError, DeniedError, LadingError, NotFoundError,
 
 __all__ = [
     "Draft",
+    "FullError",
     "draft",
     "guarded",
     "keep",
@@ -34,6 +35,10 @@ __all__ = [
 
 _DRAFT = re.compile(r"\..*\.[0-9a-f]{16}\.draft")
 _ELSEWHERE = "choose another place with --store or LADING_STORE"
+
+
+class FullError(StorageError):
+    """No space is left, or no more is allowed."""
 
 
 class Draft:
@@ -196,11 +201,10 @@ def guarded(path: Path) -> Iterator[None]:
             fix=_ELSEWHERE,
         ) from None
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise StorageError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}",
-            fix=f"free some space, or {_ELSEWHERE}" if full else _ELSEWHERE,
-        ) from None
+        what = f"{error.filename or path} cannot be written: {error.strerror or error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise FullError(what, fix=f"free some space, or {_ELSEWHERE}") from None
+        raise StorageError(what, fix=_ELSEWHERE) from None
 
 
 def _is_at(number: int, path: Path) -> bool:
