@@ -80,6 +80,17 @@ def test_a_lease_that_says_nothing_of_use_is_held_all_the_same(tmp_path: Path, s
     assert (holder.name, holder.process) == (_NAME, 0)
 
 
+def test_a_full_disk_holds_a_lease_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(number: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with lease.taken(tmp_path, _NAME, "a job"):
+        assert [holder.name for holder in lease.holders(tmp_path)] == [_NAME]
+
+
 def test_a_file_system_without_locks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

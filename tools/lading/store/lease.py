@@ -71,7 +71,8 @@ def take(root: Path, name: str, purpose: str) -> Lease:
         try:
             fcntl.flock(number, fcntl.LOCK_EX)
             said = {"process": os.getpid(), "purpose": purpose, "since": entry.now()}
-            os.write(number, json.dumps(said).encode())
+            with contextlib.suppress(OSError):  # a full disk holds the lease, if not its words
+                os.write(number, json.dumps(said).encode())
         except BaseException:
             path.unlink(missing_ok=True)
             os.close(number)

@@ -89,9 +89,11 @@ def lease_(argv: Sequence[str]) -> int:
         raise UsageError("no command is given", fix="usage: store lease NAME -- COMMAND")
     verb = Verb(lease_.__doc__ or "")
     [name] = verb.parse(words[:split], least=1, most=1)
+    # Only the program: its arguments may hold what is nobody's business, and a lease is shown.
+    purpose = os.path.basename(command[0])
     with locked(verb.root):
         access.find(catalog_file.read(verb.root), name)
-        held = lease.take(verb.root, name, " ".join(command)[:200])
+        held = lease.take(verb.root, name, purpose)
     try:
         # The command inherits the lock: the lease lasts as long as either process does.
         with subprocess.Popen(
