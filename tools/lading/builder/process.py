@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from lading.engine.tied import tied
 from lading.errors import EngineError, LimitError
 
 __all__ = ["run"]
@@ -49,7 +50,7 @@ def run(
         raise EngineError(f"{command[0]} cannot be run: there is no such program")
     try:
         process = subprocess.Popen(
-            [*_tied(), *command],
+            [*tied("KILL"), *command],
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -138,9 +139,3 @@ def _alive(pid: int) -> bool:
         return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _tied() -> list[str]:
-    """What to put before a command that must not outlive this process, killed or not."""
-    setpriv = shutil.which("setpriv")  # util-linux
-    return [setpriv, "--pdeathsig=KILL", "--"] if setpriv else []

@@ -23,6 +23,7 @@ from lading.engine.endpoint import Endpoint
 from lading.engine.engine import ENDED, EngineImage, Loaded, Progress, no_progress
 from lading.engine.name import split
 from lading.engine.sending import Sent
+from lading.engine.tied import tied
 from lading.errors import ConflictError, EngineError
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
@@ -152,7 +153,7 @@ class Podman:
         socket, log = (Path(self._directory.name, name) for name in ("podman.sock", "log"))
         with log.open("wb") as output:
             self._service = subprocess.Popen(
-                [program, "system", "service", "--time=0", f"unix://{socket}"],
+                [*tied("TERM"), program, "system", "service", "--time=0", f"unix://{socket}"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
