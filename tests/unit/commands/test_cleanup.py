@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,23 @@ def test_a_dry_run_says_what_would_go_and_removes_nothing(
     assert [one["name"] for one in value["removed"]] == [_A, _B]
     assert value["bytesAfter"] == 0 < value["bytesBefore"]
     assert _names(store) == [_A, _B]
+
+
+def test_a_dry_run_counts_what_leftovers_free(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise it would name images that nobody has to give up."""
+    draft = store / f".image-registry.yml.{'0' * 16}.draft"
+    draft.write_bytes(bytes(100_000))
+
+    def usage(_: Path) -> shutil._ntuple_diskusage:
+        free = 1_000_000 + (0 if draft.exists() else 100_000)
+        return shutil._ntuple_diskusage(10_000_000, 10_000_000 - free, free)
+
+    monkeypatch.setattr(cleanup, "disk_usage", usage)
+    for words in (["--dry-run"], []):
+        assert _run(capsys, store, "--min-free=1050000", *words)["removed"] == []
+    assert not draft.exists()
 
 
 def test_it_removes(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

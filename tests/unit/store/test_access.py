@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from lading.errors import CorruptError, NotFoundError
 from lading.store import access, catalog_file, lease, places, stamp
 from lading.store.archive import Archive
+from lading.store.lock import locked
 from tests.unit.store.damages import DAMAGES, rewrite
 from tests.unit.store.stores import save_image
 
@@ -103,6 +105,16 @@ def test_use_is_counted(tmp_path: Path) -> None:
         access.note_use(tmp_path, _NAME)
     [entry] = catalog_file.read(tmp_path).entries
     assert entry.usage_count == 3
+
+
+def test_a_busy_store_keeps_no_count_and_does_not_take_a_load_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_image(tmp_path, _NAME)
+    with locked(tmp_path):
+        monkeypatch.setattr(access, "locked", partial(locked, patience=0))
+        access.note_use(tmp_path, _NAME)
+    assert catalog_file.read(tmp_path).entries[0].usage_count == 0
 
 
 def test_an_archive_of_docker_is_read_as_well(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def main(argv: Sequence[str]) -> int:
     used, unknown = _used(values.daemon)
     left = cleanup.leftovers(root) if values.dry_run else cleanup.reap(root)
     blobs = sum(_collected(one, dry_run=values.dry_run) for one in collect.directories(root))
-    plan, stayed = _planned(root, policy, used, unknown), []
+    # What goes first makes room; a dry run has to count it.
+    coming = sum(one.size for one in left) + blobs if values.dry_run else 0
+    plan, stayed = _planned(root, policy, used, unknown, coming), []
     first, removed = plan, list(plan.removals)
     loaded_in = (values.daemon or _there()) if remove_loaded and not values.dry_run else ()
     with contextlib.closing(_Unload(loaded_in)) as unload:
@@ -86,13 +88,19 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _planned(root: Path, policy: Policy, used: Mapping[str, str], unknown: str) -> Plan:
-    """What is to go now; with an engine that cannot be asked, nothing."""
+def _planned(
+    root: Path, policy: Policy, used: Mapping[str, str], unknown: str, coming: int = 0
+) -> Plan:
+    """What is to go now; with an engine that cannot be asked, nothing.
+
+    `coming` are bytes that the file system will have besides those that it has.
+    """
     items = cleanup.snapshot(root, used)
     if unknown:
         why = f"{unknown} cannot be asked"
         items = [replace(item, in_use=item.in_use or why) for item in items]
-    return prune.plan(items, policy, free=disk_usage(root).free, now=datetime.now(UTC))
+    free = disk_usage(root).free + coming
+    return prune.plan(items, policy, free=free, now=datetime.now(UTC))
 
 
 def _collected(directory: Path, *, dry_run: bool) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.errors import CorruptError, DeniedError, NotFoundError, StorageError
+from lading.errors import ConflictError, CorruptError, DeniedError, NotFoundError, StorageError
 from lading.store import catalog, catalog_file, entry, lease, places, stamp
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
@@ -87,13 +87,13 @@ def opened(
 
 
 def note_use(root: Path, name: str) -> None:
-    """Counts one more use, now. A store that cannot be written keeps no count."""
+    """Counts one more use, now. A store that cannot be written, or is busy, keeps no count."""
 
     def change(found: Catalog) -> Catalog:
         item = found.find(name)
         return found if item is None else catalog.put(found, item.used(entry.now()))
 
-    with contextlib.suppress(DeniedError, StorageError), locked(root):
+    with contextlib.suppress(ConflictError, DeniedError, StorageError), locked(root):
         catalog_file.update(root, change)
 
 

@@ -148,6 +148,10 @@ def reap(root: Path) -> list[Leftover]:
 
 
 def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
+    # Not under the lock of the store: that of the builder counts, and it may take its time.
+    with disk.guarded(root):
+        for path, size in prepare.reap_work(root, dry_run=dry_run):
+            yield Leftover(path, size, "what a dead builder left")
     with locked(root), disk.guarded(root):
         found = catalog_file.read(root)
         held = {holder.name for holder in lease.holders(root)}
@@ -155,8 +159,6 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
             yield Leftover(path, 0, "a lease whose holder is gone")
         for path in sharing.reap(root, dry_run=dry_run):
             yield Leftover(path, 0, "a note about a layer that no archive has")
-        for path, size in prepare.reap_work(root, dry_run=dry_run):
-            yield Leftover(path, size, "what a dead builder left")
         for directory in (
             root,
             places.index(root).parent,
