@@ -244,3 +244,30 @@ def test_registering_does_not_hide_that_the_catalog_was_lost(tmp_path: Path) -> 
     with pytest.raises(CorruptError, match="is gone"):
         register.register(tmp_path, Facts(naming.parse(_GCC)))
     assert not places.catalog(tmp_path).exists()
+
+
+def test_an_archive_that_no_catalog_can_describe_is_refused_by_itself(tmp_path: Path) -> None:
+    """JSON can write half a character, YAML cannot: every reader would refuse the catalog."""
+    _two(tmp_path)
+    path = places.images(tmp_path) / "capy" / "capy-debian-13-base.tar"
+    config = b'{"architecture": "\\ud800", "os": "linux", "rootfs": {"diff_ids": []}}'
+    manifest = b'[{"Config": "config.json", "RepoTags": [], "Layers": []}]'
+    with tarfile.open(path, "w") as tar:
+        for name, data in (("config.json", config), ("manifest.json", manifest)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    with pytest.raises(InputError, match="is no text"):
+        register.register(tmp_path, Facts(naming.parse("capy-debian-13-base")))
+    places.catalog(tmp_path).unlink()
+    done = register.repair(tmp_path)
+    assert list(done.refused) == [str(path)]
+    assert _names(tmp_path) == {_GCC, _BASE}
+
+
+def test_an_argument_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    _two(tmp_path)
+    facts = Facts(naming.parse(_GCC), packages=("\udcff",))
+    with pytest.raises(InputError, match="is no text"):
+        register.register(tmp_path, facts)
+    assert _names(tmp_path) == {_GCC, _BASE}

@@ -120,7 +120,9 @@ def _entered(root: Path, path: Path, progress: Progress) -> Entry | LadingError:
         if path != places.inside(root, places.archive_file(name)):
             raise CorruptError(f"{path} is not in the directory of its project")
         with lease.taken(root, name.text, "repair"):
-            return _read(root, path, Facts(name), progress)
+            made = _read(root, path, Facts(name), progress)
+        catalog.put(catalog.EMPTY, made)  # it may hold what no catalog can
+        return made
     except (ConflictError, StorageError):
         raise  # says nothing about the archive
     except LadingError as error:

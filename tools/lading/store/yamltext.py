@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from lading.errors import CorruptError, LimitError
+from lading.errors import CorruptError, InputError, LimitError
 
 __all__ = ["Node", "dumps_value", "parse"]
 
@@ -34,7 +34,10 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
 _MEANINGFUL = frozenset({
     "y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity",
 })  # fmt: skip
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+#: Halves of characters, which no encoding has: bytes of an argument that are no text, or an odd
+#: escape of JSON.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,10 @@ def parse(text: str, *, what: str) -> Node | None:
 
 
 def dumps_value(value: Any) -> str:
-    """One line of YAML for a scalar, list or mapping, the same to every version of YAML."""
+    """One line of YAML for a scalar, list or mapping, the same to every version of YAML.
+
+    Raises InputError for what is no text.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -92,6 +98,8 @@ def dumps_value(value: Any) -> str:
 
 
 def _dumps_text(text: str) -> str:
+    if _NO_TEXT.search(text):
+        raise InputError(f"{text!r:.80} is no text, and cannot stand in a catalog")
     if _PLAIN.fullmatch(text) and text.lower() not in _MEANINGFUL:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
