@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,19 @@ def test_save_takes_archives_and_layouts(run: Store, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="v2"):
         run("save", _GCC, f"oci:{tmp_path / 'layout'}:v2")
     assert layout.REF_NAME in Path(path).read_bytes().decode("latin-1")
+
+
+def test_a_docker_tag_is_one_that_engines_take(run: Store, tmp_path: Path) -> None:
+    source = str(save_image(tmp_path / "other", _GCC).path)
+    for tag in ("Team/App", "app:a tag", "app@sha256:00"):
+        with pytest.raises(InputError):
+            run("save", _GCC, source, f"--docker-tag={tag}")
+    assert run.names() == []
+    path = run("save", _GCC, source, "--docker-tag=team/app").strip()
+    assert run.json("show", _GCC)["docker_tag"] == "team/app:latest"
+    with tarfile.open(path) as tar:
+        [manifest] = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
+    assert manifest["RepoTags"] == ["team/app:latest"]
 
 
 def test_a_name_that_does_not_fit_is_refused_or_normalized(run: Store, tmp_path: Path) -> None:

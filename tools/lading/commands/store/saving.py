@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lading.commands import anywhere, connection, flags
 from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, described, dump, selected
+from lading.engine.name import image_name
 from lading.errors import LadingError
 from lading.oci.platform import Platform
 from lading.store import access, archive, naming, register, save, sizes, stamp
@@ -106,11 +107,13 @@ def define_facts(values: flags.FlagValues) -> None:
 
 
 def facts(name: str, values: flags.FlagValues) -> Facts:
-    """The facts that the flags give about the image `name`; raises InputError for a bad name."""
+    """The facts that the flags give about the image `name`; raises InputError for bad names."""
     text = naming.normalize(name) if values.normalize else name
     if text != name:
         print(f"lading: {name} is saved as {text}", file=sys.stderr)
-    return Facts(naming.parse(text), values.docker_tag, tuple(values.package), tuple(values.tool))
+    # An engine takes no other, and an archive that says another is none for `docker load`.
+    tag = image_name(values.docker_tag) if values.docker_tag else ""
+    return Facts(naming.parse(text), tag, tuple(values.package), tuple(values.tool))
 
 
 def report(root: Path, saved: Saved, *, as_json: bool) -> None:
