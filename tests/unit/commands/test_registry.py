@@ -128,6 +128,8 @@ def test_tags_are_listed(server: Server, capsys: pytest.CaptureFixture[str]) -> 
     for tag in ("v1", "v2"):
         _push(server, tag=tag)
     assert _output(capsys, "tags", f"{server.address}/app") == "v1\nv2\n"
+    server.registry.repositories["app"].tags.clear()
+    assert _output(capsys, "tags", f"{server.address}/app") == ""
 
 
 def test_delete_by_tag_and_by_digest(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import InputError, LadingError
+from lading.errors import InputError, LadingError, UnreachableError
 from lading.http.limits import CHUNK
 from lading.registry import manifests
 from lading.registry.push import Job, Pusher
@@ -76,6 +76,16 @@ def test_unknown_authority_ends_it_before_anything_is_sent(
         _push(session, server.address, images.manifest(10))
     assert "--ca_file" in caught.value.fix
     assert server.log == []
+
+
+def test_registry_without_tls_is_told_at_once(
+    session: Session, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lading.http.origin.is_loopback_name", lambda host: False)
+    with serve() as plain, pytest.raises(UnreachableError, match="does not speak TLS") as caught:
+        _push(session, plain.address, images.manifest(10))
+    assert "--insecure" in caught.value.fix
+    assert pauses == []
 
 
 def test_certificate_of_another_host(

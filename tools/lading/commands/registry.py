@@ -140,7 +140,10 @@ def _tags(argv: Sequence[str]) -> int:
     reference = Reference.parse(text)
     with contextlib.closing(connection.connect(values)) as session:
         found = tag_lists.list_tags(session.repository(reference.registry, reference.repository))
-    print(json.dumps(found) if values.json else "\n".join(found))
+    if values.json:
+        print(json.dumps(found))
+    else:
+        sys.stdout.write("".join(f"{tag}\n" for tag in found))
     return 0
 
 

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lading.errors import DeniedError, InputError
+from lading.errors import DeniedError, InputError, UnreachableError
 from lading.http import redirects
 from lading.http.answer import paced_answer
 from lading.http.limits import Limits
@@ -35,6 +35,8 @@ __all__ = ["Transport"]
 _IDLE_PER_ORIGIN = 16
 #: Seconds for a TLS handshake that only tells whether it succeeds, on loopback.
 _PROBE = 1.0
+#: What OpenSSL says, from version to version, of an answer that is plain text.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 #: A header line (RFC 9110, section 5): a token, then what is visible, blanks and tabs.
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*")
 
@@ -232,6 +234,11 @@ class Transport:
                 raise InputError(
                     f"the certificate of {origin} is not trusted: {reason(error)}",
                     fix="give its authority with --ca_file, or in SSL_CERT_FILE",
+                ) from None
+            if getattr(error, "reason", "") in _NO_TLS:
+                raise UnreachableError(
+                    f"{origin} does not speak TLS",
+                    fix="if it is to speak plain HTTP, and the network is trusted: --insecure",
                 ) from None
             self._note(request, reason(error), None)
             if proxy and str(error).startswith("Tunnel connection failed: 407"):
