@@ -197,6 +197,15 @@ def test_hostile_and_damaged_archives_are_refused(tmp_path: Path, data: bytes) -
     assert not (tmp_path / "layer.tar").exists()
 
 
+def test_a_link_to_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    nar, link = tmp_path / "odd.nar", tmp_path / "odd"
+    nar.write_bytes(archive(b"(", b"type", b"symlink", b"target", b"caf\xe9", b")"))
+    link.symlink_to(os.fsdecode(b"caf\xe9"))
+    for source in (f"N\t/{_PLACE}/{_LIB}\t{nar}", f"O\t/{_PLACE}/{_LIB}\t{link}"):
+        with pytest.raises(InputError, match="is not UTF-8"):
+            layer(tmp_path, source)
+
+
 def test_every_cut_of_an_archive_is_refused(tmp_path: Path, nars: Path) -> None:
     data = (nars / f"{_LIB}.nar").read_bytes()
     for place in range(0, len(data), 8):

@@ -11,7 +11,7 @@ import os
 import stat
 
 from lading.errors import CorruptError, InputError
-from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
+from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice, check_name
 from lading.layer.nar import MAGIC, NarReader
 from lading.layer.reading import changed, open_file, read_error
 from lading.scan.source import file_chunks
@@ -113,6 +113,7 @@ def _add_nar(
                 add(Entry(at, FILE, metas[FILE, runs], content, size=length, origin=path))
             else:
                 link = os.fsdecode(target)
+                check_name(link, origin=path)
                 add(Entry(at, kind, metas[kind, False], link=link, origin=path))
         if reader.offset != size:
             raise reader.damaged("something follows it")
@@ -135,6 +136,7 @@ def _add_object(
         if kind == FILE:
             add(Entry(at, FILE, metas[FILE, runs], source))
         else:
+            check_name(target, origin=source)
             add(Entry(at, kind, metas[kind, False], link=target, origin=source))
 
 
