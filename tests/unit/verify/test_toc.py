@@ -92,6 +92,7 @@ LIES: dict[str, Callable[[Entries], object]] = {
         chunkDigest=_digest(b"evil!")
     ),
     "another size": lambda all_: _of(all_, "bin/small").update(size=4),
+    "a size beyond all memory": lambda all_: _of(all_, "bin/large").update(size=1 << 62),
     "a program with its user's rights": lambda all_: _of(all_, "bin/small").update(mode=0o4755),
     "another owner": lambda all_: _of(all_, "bin/small").update(uid=1000),
     "another attribute": lambda all_: _of(all_, "bin/small").update(xattrs={"user.key": "AAAA"}),

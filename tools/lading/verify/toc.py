@@ -213,7 +213,10 @@ def _read(
     for name, listed in chunks.items():
         file = found[name]
         offsets = [chunk.offset for chunk in listed]
-        if offsets == list(range(0, file.size, CHUNK)):
+        count = len(offsets)
+        if (count - 1) * CHUNK < file.size <= count * CHUNK and offsets == [
+            number * CHUNK for number in range(count)
+        ]:
             found[name] = file._replace(chunks=tuple(chunk.digest for chunk in listed))
         elif file.size:
             # One behind the other, from the file's beginning.
