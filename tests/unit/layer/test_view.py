@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+from collections.abc import Callable
 
 import pytest
+import zstandard
 
 from lading.errors import CorruptError
 from lading.layer.view import View
@@ -41,6 +44,22 @@ def test_directories_may_be_as_deep_as_a_path_can_say() -> None:
 def test_a_path_that_no_engine_could_unpack_is_refused() -> None:
     with pytest.raises(CorruptError, match="a name of 4098 bytes"):
         _view(_layer(("d" * 4098, b"")))
+
+
+class _Slow(io.BytesIO):
+    """Gives one byte, as a network may."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(1, size or 0))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+def test_a_layer_that_arrives_slowly(pack: Callable[[bytes], bytes]) -> None:
+    layer = pack(_layer(("a", b"x")))
+    view = View([lambda: _Slow(layer)])
+    node = view.find("/a")
+    assert node is not None
+    assert view.read(node, limit=1) == b"x"
 
 
 def test_walking_lists_a_directory_before_what_it_holds_and_names_in_order() -> None:

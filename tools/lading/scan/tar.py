@@ -285,9 +285,12 @@ class TarScanner:
 
 def scan_stream(stream: BinaryIO, report: Report) -> TarScanner:
     """A scanner of the archive in `stream`, which is compressed as its first bytes say."""
-    first = stream.read(CHUNK)
-    chunks = chain((first,), iter(lambda: stream.read(CHUNK), b""))
-    return TarScanner(StreamSource(decompress(sniff(first), chunks)), report)
+    chunks = iter(lambda: stream.read(CHUNK), b"")
+    first = b""
+    # A stream from a network gives what has arrived.
+    while len(first) < BLOCK and (more := next(chunks, b"")):
+        first += more
+    return TarScanner(StreamSource(decompress(sniff(first), chain((first,), chunks))), report)
 
 
 def _check_global(records: Mapping[bytes, bytes], at: str) -> None:
