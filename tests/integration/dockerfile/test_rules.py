@@ -54,7 +54,7 @@ def house() -> Iterator[House]:
         yield House(bazel, docker)
 
 
-def test_the_image_is_one_like_any_other(house: House, tmp_path: Path) -> None:
+def test_the_image_is_one_like_any_other(house: House) -> None:
     """Other rules build on it; it is verified, loaded, and runs."""
     result = house.build(
         "--output_groups=+docker_archive,+oci_layout",

@@ -296,7 +296,6 @@ def pushed(bazel: NestedBazel, registry: str) -> str:
 
 
 def test_an_image_unpacks_to_what_nix_has(
-    bazel: NestedBazel,
     pushed: str,
     closure: dict[str, Any],
     env: Mapping[str, str],
@@ -360,9 +359,7 @@ def test_a_flake_gives_the_same_image(bazel: NestedBazel) -> None:
     assert manifest(bazel, "flaked_server") == manifest(bazel, "server")
 
 
-def test_an_image_of_nothing_but_a_closure_runs(
-    bazel: NestedBazel, directory: Path, env: Mapping[str, str]
-) -> None:
+def test_an_image_of_nothing_but_a_closure_runs(bazel: NestedBazel, env: Mapping[str, str]) -> None:
     with servers.docker_daemon() as host:
         nested = NestedBazel(bazel.directory, bazel.output_base, {**env, "DOCKER_HOST": host})
         done = nested.run("run", "//:load")

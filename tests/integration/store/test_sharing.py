@@ -149,7 +149,7 @@ def test_archives_that_are_registered_are_shared_with_too(disk: Path) -> None:
     assert saved.path.exists()
 
 
-def test_nothing_is_noted_where_nothing_can_be_shared(tmp_path: Path) -> None:
+def test_nothing_is_noted_where_nothing_can_be_shared() -> None:
     if not Path("/dev/shm").is_dir():
         pytest.skip("there is no /dev/shm")
     root = Path("/dev/shm") / f"lading-{os.getpid()}"

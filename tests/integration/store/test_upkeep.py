@@ -91,7 +91,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_small_disk_is_held_within_its_limits_while_a_container_runs(
-    tmp_path: Path, disk: Path, host: str
+    disk: Path, host: str
 ) -> None:
     """S1.7: the image that a container runs from is the least valuable, and stays."""
     programs.need("docker")

@@ -199,7 +199,7 @@ def test_many_at_once(worker: _Worker) -> None:
     assert len(digests) == 30
 
 
-def test_a_change_gives_the_bytes_of_a_new_worker(worker: _Worker, tmp_path: Path) -> None:
+def test_a_change_gives_the_bytes_of_a_new_worker(worker: _Worker) -> None:
     for number in range(40):
         data = random.Random(number).randbytes(150_000)
         (worker.directory / f"f{number:02}").write_bytes(data)

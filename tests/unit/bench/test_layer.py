@@ -141,7 +141,7 @@ def test_the_limit_is_a_sum_of_all_stages(tree: Tree, tmp_path: Path, kind: str)
     assert found.size == (tmp_path / "blob").stat().st_size > 0
 
 
-def test_what_a_command_takes_is_its_own(tmp_path: Path) -> None:
+def test_what_a_command_takes_is_its_own() -> None:
     ballast = bytearray(b"x") * (200 << 20)
     quiet = measure(["/bin/sh", "-c", "exit 3"], {})
     assert quiet.code == 3

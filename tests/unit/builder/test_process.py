@@ -75,7 +75,7 @@ def test_a_program_that_is_not_there() -> None:
         run(["/nowhere/program"], env=_ENV, on_line=print)
 
 
-def test_two_at_once_do_not_end_each_other(tmp_path: Path) -> None:
+def test_two_at_once_do_not_end_each_other() -> None:
     codes: list[int] = []
 
     def work() -> None:

@@ -72,7 +72,7 @@ def test_layers_are_streamed_from_the_cache(
 
 
 def test_layers_that_the_registry_has_are_not_read(
-    server: Server, flags: list[str], capsys: pytest.CaptureFixture[str]
+    flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serve(_full()) as host:
         _push([*flags, f"--remote_cache=grpc://{host}"], capsys)
@@ -83,7 +83,6 @@ def test_layers_that_the_registry_has_are_not_read(
 
 @pytest.mark.parametrize("variable", ["LADING_REMOTE_CACHE", "IMG_REAPI_ENDPOINT"])
 def test_variable_names_the_cache_and_a_flag_wins(
-    server: Server,
     flags: list[str],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -97,7 +96,7 @@ def test_variable_names_the_cache_and_a_flag_wins(
 
 
 def test_setting_of_the_target_names_the_cache(
-    server: Server, flags: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    flags: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with serve(_full()) as host:
         spec = tmp_path / "spec.json"
@@ -192,7 +191,6 @@ def test_connections_end_when_a_command_fails(
 
 @pytest.mark.parametrize("named", ["{0}/home/disk", "~/disk", "home/disk"])
 def test_disk_cache_stands_in_for_a_cache_that_is_away(
-    server: Server,
     flags: list[str],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -212,9 +210,7 @@ def test_disk_cache_stands_in_for_a_cache_that_is_away(
     assert _push([*flags, *remote], capsys)["sent"] == 4
 
 
-def test_cache_that_is_away_is_said(
-    server: Server, flags: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_that_is_away_is_said(flags: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with serve(ByteStream()) as host:
         pass

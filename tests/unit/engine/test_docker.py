@@ -189,9 +189,7 @@ def test_a_zstd_layer_with_another_diff_id_is_corrupt(daemon: Daemon, docker: Do
     assert not [path for method, path in daemon.seen if method == "POST"]
 
 
-def test_a_zstd_bomb_is_refused(
-    daemon: Daemon, docker: Docker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_zstd_bomb_is_refused(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decompress, "_FREE_SIZE", 1 << 20)
     content = tiny.MemoryContent()
     root = tiny.image(content, [tiny.layer({"zeros": bytes(32 << 20)}, "zstd")])
@@ -200,7 +198,7 @@ def test_a_zstd_bomb_is_refused(
 
 
 def test_no_room_for_an_unpacked_layer_is_said(
-    daemon: Daemon, docker: Docker, monkeypatch: pytest.MonkeyPatch
+    docker: Docker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

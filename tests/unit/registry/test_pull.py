@@ -127,7 +127,7 @@ def test_where_nobody_has_it_the_failure_names_every_place(
 
 
 def test_a_damaged_layer_leaves_no_file(
-    server: Server, repository: Repository, base: images.Image, tmp_path: Path
+    repository: Repository, base: images.Image, tmp_path: Path
 ) -> None:
     descriptor = images.manifest(100, 2000, platform="linux/amd64").root
     layer = json.loads(base.content.blobs[descriptor.digest])["layers"][1]

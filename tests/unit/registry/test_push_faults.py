@@ -468,7 +468,7 @@ class TestTime:
         assert error is not None
 
 
-def test_unreachable_registry_is_a_clear_error(session: Session, server: Server) -> None:
+def test_unreachable_registry_is_a_clear_error(session: Session) -> None:
     image = images.manifest(10)
     job = Job(image.root, image.content, session.repository("127.0.0.1:1", "app"), ("latest",))
     with pytest.raises(LadingError, match=r"cannot connect to http://127\.0\.0\.1:1") as caught:

@@ -106,7 +106,7 @@ def test_exactly_the_part_arrives(
 
 
 def test_source_that_ends_early_is_corrupt(
-    pair: tuple[socket.socket, socket.socket], body: Body, tmp_path: Path
+    pair: tuple[socket.socket, socket.socket], body: Body
 ) -> None:
     near, far = pair
     _receive(far, len(DATA) + 1, bytearray())

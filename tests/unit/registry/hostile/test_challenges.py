@@ -98,9 +98,7 @@ def test_odd_challenges_leak_nothing_and_end(
         b'{"a":' * 50_000,
     ],
 )
-def test_odd_tokens_are_refused(
-    session: Session, server: Server, stranger: Server, body: bytes
-) -> None:
+def test_odd_tokens_are_refused(session: Session, server: Server, body: bytes) -> None:
     challenge = {"WWW-Authenticate": f'Bearer realm="http://{server.address}/token"'}
     server.script.add(
         Fault("*", "/v2/", Answer(401, challenge), times=0),

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -188,7 +187,7 @@ def _answering(
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize("name", ANSWERS)
 def test_answer_ends_in_one_clear_error(
-    make_session: Callable[..., Session], name: str, deed: str, tmp_path: Path
+    make_session: Callable[..., Session], name: str, deed: str
 ) -> None:
     started = time.monotonic()
     with _answering(ANSWERS[name]) as address:
