@@ -88,6 +88,31 @@ def test_floors_are_explained_in_their_order() -> None:
     assert re.findall(r"(?m)^    (\w+) {2,}\w", text) == _FLOORS[::-1]
 
 
+def test_what_is_not_exported_says_so() -> None:
+    wrong = []
+    for path in _modules():
+        names = dict(_names(path))
+        exported = names.pop("__all__", None)
+        public = ast.literal_eval(exported.value) if isinstance(exported, ast.Assign) else ()
+        wrong += [
+            f"{path.relative_to(root())}:{node.lineno}: {name} is not in __all__, and not _{name}"
+            for name, node in names.items()
+            if name not in (*public, "TYPE_CHECKING") and not name.startswith("_")
+        ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _names(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """What the statements of a module name at its top."""
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    yield target.id, node
+
+
 @pytest.mark.parametrize("suffix", [".py", ".bzl", ".sh"])
 def test_a_file_is_one_idea(suffix: str) -> None:
     lengths = {

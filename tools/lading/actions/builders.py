@@ -20,6 +20,7 @@ from lading.layer.compress import Compression
 __all__ = [
     "REPEATED",
     "SINGLE",
+    "Ones",
     "builder",
     "compression",
     "failed",
@@ -38,6 +39,7 @@ SINGLE = (
 )  # fmt: skip
 REPEATED = ("add_host", "base", "file", "secret", "ulimit")
 
+#: Values of `SINGLE`, by flag.
 Ones = Mapping[str, str]
 
 

@@ -24,7 +24,7 @@ from lading.oci.descriptor import Descriptor
 if TYPE_CHECKING:
     import grpc
 
-__all__ = ["CacheLimits", "RemoteCache"]
+__all__ = ["CacheLimits", "Call", "RemoteCache"]
 
 #: Bytes of one message; servers send 64 KiB to 4 MiB.
 _MAX_MESSAGE = 64 * 1024 * 1024

@@ -14,7 +14,7 @@ from lading.oci.digest import Digest
 
 __all__ = ["ARCHIVES", "Lock", "LockedPackage", "dump", "load"]
 
-FORMAT = 1
+_FORMAT = 1
 ARCHIVES = ("debian", "security")
 
 _Leaf = TypeVar("_Leaf")
@@ -58,7 +58,7 @@ class Lock:
 def dump(lock: Lock) -> str:
     """The canonical text: sorted, one line a package, so that a diff shows what was updated."""
     members = [
-        f'  "format": {FORMAT}',
+        f'  "format": {_FORMAT}',
         f'  "suite": {json.dumps(lock.suite)}',
         f'  "codename": {json.dumps(lock.codename)}',
         _object("sets", lock.sets, _names_text),
@@ -76,8 +76,8 @@ def load(text: str, name: str) -> Lock:
     """
     try:
         document = json.loads(text)
-        if document["format"] != FORMAT:
-            raise CorruptError(f"{name} has format {document['format']!r:.40}, not {FORMAT}")
+        if document["format"] != _FORMAT:
+            raise CorruptError(f"{name} has format {document['format']!r:.40}, not {_FORMAT}")
         return Lock(
             document["suite"],
             _name_lists(document["sets"]),

@@ -18,7 +18,7 @@ import httpx
 from lading.engine.endpoint import Endpoint
 from lading.errors import EngineError, LadingError, NotFoundError, StorageError
 
-__all__ = ["Answer", "Api"]
+__all__ = ["Answer", "Api", "Params"]
 
 #: Seconds to wait for a connection, and for an answer to a small request.
 _CONNECT, _ANSWER = 5.0, 60.0

@@ -30,7 +30,7 @@ __all__ = [
 #: The table of contents is the entry of this name, the last one of the archive.
 TOC_NAME = "stargz.index.json"
 #: Says that there is nothing to fetch before the container starts ("Prioritized Files").
-LANDMARK = ".no.prefetch.landmark"
+_LANDMARK = ".no.prefetch.landmark"
 _LANDMARK_CONTENT = b"\x0f"
 #: Annotations of the layer's descriptor: what a snapshotter checks the table by ("Content
 #: Verification"), and what one that stores layers lazily reports as the layer's size.
@@ -51,12 +51,12 @@ def with_landmark(entries: Iterable[Entry]) -> list[Entry]:
     """
     listed = list(entries)
     for entry in listed:
-        if entry.path in (TOC_NAME, LANDMARK, ".prefetch.landmark"):
+        if entry.path in (TOC_NAME, _LANDMARK, ".prefetch.landmark"):
             raise InputError(
                 f"/{entry.path} from {entry.describe()} is a name that eStargz needs for itself",
                 fix='put it elsewhere, or set estargz = "disabled"',
             )
-    landmark = Entry(LANDMARK, FILE, Meta(0o644), _LANDMARK_CONTENT, size=1, origin="eStargz")
+    landmark = Entry(_LANDMARK, FILE, Meta(0o644), _LANDMARK_CONTENT, size=1, origin="eStargz")
     return [landmark, *listed]
 
 

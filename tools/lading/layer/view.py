@@ -13,7 +13,7 @@ from lading.errors import CorruptError, LimitError
 from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK
 from lading.scan.tar import Entry, TarScanner, scan_stream
 
-__all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "View"]
+__all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "Opener", "View"]
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

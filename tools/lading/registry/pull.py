@@ -28,7 +28,7 @@ __all__ = ["Manifest", "Pulled", "fetch_blob", "pull", "resolve"]
 _CHUNK = 1024 * 1024
 _THREADS = 4
 _MAX_MANIFESTS = 256
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def _fetch(repositories: Sequence[Repository], descriptor: Descriptor, directory
         fetch_blob(repositories, descriptor, target)
 
 
-def _first(repositories: Sequence[Repository], ask: Callable[[Repository], T]) -> T:
+def _first(repositories: Sequence[Repository], ask: Callable[[Repository], _T]) -> _T:
     """The first answer; where there is none, the last failure, with the others in its fix."""
     failures: list[LadingError] = []
     for repository in repositories:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Repository", "Session"]
 
-USER_AGENT = "lading"
+_USER_AGENT = "lading"
 
 
 class Session:
@@ -63,7 +63,7 @@ class Session:
         self.limits = limits or Limits()
         self.budget = Budget(self.limits, sleep, notice)
         self.transport = Transport(
-            self.limits, user_agent=USER_AGENT, ca_file=ca_file, trace=trace, notice=notice
+            self.limits, user_agent=_USER_AGENT, ca_file=ca_file, trace=trace, notice=notice
         )
         self._find = find
         self._realms = [Origin.split(realm)[0] for realm in realms]

@@ -20,11 +20,11 @@ from lading.store import disk, places
 __all__ = ["locked"]
 
 #: Seconds to wait for other processes before giving up.
-PATIENCE = 120.0
+_PATIENCE = 120.0
 
 
 @contextlib.contextmanager
-def locked(root: Path, *, patience: float = PATIENCE) -> Iterator[None]:
+def locked(root: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Holds the lock of the store at `root`, creating the store if need be. Does not nest.
 
     Raises:

@@ -39,7 +39,7 @@ from lading.store.image import Image
 from lading.store.lock import locked
 from lading.store.naming import Name
 
-__all__ = ["Facts", "Progress", "Saved", "save"]
+__all__ = ["Facts", "Progress", "Saved", "describe", "merged", "save"]
 
 #: Called with bytes done and to do.
 Progress = Callable[[int, int], None]
