@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lading.errors import LimitError
 from lading.registry.threads import Threads
 
 
@@ -64,6 +65,52 @@ def test_a_failure_is_raised_and_what_has_not_begun_is_not_made() -> None:
         raised.set()
     assert 4 not in made
     assert 3 not in made
+
+
+def test_nothing_begins_after_a_failure_though_an_earlier_call_is_under_way() -> None:
+    """The largest layer goes first: what fails beside it is not to wait for its end."""
+    go, failed = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    def call(number: int) -> None:
+        made.append(number)
+        if number == 0:
+            go.wait(10)
+        elif number == 1:
+            failed.set()
+            raise ValueError("failed")
+
+    def release() -> None:
+        failed.wait(10)
+        time.sleep(0.1)
+        go.set()
+
+    threading.Thread(target=release).start()
+    with Threads(2) as threads, pytest.raises(ValueError, match="failed"):
+        threads.each(call, range(50))
+    assert len(made) < 50
+    assert sorted(made) == [0, 1]
+
+
+@pytest.mark.parametrize("possible", [0, 1, 3])
+def test_as_many_threads_as_the_system_gives(
+    monkeypatch: pytest.MonkeyPatch, possible: int
+) -> None:
+    start, left = threading.Thread.start, [possible]
+
+    def limited(thread: threading.Thread) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    with Threads(4) as threads:
+        if possible:
+            assert threads.each(abs, range(-9, 0)) == list(range(9, 0, -1))
+        else:
+            with pytest.raises(LimitError, match="no thread"):
+                threads.each(abs, range(9))
 
 
 def test_what_others_asked_for_goes_on_after_a_failure() -> None:

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Self, TypeVar
 
+from lading.errors import LimitError
+
 __all__ = ["Threads"]
 
 _T = TypeVar("_T")
@@ -34,24 +36,40 @@ class Threads:
     def each(self, call: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
         """Calls `call` with each item, the first ones first; returns the results in their order.
 
-        The first failure, in that order, is raised; calls that have not begun by then are not
-        made, those under way go on.
+        The first failure, in that order, is raised; calls that have not begun when one fails are
+        not made, those under way go on. Raises LimitError if no thread can be started.
         """
-        calls = [_Call(call, item) for item in items]
+        group = object()
+        calls = [_Call(call, item, group) for item in items]
         try:
             with self._changed:
                 self._waiting.extend(calls)
                 for _ in calls[: self._number - len(self._threads)]:
-                    thread = threading.Thread(target=self._work, daemon=True)
-                    thread.start()
-                    self._threads.append(thread)
+                    if not self._start():
+                        break
                 self._changed.notify_all()
             return [call.result() for call in calls]
         except BaseException:
-            with self._changed:
-                gone = set(map(id, calls))
-                self._waiting = deque(call for call in self._waiting if id(call) not in gone)
+            self._forget(group)
             raise
+
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system gives no more of them: those that there are do it all.
+            if self._threads:
+                return False
+            raise LimitError(
+                "no thread can be started", fix="raise the number of processes allowed: ulimit -u"
+            ) from None
+        self._threads.append(thread)
+        return True
+
+    def _forget(self, group: object) -> None:
+        with self._changed:
+            self._waiting = deque(call for call in self._waiting if call.group is not group)
 
     def __enter__(self) -> Self:
         return self
@@ -73,24 +91,28 @@ class Threads:
                         return
                     self._changed.wait()
                 call = self._waiting.popleft()
-            call.make()
+            if not call.make():
+                self._forget(call.group)
 
 
 class _Call(Generic[_R]):
     """A call that one thread makes and another waits for."""
 
-    def __init__(self, call: Callable[[_T], _R], item: _T) -> None:
+    def __init__(self, call: Callable[[_T], _R], item: _T, group: object) -> None:
+        self.group = group
         self._call: Callable[[], _R] = functools.partial(call, item)
         self._done = threading.Event()
         self._results: list[_R] = []
         self._error: BaseException | None = None
 
-    def make(self) -> None:
+    def make(self) -> bool:
+        """Whether it went well."""
         try:
             self._results.append(self._call())
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self._error = error
         self._done.set()
+        return self._error is None
 
     def result(self) -> _R:
         self._done.wait()
