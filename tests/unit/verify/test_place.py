@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.commands import verify
+from lading.commands import inspect, verify
 from lading.errors import InputError, NotFoundError, UsageError
 from lading.store import layouts
 from lading.verify.place import Options, verify_archive, verify_directory
@@ -49,7 +49,9 @@ def test_what_a_push_prints_can_be_verified(layout: Path, form: str) -> None:
 
 
 def test_a_tag_that_is_not_there_is_named(layout: Path) -> None:
-    with pytest.raises(NotFoundError, match="has no tag 'v2'"):
-        verify.main([f"oci:{layout}:v2"])
+    for command in (verify, inspect):
+        with pytest.raises(NotFoundError, match="has no tag 'v2'") as caught:
+            command.main([f"oci:{layout}:v2"])
+        assert caught.value.fix == "it has v1"
     with pytest.raises(UsageError, match="are two images"):
         verify.main([f"oci:{layout}:v1", "--tag=v2"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,21 +72,25 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
 
 
 def _root(found: Layout, directory: str, tag: str) -> Descriptor:
-    roots = [
-        one
-        for one in found.index().manifests
-        if not tag or one.annotations.get(layout.REF_NAME) == tag
-    ]
+    manifests = found.index().manifests
+    if not manifests:
+        raise NotFoundError(f"{directory} holds no image")
+    roots = [one for one in manifests if not tag or one.annotations.get(layout.REF_NAME) == tag]
     distinct = {one.digest: one for one in roots}
     if not distinct:
-        what = f"has no tag {tag!r:.160}" if tag else "holds no image"
-        raise NotFoundError(f"{directory} {what}")
+        raise NotFoundError(
+            f"{directory} has no tag {tag!r:.160}", fix=f"it has {_tags(manifests)}"
+        )
     if len(distinct) > 1:
-        tags = ", ".join(sorted(one.annotations.get(layout.REF_NAME, "?") for one in roots))
         raise ConflictError(
-            f"{directory} holds {len(distinct)} images: {tags[:200]}",
+            f"{directory} holds {len(distinct)} images: {_tags(roots)}",
             fix="say which: oci:DIRECTORY:TAG",
         )
     root = next(iter(distinct.values()))
     # The annotations of the entry are the layout's; what is copied is the image.
     return Descriptor(root.media_type, root.digest, root.size, platform=root.platform)
+
+
+def _tags(manifests: Sequence[Descriptor]) -> str:
+    names = sorted(one.annotations.get(layout.REF_NAME, "?") for one in manifests)
+    return ", ".join(names)[:200]

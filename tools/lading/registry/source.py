@@ -47,10 +47,13 @@ class Source:
             try:
                 found = self._path.stat().st_size
             except OSError as error:
-                raise NotFoundError(f"{self._path} cannot be read: {error.strerror}") from None
+                raise NotFoundError(
+                    f"{self._path} cannot be read: {error.strerror}", fix="build it again"
+                ) from None
             if found != self._descriptor.size:
                 raise CorruptError(
-                    f"{self._path} has {found} bytes, its descriptor says {self._descriptor.size}"
+                    f"{self._path} has {found} bytes, its descriptor says {self._descriptor.size}",
+                    fix="build it again",
                 )
             return FileBody(self._path, offset, size, self._advance)
         if self._reader is None or self._reader.position != offset:
