@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.errors import CorruptError, LadingError, LimitError
+from lading.errors import CorruptError, InputError, LadingError, LimitError
 from lading.store import catalog, yamltext
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
@@ -248,6 +249,16 @@ images: [{
     assert (entry.os, entry.packages, entry.usage_count) == ("ubuntu-24.10", ("cmake",), 7)
     assert entry.extra["team"] == {"floor": "1.10", "room": "010", "door": 7, "share": 0.5}
     assert yaml.safe_load(after.text)["images"][0]["os_version"] == "24.10"
+
+
+def test_what_would_nest_too_deep_is_not_written() -> None:
+    deep: Any = 1
+    for _ in range(30):
+        deep = [deep]
+    with pytest.raises(InputError, match="nests deeper"):
+        catalog.put(_parse(HAND), _entry(extra={"x": deep}))
+    with pytest.raises(InputError, match="cannot stand in a catalog"):
+        catalog.put(_parse(HAND), _entry(extra={"x": deep[0][0][0][0][0][0][0][0][0][0][0]}))
 
 
 def test_bad_entries_are_reported_and_left_alone() -> None:

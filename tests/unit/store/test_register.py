@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
@@ -263,6 +264,37 @@ def test_an_archive_that_no_catalog_can_describe_is_refused_by_itself(tmp_path: 
     done = register.repair(tmp_path)
     assert list(done.refused) == [str(path)]
     assert _names(tmp_path) == {_GCC, _BASE}
+
+
+@pytest.mark.parametrize("depth", [30, 5000, 200_000])
+def test_an_archive_that_says_too_much_does_not_spoil_the_catalog(
+    tmp_path: Path, depth: int
+) -> None:
+    _two(tmp_path)
+    path = places.images(tmp_path) / "capy" / f"{_GCC}.tar"
+    deep = "[" * depth + "]" * depth
+
+    def change(info: tarfile.TarInfo, data: bytes) -> bytes:
+        if info.name != "index.json":
+            return data
+        index = json.loads(data)
+        notes = index["manifests"][0]["annotations"]
+        notes[archive.ENTRY] = f'{{"x": {deep}, {notes[archive.ENTRY][1:]}'
+        return json.dumps(index).encode()
+
+    rewrite(path, change)
+    before = places.catalog(tmp_path).read_bytes()
+    with contextlib.suppress(InputError):
+        register.register(tmp_path, Facts(naming.parse(_GCC)))
+        assert catalog_file.read(tmp_path).find(_GCC) is not None
+        before = places.catalog(tmp_path).read_bytes()
+    places.index(tmp_path).unlink(missing_ok=True)
+    assert _names(tmp_path) == {_GCC, _BASE}
+    assert places.catalog(tmp_path).read_bytes() == before
+    places.catalog(tmp_path).unlink()
+    register.repair(tmp_path)
+    places.index(tmp_path).unlink(missing_ok=True)
+    assert _BASE in _names(tmp_path)
 
 
 def test_an_argument_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tarfile
 import threading
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lading.errors import ConflictError, CorruptError, LadingError, StorageError
+from lading.errors import ConflictError, CorruptError, LadingError, LimitError, StorageError
 from lading.store import access, catalog_file, disk, naming, places, save
 from lading.store.lock import locked
 from lading.store.save import Facts
@@ -140,6 +142,20 @@ def test_a_full_disk_leaves_the_old_image(
         pass
 
 
+def test_a_file_system_that_synchronises_files_only_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert save_image(tmp_path).path.exists()
+
+
 def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
     """S1.8, within a process; tests/soak does it with many."""
     names = [f"capy-ubuntu-24.04-gcc{number}" for number in range(5, 15)]
@@ -159,3 +175,14 @@ def test_an_index_needs_a_platform_that_it_has(tmp_path: Path) -> None:
     index = tiny.index(content, [tiny.image(content, [tiny.layer({"a": b"a"})])])
     saved = save.save(tmp_path, content, index, Facts(naming.parse(_NAME)), platform=tiny.AMD64)
     assert saved.entry.architecture == "amd64"
+
+
+def test_a_catalog_that_nobody_could_read_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = save_image(tmp_path)
+    monkeypatch.setattr(catalog_file, "MAX_BYTES", places.catalog(tmp_path).stat().st_size + 100)
+    with pytest.raises(LimitError, match="would be larger"):
+        save_image(tmp_path, "capy-ubuntu-24.04-gcc14")
+    assert [entry.name for entry in catalog_file.read(tmp_path).entries] == [_NAME]
+    assert list(tmp_path.rglob("*.tar")) == [first.path]

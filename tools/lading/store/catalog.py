@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lading.errors import CorruptError, LadingError
+from lading.errors import CorruptError, InputError, LadingError
 from lading.store.entry import Entry
 
 __all__ = ["EMPTY", "Catalog", "drop", "parse", "put"]
@@ -219,12 +219,22 @@ def _parsed(block: str) -> Any:
 
 
 def _block(entry: Entry, indent: int) -> str:
-    """An entry's lines as lading writes them."""
+    """An entry's lines as lading writes them.
+
+    Raises InputError when they cannot be read: every reader would refuse the whole catalog.
+    """
     from lading.store import yamltext
 
     margin = " " * indent
     lines = [f"{key}: {yamltext.dumps_value(value)}" for key, value in entry.to_values().items()]
-    return f"{margin}- " + f"\n{margin}  ".join(lines) + "\n"
+    block = f"{margin}- " + f"\n{margin}  ".join(lines) + "\n"
+    try:
+        found = parse(_HEADER + block, what="its entry")
+    except LadingError as error:
+        raise InputError(f"{entry.name} cannot stand in a catalog: {error.what}") from None
+    if found.problems:
+        raise InputError(f"{entry.name} cannot stand in a catalog: {found.problems[0]}")
+    return block
 
 
 def _rewritten(catalog: Catalog, entry: Entry | None, *, drop_name: str) -> Catalog:

@@ -87,7 +87,8 @@ class Change:
 def prepare(root: Path, change: Callable[[Catalog], Catalog]) -> Iterator[Change]:
     """Yields the Change that replaces the catalog by `change` of it; nothing if not published.
 
-    The lock of the store has to be held. Raises as `read`, StorageError and DeniedError.
+    The lock of the store has to be held. Raises as `read`, LimitError when the new one could not
+    be read any more, StorageError and DeniedError.
     """
     before = read(root)
     after = change(before)
@@ -95,10 +96,13 @@ def prepare(root: Path, change: Callable[[Catalog], Catalog]) -> Iterator[Change
     if after.text == before.text and path.exists():
         yield Change(root, None, after)
         return
+    data = after.text.encode()
+    if len(data) > max(MAX_BYTES, len(before.text.encode())):
+        raise LimitError(f"{path} would be larger than {MAX_BYTES} bytes", fix="run a cleanup")
     with disk.guarded(path):
         disk.make_directories(root)
         with disk.draft(path) as draft:
-            draft.file.write(after.text.encode())
+            draft.file.write(data)
             draft.seal()
             yield Change(root, draft, after)
 

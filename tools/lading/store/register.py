@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lading.errors import ConflictError, CorruptError, LadingError, LimitError, StorageError
 from lading.store import (
@@ -34,6 +35,10 @@ from lading.store.lock import locked
 from lading.store.save import Facts, Progress, describe, merged
 
 __all__ = ["Repaired", "disagreements", "register", "repair", "unregister"]
+
+
+#: Longest text of an archive about itself that counts: a thousand packages take 16 KiB.
+_MOST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +206,11 @@ def _read(root: Path, path: Path, facts: Facts, progress: Progress) -> Entry:
 
 def _said(archive: Archive, name: str) -> Entry | None:
     """What the archive says about itself, if lading wrote it under this name."""
+    text = archive.root.annotations.get(archives.ENTRY, "")
     try:
-        values = json.loads(archive.root.annotations.get(archives.ENTRY, ""))
+        values: Any = json.loads(text) if len(text) <= _MOST else None
         return Entry.from_values(values) if values.get("name") == name else None
-    except (ValueError, AttributeError, LadingError):
+    except (ValueError, AttributeError, RecursionError, LadingError):
         return None
 
 

@@ -78,11 +78,13 @@ def parse(text: str, *, what: str) -> Node | None:
     return node
 
 
-def dumps_value(value: Any) -> str:
+def dumps_value(value: Any, depth: int = 0) -> str:
     """One line of YAML for a scalar, list or mapping, the same to every version of YAML.
 
-    Raises InputError for what is no text.
+    Raises InputError for what is no text, or nests too deep; `depth` is that of the value.
     """
+    if depth > _MAX_DEPTH:
+        raise InputError(f"a value nests deeper than {_MAX_DEPTH} levels")
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -92,9 +94,12 @@ def dumps_value(value: Any) -> str:
     if isinstance(value, str):
         return _dumps_text(value)
     if isinstance(value, Mapping):
-        items = (f"{_dumps_text(str(key))}: {dumps_value(item)}" for key, item in value.items())
+        items = (
+            f"{_dumps_text(str(key))}: {dumps_value(item, depth + 1)}"
+            for key, item in value.items()
+        )
         return "{" + ", ".join(items) + "}"
-    return "[" + ", ".join(dumps_value(item) for item in value) + "]"
+    return "[" + ", ".join(dumps_value(item, depth + 1) for item in value) + "]"
 
 
 def _dumps_text(text: str) -> str:
