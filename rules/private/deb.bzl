@@ -1,6 +1,6 @@
 """deb: the module extension that turns a lock of Debian packages into repositories."""
 
-load(":deb_hub.bzl", "CPUS", "deb_hub", "package_repository")
+load(":deb_hub.bzl", "CPUS", "deb_hub", "deb_unlocked", "package_repository")
 load(":deb_package.bzl", "deb_package")
 
 _FORMAT = 1
@@ -41,9 +41,13 @@ def _impl(mctx):
 
 def _declare(mctx, tag, lock_command):
     name = "//%s:%s" % (tag.lock.package, tag.lock.name)
-    lock = json.decode(mctx.read(tag.lock), default = None)
+    path = mctx.path(tag.lock)
+    lock = json.decode(mctx.read(path), default = None) if path.exists else None
     if type(lock) != "dict" or lock.get("format") != _FORMAT:
-        fail("%s is not a lock of Debian packages in format %d\n  run: %s" % (name, _FORMAT, lock_command))
+        # No failure of the extension: the command that writes the lock could not run either.
+        what = "is not a lock of Debian packages in format %d" % _FORMAT if path.exists else "does not exist"
+        deb_unlocked(name = tag.name, message = "%s %s\n  run: %s" % (name, what, lock_command))
+        return
     architectures = {}
     for architecture, packages in lock["packages"].items():
         if architecture not in CPUS:

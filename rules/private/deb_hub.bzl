@@ -125,3 +125,12 @@ deb_hub = repository_rule(
     attrs = _ATTRS,
     doc = "Names the packages and sets of a lock; fetches nothing.",
 )
+
+def _unlocked_impl(rctx):
+    fail(rctx.attr.message)
+
+deb_unlocked = repository_rule(
+    implementation = _unlocked_impl,
+    attrs = {"message": attr.string(mandatory = True, doc = "What to say to whoever uses it.")},
+    doc = "The repository of a lock that is not there yet, or damaged.",
+)

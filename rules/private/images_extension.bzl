@@ -94,7 +94,7 @@ def _read_lock(mctx):
             path = mctx.path(tag.lock)
             lock = json.decode(mctx.read(path), default = None) if path.exists else {}
             if type(lock) != "dict" or lock.get("format", _FORMAT) != _FORMAT:
-                fail("%s is not a lock of images in format %d\n  empty the file, and run: bazel run @lading//tools:lock" % (label, _FORMAT))
+                fail("%s is not a lock of images in format %d\n  remove it, and run: bazel run @lading//tools:lock" % (label, _FORMAT))
             return label, lock.get("images", {})
     return "", {}
 

@@ -111,6 +111,30 @@ def test_a_mistake_in_a_build_file_is_named(shop: NestedBazel, text: str, says: 
     assert says in _build(shop, text)
 
 
+@pytest.mark.parametrize(
+    ("lock", "says"),
+    [
+        (None, "//:lock.json does not exist"),
+        ("{", "//:lock.json is not a lock of Debian packages in format 1"),
+    ],
+    ids=["missing", "damaged"],
+)
+def test_without_a_lock_the_command_that_writes_it_can_run(
+    shop: NestedBazel, lock: str | None, says: str
+) -> None:
+    file = shop.directory / "lock.json"
+    file.unlink()
+    if lock is not None:
+        file.write_text(lock)
+    try:
+        used = shop.run("build", "--color=no", "@shop_debian//:tools")
+        named = shop.run("build", "--nobuild", "@lading//images:lock")
+    finally:
+        file.write_text(json.dumps(_LOCK))
+    assert f"{says}\n  run: bazel run @lading//images:lock" in used.stderr
+    assert named.returncode == 0, named.stderr
+
+
 def _fetch(shop: NestedBazel, mirror: str) -> str:
     done = shop.run(
         "build",

@@ -95,6 +95,19 @@ def test_a_lock_file_pins_the_tag(locked: NestedBazel, registry: str, base: str)
     assert lock == {"format": 1, "images": {f"{registry}/team/base:1": base}}
 
 
+def test_a_damaged_lock_file_is_written_anew_when_it_is_gone(locked: NestedBazel) -> None:
+    file = locked.directory / "images.lock.json"
+    before = file.read_text()
+    file.write_text("{")
+    done = locked.run("run", "@lading//tools:lock")
+    assert done.returncode != 0
+    assert "remove it, and run: bazel run @lading//tools:lock" in done.stderr
+    file.unlink()
+    done = locked.run("run", "@lading//tools:lock")
+    assert done.returncode == 0, done.stderr
+    assert file.read_text() == before
+
+
 def test_a_tag_alone_prints_the_command_that_pins_it(bazel: NestedBazel, base: str) -> None:
     done = bazel.run("build", "@unpinned")
     assert done.returncode != 0

@@ -17,6 +17,7 @@ def test_a_flag_is_shown_with_its_choices_and_default() -> None:
     flags.define_multi_string("tag", [], "Tag to set.", flag_values=values)
     flags.define_integer("top", 10, "So many.", flag_values=values)
     flags.define_string("spec", "", "What a rule writes.", flag_values=values)
+    values.hide("spec")
     assert values.get_help().splitlines() == [
         "flags:",
         "  --[no]dry_run           Send nothing.",
@@ -36,6 +37,12 @@ def test_help_shows_no_path_of_the_machine_and_no_flag_of_a_rule(
     assert ended.value.code == 0
     assert "  --[no]json" in shown
     assert not any(word in shown for word in ("--spec", "--runfiles", "absl", f"{name}.py"))
+
+
+def test_what_people_type_is_shown_whatever_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module("lading.commands.lock_debian").main(["--help"])
+    assert "  --spec " in capsys.readouterr().out
 
 
 def test_one_thing_is_no_things() -> None:

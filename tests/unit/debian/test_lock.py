@@ -54,6 +54,7 @@ def test_a_damaged_lock_is_refused_with_the_way_out(old: str, new: str) -> None:
     with pytest.raises(CorruptError) as failure:
         load(text.replace(old, new, 1), "debian.lock.json")
     assert "debian.lock.json" in failure.value.what
+    assert "Error(" not in failure.value.what
     assert "//images:lock" in failure.value.fix
 
 

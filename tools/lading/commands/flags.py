@@ -33,6 +33,7 @@ class FlagValues:
     def __init__(self) -> None:
         self._defined: dict[str, tuple[str, dict[str, Any]]] = {}
         self._given: dict[str, Any] = {}
+        self._hidden: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._defined:
@@ -42,6 +43,10 @@ class FlagValues:
     def define(self, kind: str, name: str, default: object, text: str, **more: object) -> None:
         """Adds the flag that absl's function `DEFINE_<kind>` describes."""
         self._defined[name] = (kind, {"default": default, "help": text, **more})
+
+    def hide(self, *names: str) -> None:
+        """Leaves flags out of the help: rules write them into command lines, nobody types them."""
+        self._hidden |= set(names)
 
     def put(self, name: str, value: object) -> None:
         """Sets a value, as if it had been given."""
@@ -59,7 +64,9 @@ class FlagValues:
         """The flags that people set, with their descriptions."""
         from lading.commands.usage import flags_help
 
-        return flags_help(self._defined)
+        return flags_help(
+            {name: flag for name, flag in self._defined.items() if name not in self._hidden}
+        )
 
     def _plain(self, words: Sequence[str]) -> list[str] | None:
         """Reads plain flags, and returns what is none; None if absl has to read."""

@@ -27,6 +27,7 @@ _FORMAT = 1
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     flags.define_string("requests", "", "What has to be pinned (JSON).", flag_values=values)
+    values.hide("requests")
     flags.define_string(
         "lock", "", "The lock file; by default that of images.settings.", flag_values=values
     )

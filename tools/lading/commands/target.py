@@ -14,6 +14,7 @@ def define(values: flags.FlagValues) -> None:
     """Adds the flags to a command's."""
     flags.define_string("spec", "", "Deploy specification (JSON).", flag_values=values)
     flags.define_string("runfiles", "", "Directory of the runfiles.", flag_values=values)
+    values.hide("spec", "runfiles")
 
 
 def files(values: flags.FlagValues, example: str) -> tuple[Path, Path]:

@@ -8,8 +8,6 @@ from typing import Any
 
 __all__ = ["count", "flags_help"]
 
-#: Rules write these into the command line; nobody types them.
-_HIDDEN = frozenset({"requests", "runfiles", "spec"})
 _INDENT, _COLUMN, _WIDTH = "  ", 26, 100
 
 
@@ -19,11 +17,11 @@ def count(number: int, noun: str) -> str:
 
 
 def flags_help(defined: Mapping[str, tuple[str, Mapping[str, Any]]]) -> str:
-    """The flags that people set, by name: what each does, its choices and its default.
+    """Flags by name: what each does, its choices and its default.
 
     `defined` has the kind of each flag, and what `FlagValues.define` was told about it.
     """
-    shown = [_flag(name, *defined[name]) for name in sorted(defined) if name not in _HIDDEN]
+    shown = [_flag(name, *defined[name]) for name in sorted(defined)]
     return "\n".join(["flags:", *shown])
 
 

@@ -93,8 +93,9 @@ def load(text: str, name: str) -> Lock:
             f"{name}: {error.what}", fix="run: bazel run @lading//images:lock"
         ) from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise CorruptError(
-            f"{name} is not a lock of Debian packages: {error!r:.120}",
+            f"{name} is not a lock of Debian packages: {reason:.120}",
             fix="restore it, or delete it and run: bazel run @lading//images:lock",
         ) from None
 
