@@ -217,7 +217,7 @@ class Archive(AbstractContextManager["Archive"]):
         if tarball.DOCKER_MANIFEST not in self._files or image.config.digest in self._made:
             return
         entry = self._docker_entry()
-        config = Digest.of(self._document(entry["Config"]))
+        config = Digest.of(self._document(entry["Config"]), image.config.digest.algorithm)
         if config != image.config.digest or len(entry["Layers"]) != len(image.layers):
             raise CorruptError("its manifest.json and index.json are about different images")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lading.errors import InputError, LadingError, NotFoundError
 from lading.oci import document, layout, media_types
+from lading.oci.content import children, walk
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.oci.verify_index import check_index, check_layout_marker, check_ref_names
@@ -189,27 +191,32 @@ def _docker(files: Files, found: Findings, *, compare: bool) -> None:
 
 
 def _compare(files: Files, entries: list[dict[str, object]], found: Findings) -> None:
-    """Each image of `manifest.json` has to be one that the layout's manifests name."""
-    configs = set()
-    for name in files.names:
-        if name.startswith("blobs/"):
-            data = read(files, name, _LIMIT) or b""
-            if b'"config"' not in data or len(data) == _LIMIT:
-                continue
-            try:
-                value = document.loads_object(data, what=name)
-                configs.add(str(value["config"]["digest"]))
-            except (LadingError, KeyError, TypeError):
-                continue
+    """Each image of `manifest.json` has to be one that `index.json` leads to."""
+    configs = _configs(files)
+    algorithms = {digest.algorithm for digest in configs}
     for number, item in enumerate(entries):
         config = read(files, str(item.get("Config")), _LIMIT)
-        if config is not None and str(Digest.of(config)) not in configs:
-            found.add(
-                "docker-oci-disagreement",
-                tarball.DOCKER_MANIFEST,
-                f"no manifest of the layout has the config {Digest.of(config)}",
-                at=f"/{number}/Config",
-            )
+        if config is None or any(Digest.of(config, one) in configs for one in algorithms):
+            continue
+        found.add(
+            "docker-oci-disagreement",
+            tarball.DOCKER_MANIFEST,
+            f"no manifest of the layout has the config {Digest.of(config)}",
+            at=f"/{number}/Config",
+        )
+
+
+def _configs(files: Files) -> set[Digest]:
+    """The configs of the images of a layout; what is damaged has findings of its own."""
+    content, configs = LayoutContent(files), set()
+    with suppress(LadingError):
+        data = read(files, layout.INDEX_FILE, _LIMIT) or b""
+        for root in layout.LayoutIndex.parse(data, what=layout.INDEX_FILE).manifests:
+            with suppress(LadingError):
+                for one, body in walk(content, root):
+                    if body is not None and one.media_type in media_types.MANIFEST_TYPES:
+                        configs.add(children(one.media_type, body, what="")[0].digest)
+    return configs
 
 
 def _docker_only(path: Path, found: Findings, options: Options, progress: Progress) -> Counts:
