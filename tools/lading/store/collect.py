@@ -13,17 +13,17 @@ from lading.oci.content import read_document, walk
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.record import replace
-from lading.store import disk, layouts
-from lading.store.layout_directory import Layout
+from lading.store import disk, layouts, places
+from lading.store.layout_directory import OWN, Layout, blobs_lock
 
 __all__ = ["collect", "directories"]
 
 
 def directories(root: Path) -> Iterator[Path]:
     """Every layout below the store's embedded push destination."""
-    for place, names, files in os.walk(root / "layouts"):
+    for place, names, files in os.walk(places.layouts(root)):
         if layout.MARKER_FILE in files:
-            names[:] = [name for name in names if name not in ("blobs", ".lading")]
+            names[:] = [name for name in names if name not in ("blobs", OWN)]
             yield Path(place)
 
 
@@ -44,7 +44,7 @@ def collect(directory: Path, *, dry_run: bool = False) -> tuple[int, int]:
 
 
 def _collect(directory: Path, *, dry_run: bool) -> tuple[int, int]:
-    lock_file = directory / ".lading" / "blobs.lock"
+    lock_file = blobs_lock(directory)
     if not lock_file.exists():
         return 0, 0
     with lock_file.open("ab") as lock:

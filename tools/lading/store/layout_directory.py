@@ -12,9 +12,12 @@ from lading.oci import document, layout
 from lading.oci.descriptor import Descriptor
 from lading.oci.layout import LayoutIndex
 from lading.oci.reference import check_repository
+from lading.store import places
 
-__all__ = ["Layout", "directory_of"]
+__all__ = ["OWN", "Layout", "blobs_lock", "directory_of"]
 
+#: The directory in a layout that lading keeps for itself.
+OWN = ".lading"
 #: Repository components that would fall among the files of a layout one level up.
 _RESERVED = frozenset({"blobs", layout.INDEX_FILE, layout.MARKER_FILE})
 
@@ -84,6 +87,11 @@ class Layout:
             ) from None
 
 
+def blobs_lock(directory: Path) -> Path:
+    """The file that who writes blobs locks shared, and who removes them exclusively."""
+    return directory / OWN / "blobs.lock"
+
+
 def directory_of(store: Path, repository: str) -> Path:
     """The layout that stands for `repository` below `store`; raises InputError."""
     check_repository(repository)
@@ -92,4 +100,4 @@ def directory_of(store: Path, repository: str) -> Path:
             f"the repository {repository!r} cannot be a directory below the store",
             fix=f"choose a name without the component {min(reserved)!r}, or give --registry",
         )
-    return store / "layouts" / repository
+    return places.layouts(store) / repository

@@ -28,12 +28,11 @@ from lading.oci.layout import LayoutIndex
 from lading.registry.progress import SILENT, Progress
 from lading.registry.threads import Threads
 from lading.store import disk
-from lading.store.layout_directory import Layout
+from lading.store.layout_directory import OWN, Layout, blobs_lock
 
 __all__ = ["Written", "rewrite_index", "write"]
 
 _WORKERS = 4
-_OWN = ".lading"
 _TEMPORARY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -91,7 +90,7 @@ def write(
 
 def rewrite_index(directory: Path, index: LayoutIndex) -> None:
     """Replaces `index.json`; the caller holds the lock that keeps writers out."""
-    temporary = directory / _OWN / "tmp"
+    temporary = directory / OWN / "tmp"
     with disk.guarded(directory):
         temporary.mkdir(parents=True, exist_ok=True)
         _replace(directory / layout.INDEX_FILE, temporary, index.dumps())
@@ -140,10 +139,9 @@ class _Writer:
 @contextlib.contextmanager
 def _writing(directory: Path) -> Iterator[Path]:
     """Makes the directory a layout and keeps cleaners out; yields where temporary files go."""
-    own = directory / _OWN
-    temporary = own / "tmp"
+    temporary = directory / OWN / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
-    with (own / "blobs.lock").open("ab") as lock:
+    with blobs_lock(directory).open("ab") as lock:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Alone: whatever is here was left by a writer that was killed.
@@ -161,7 +159,7 @@ def _writing(directory: Path) -> Iterator[Path]:
 def _update(directory: Path, temporary: Path, change: Callable[[LayoutIndex], LayoutIndex]) -> bool:
     """Replaces `index.json` by a changed one under its lock; returns whether it differs."""
     path = directory / layout.INDEX_FILE
-    with (directory / _OWN / "index.lock").open("ab") as lock:
+    with (directory / OWN / "index.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             before = Layout(directory).index()

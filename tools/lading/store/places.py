@@ -23,6 +23,7 @@ __all__ = [
     "is_archive",
     "layer",
     "layers",
+    "layouts",
     "leases",
     "lock",
     "stamp",
@@ -89,6 +90,11 @@ def gone(root: Path, file: str) -> bool:
 def lock(root: Path) -> Path:
     """The file whose lock a change of the catalog holds."""
     return root / ".lading" / "lock"
+
+
+def layouts(root: Path) -> Path:
+    """The directory of the layouts that stand for repositories of no registry."""
+    return root / "layouts"
 
 
 def leases(root: Path) -> Path:

@@ -16,6 +16,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.verify_rules import Findings
 from lading.scan.source import FileSource
 from lading.scan.tar import TarScanner
+from lading.store.layout_directory import OWN
 from lading.store.tarscan import TarFile, window
 
 __all__ = ["DirectoryFiles", "Files", "LayoutContent", "TarFiles", "read"]
@@ -48,7 +49,7 @@ class DirectoryFiles:
         # A link may lead to a directory above it: each is entered once.
         entered = {_identity(directory.stat())}
         for place, directories, files in os.walk(directory, followlinks=follow_links):
-            again = {".lading"}
+            again = {OWN}
             for name in [*files, *directories]:
                 path = Path(place, name)
                 shown = path.relative_to(directory).as_posix()
