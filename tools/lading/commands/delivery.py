@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from lading.commands import connection, flags
 from lading.commands.meter import Meter
 from lading.engine import ENGINES
 from lading.errors import UsageError
+from lading.oci.content import Content
+from lading.oci.descriptor import Descriptor
 from lading.oci.reference import Reference
-
-if TYPE_CHECKING:
-    from lading.oci.content import Content
-    from lading.oci.descriptor import Descriptor
 
 __all__ = ["check", "define", "deliver"]
 
