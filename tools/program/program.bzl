@@ -18,6 +18,20 @@ PythonProgramInfo = provider(
 
 _TOOLCHAIN = "@rules_python//python:toolchain_type"
 
+# The version that `@pypi` has packages for, see MODULE.bazel: whatever version a workspace has by default, and
+# whichever its own programs ask for.
+_VERSION = "3.13"
+_VERSION_FLAG = "@rules_python//python/config_settings:python_version"
+
+def _with_version_impl(_settings, _attr):
+    return {_VERSION_FLAG: _VERSION}
+
+_with_version = transition(
+    implementation = _with_version_impl,
+    inputs = [],
+    outputs = [_VERSION_FLAG],
+)
+
 # Sources of this repository are imported by their path below here.
 _ROOT = "tools/"
 
@@ -166,6 +180,7 @@ python_program = rule(
         "_compiler_runtime": attr.label(default = "@rules_python//python:current_py_toolchain", cfg = "exec"),
         "_launcher": attr.label(default = ":launcher.sh.tpl", allow_single_file = True),
     },
+    cfg = _with_version,
     doc = "A program of lading's own, run in actions as often as somebody builds, or by `bazel run`.",
     executable = True,
     provides = [PythonProgramInfo],

@@ -1,6 +1,8 @@
 """Analysis tests of how lading's programs start."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
+load("@rules_python//python:py_info.bzl", "PyInfo")
 
 def _written(env, name):
     [content] = [
@@ -62,4 +64,38 @@ def _host_impl(ctx):
 host_test = analysistest.make(
     _host_impl,
     config_settings = {"//command_line_option:platforms": str(Label("//rules/platforms:linux_arm64"))},
+)
+
+_VERSION_FLAG = "@rules_python//python/config_settings:python_version"
+
+# Not read as the flag itself, which Debian's rules_python refuses to be of this version.
+def _seen_impl(settings, _attr):
+    return {"//tests/rules/starting:seen": settings[_VERSION_FLAG]}
+
+_seen = transition(
+    implementation = _seen_impl,
+    inputs = [_VERSION_FLAG],
+    outputs = ["//tests/rules/starting:seen"],
+)
+
+def _version_library_impl(ctx):
+    version = ctx.attr._seen[BuildSettingInfo].value
+    return PyInfo(imports = depset(["for_python_" + version]), transitive_sources = depset())
+
+version_library = rule(
+    implementation = _version_library_impl,
+    attrs = {"_seen": attr.label(default = ":seen")},
+    cfg = _seen,
+    doc = "A library whose import path says which Python it is built for.",
+)
+
+def _version_impl(ctx):
+    env = analysistest.begin(ctx)
+    name = analysistest.target_under_test(env).label.name
+    asserts.true(env, "\"for_python_3.13\"" in _written(env, name + ".main.py"), "libraries are for the Python of @pypi")
+    return analysistest.end(env)
+
+version_test = analysistest.make(
+    _version_impl,
+    config_settings = {str(Label(_VERSION_FLAG)): "3.11"},
 )
