@@ -32,6 +32,14 @@ _FLOORS = [
 ]
 _LONGEST = 400  # lines; a file is one idea, usually under 300. Tests are lists, and may be longer.
 _LONGEST_TEST = 500
+# Whose threads are soon done, or told to be. Others are those of `registry.threads`, which Ctrl-C
+# leaves behind: a download or upload may take minutes.
+_SHORT_THREADS = {
+    "actions/layout.py",
+    "layer/estargz_writer.py",
+    "layer/unpack.py",
+    "store/writing.py",
+}
 _HOSTS = re.compile(
     r"\b(?:docker|ghcr|quay|gcr|npmjs|pypi|pythonhosted|debian|ubuntu)\.(?:io|org|com|dev)\b"
     r"|\b(?:bcr|registry)\.bazel\.build\b"
@@ -76,6 +84,15 @@ def test_no_floor_imports_a_higher_one() -> None:
             if other is not None and other > own:
                 wrong.append(f"{path.relative_to(root())}:{line} imports {imported}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_ctrl_c_waits_for_no_thread_that_takes_long() -> None:
+    found = {
+        str(path.relative_to(root() / "tools/lading"))
+        for path in _modules()
+        if any(name.startswith("concurrent.") for _, name in _imports(path))
+    }
+    assert found == _SHORT_THREADS
 
 
 def test_floors_are_those_there_are() -> None:

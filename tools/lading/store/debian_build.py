@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from lading.oci import config, document, manifest, media_types, parts
 from lading.oci.content import Content, FilesContent, FirstOf
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.registry.threads import Threads
 from lading.store.access import Opened
 from lading.store.installed import installed
 from lading.store.prepare import Build
@@ -159,8 +159,8 @@ def _fetched(
         say(f"fetched {package.name} {package.version}")
         return path
 
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        return list(pool.map(get, packages))
+    with Threads(_DOWNLOADS) as threads:
+        return threads.each(get, packages)
 
 
 def _layer(
