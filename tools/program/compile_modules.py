@@ -1,7 +1,7 @@
-"""Copies modules into a directory, with their compiled form where Python looks for it.
+"""Copies modules and their data into a directory, with compiled forms where Python looks for them.
 
 Usage: python3 compile_modules.py @PARAMETERS, a file of lines: the directory, a file for its
-digest, then for each module its path and its path in the directory. An interpreter of another
+digest, then for each file its path and its path in the directory. An interpreter of another
 version ignores the compiled form.
 """
 
@@ -21,6 +21,8 @@ def main() -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         digest.update(f"{name}\0{hashlib.sha256(target.read_bytes()).hexdigest()}\n".encode())
+        if target.suffix != ".py":
+            continue
         # Bazel keeps neither times nor changes, so nothing has to be compared with the source.
         py_compile.compile(
             str(target),

@@ -32,9 +32,6 @@ _with_version = transition(
     outputs = [_VERSION_FLAG],
 )
 
-# Sources of this repository are imported by their path below here.
-_ROOT = "tools/"
-
 # A program is compiled whenever it runs, so this one is short. Importing makes objects that stay: looking for
 # garbage among them takes a tenth of the start. Modules are looked for in the standard library first: there are
 # more of them. For a worker with multiplex sandboxing, Bazel leaves directories out of what it links into the
@@ -71,19 +68,25 @@ def _impl(ctx):
 
     # Bazel restarts a worker when one of its files changes, and does not look into directories.
     digest = ctx.actions.declare_file(ctx.label.name + ".lib.sha256")
-    own = [file for file in sources.to_list() if file.owner.repo_name == repository]
-    _compile(ctx, own, compiled, digest)
 
     # What is not ours is imported from where it lies: shared objects have to be beside their package.
-    others = [
-        file
-        for file in depset(transitive = [runfiles, sources]).to_list()
-        if file.owner.repo_name != repository
-    ]
-    paths = {}
+    roots, paths = [], {}
     for path in imports.to_list():
-        if path.partition("/")[0] != (repository or ctx.workspace_name):
+        if path.partition("/")[0] == (repository or ctx.workspace_name):
+            roots.append(path + "/")
+        else:
             paths[path] = None
+    roots = sorted(roots, key = lambda root: -len(root))
+    own, others = {}, []
+    for file in depset(transitive = [sources, runfiles]).to_list():
+        path = runfiles_path(file, ctx.workspace_name)
+        for root in roots if file.owner.repo_name == repository else []:
+            if path.startswith(root):
+                own[file] = path.removeprefix(root)
+                break
+        if file not in own:
+            others.append(file)
+    _compile(ctx, own, compiled, digest)
     for file in others:
         # With `venvs_site_packages`, rules_python gives packages no import path of their own.
         head, is_package, _ = runfiles_path(file, ctx.workspace_name).partition("/site-packages/")
@@ -113,8 +116,8 @@ def _impl(ctx):
         program,
     ]
 
-def _compile(ctx, sources, output, digest):
-    """Declares a directory of `sources` and what Python would keep of them in `__pycache__`; its digest."""
+def _compile(ctx, files, output, digest):
+    """Declares a directory of files at their paths in it, modules with what Python would keep of them; its digest."""
 
     # Should the program's own be of another version, for example for another platform, it ignores that.
     runtime = ctx.attr._compiler_runtime[platform_common.ToolchainInfo].py3_runtime
@@ -123,16 +126,14 @@ def _compile(ctx, sources, output, digest):
     args.use_param_file("@%s", use_always = True)
     args.add(output.path)
     args.add(digest)
-    for file in sources:
-        path = file.short_path.split("/", 2)[2] if file.short_path.startswith("../") else file.short_path
-        if path.startswith(_ROOT):
-            args.add(file)
-            args.add(path.removeprefix(_ROOT))
+    for file, path in files.items():
+        args.add(file)
+        args.add(path)
     ctx.actions.run(
         executable = runtime.interpreter or runtime.interpreter_path,
         arguments = ["-S", "-s", "-B", ctx.file._compiler.path, args],
         env = {"PYTHONHASHSEED": "0"},
-        inputs = depset(sources + [ctx.file._compiler], transitive = [_runtime_files(runtime)]),
+        inputs = depset(files.keys() + [ctx.file._compiler], transitive = [_runtime_files(runtime)]),
         outputs = [output, digest],
         mnemonic = "PythonCompile",
         progress_message = "Compiling %{label}",

@@ -29,12 +29,21 @@ def _files_impl(ctx):
     name = target.label.name
     [action] = [action for action in analysistest.target_actions(env) if action.mnemonic == "PythonCompile"]
     asserts.equals(env, [name + ".lib", name + ".lib.sha256"], sorted([file.basename for file in action.outputs.to_list()]))
+    compiled = [file.basename for file in action.inputs.to_list()]
+    for file in ctx.attr.compiled:
+        asserts.true(env, file in compiled, file + " is in the directory of modules")
     own = [file.basename for file in target[DefaultInfo].default_runfiles.files.to_list() if file.owner.repo_name == ""]
     expected = [name, name + ".lib", name + ".lib.sha256", name + ".main.py"] + ctx.attr.data
     asserts.equals(env, sorted(expected), sorted(own), "of this repository, compiled modules and data")
     return analysistest.end(env)
 
-files_test = analysistest.make(_files_impl, attrs = {"data": attr.string_list()})
+files_test = analysistest.make(
+    _files_impl,
+    attrs = {
+        "compiled": attr.string_list(),
+        "data": attr.string_list(),
+    },
+)
 
 def _launcher_impl(ctx):
     env = analysistest.begin(ctx)

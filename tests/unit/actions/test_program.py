@@ -142,6 +142,16 @@ def test_the_digest_of_a_directory_of_modules_follows_every_byte(tmp_path: Path)
     assert len(digests) == 3
 
 
+def test_data_is_copied_beside_the_modules(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("def (\n")
+    parameters = tmp_path / "parameters"
+    parameters.write_text(f"{tmp_path}/out\n{tmp_path}/sha256\n{tmp_path}/page.html\na/page.html\n")
+    subprocess.run([sys.executable, "-S", "-s", "-B", _COMPILER, f"@{parameters}"], check=True)
+    copied = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert copied == [tmp_path / "out/a/page.html"]
+    assert copied[0].read_text() == "def (\n"
+
+
 def test_a_module_that_is_no_python_fails_the_build(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("def (\n")
     result = _compile(tmp_path, tmp_path / "out")
