@@ -181,6 +181,12 @@ def test_a_hostile_archive(out: Path, tmp_path: Path, name: str, form: str) -> N
     assert str(path) in text
 
 
+def test_a_header_from_before_ustar_as_gnu_tar_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "v7.tar"
+    path.write_bytes(_changed(_changed(GOOD, 257, bytes(8)), 329, b"0000000\x000000000\0"))
+    assert build(tmp_path, [f"A\t/\t{path}"]).content("a") == b"content"
+
+
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_000])
 def test_members_that_expand_much_come_to_an_end(size: int) -> None:
     """More than a piece of output from one piece of input, and another member behind it."""

@@ -56,13 +56,13 @@ def parse_header(block: bytes, *, at: str) -> Header:
     posix, gnu = magic[:6] == b"ustar\0", magic == b"ustar  \0"
     name, link = _text(block[:100]), _text(block[157:257])
     uname = gname = b""
-    device = (0, 0)
+    # GNU tar writes them into headers from before ustar, and some readers read them there.
+    device = (
+        _lenient(block[329:337], "devmajor", faults),
+        _lenient(block[337:345], "devminor", faults),
+    )
     if posix or gnu:
         uname, gname = _text(block[265:297]), _text(block[297:329])
-        device = (
-            _lenient(block[329:337], "devmajor", faults),
-            _lenient(block[337:345], "devminor", faults),
-        )
     elif magic.rstrip(b"\0"):
         faults.append(f"the magic is {magic!a}")
     typeflag = chr(block[156])
@@ -74,8 +74,8 @@ def parse_header(block: bytes, *, at: str) -> Header:
                 faults.append("the prefix of the name is too long for star: some readers take less")
             _lenient(block[476:488], "atime", faults)
             _lenient(block[488:500], "ctime", faults)
-    elif typeflag != "S" and block[345 if gnu else 265 : 500].strip(b"\0"):
-        faults.append("there are fields of ustar, and no ustar to say so: some readers take them")
+    elif typeflag != "S" and block[345:500].strip(b"\0"):
+        faults.append("there is a prefix of the name, and no ustar to say so: some readers take it")
     return Header(
         name,
         "0" if typeflag == "\0" else typeflag,
