@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import threading
 from collections.abc import Callable, Iterator
@@ -74,6 +75,36 @@ def test_a_missing_file_is_asked_for_once_and_then_from_the_next_mirror(tmp_path
         assert asked == [0]
         with pytest.raises(NotFoundError, match="/y is not there"):
             fetch([url, f"file://{tmp_path}"], "y", limit=100)
+
+
+def test_a_login_goes_to_its_mirror_only_and_into_no_message() -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    def other(handler: http.server.BaseHTTPRequestHandler, n: int) -> None:
+        seen.append(("other", handler.headers["Authorization"]))
+        reply(handler, 200, b"ok", 2)
+
+    with server(other) as elsewhere:
+
+        def mirror(handler: http.server.BaseHTTPRequestHandler, n: int) -> None:
+            seen.append(("mirror", handler.headers["Authorization"]))
+            handler.send_response(302 if n == 0 else 404)
+            handler.send_header("Location", f"{elsewhere}/x")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        with server(mirror) as url:
+            named = url.replace("//", "//me:pass%40word@")
+            assert fetch([named], "x", limit=100) == b"ok"
+            with pytest.raises(NotFoundError) as caught:
+                fetch([named], "x", limit=100)
+    login = "Basic " + base64.b64encode(b"me:pass@word").decode()
+    assert seen == [("mirror", login), ("other", None), ("mirror", login)]
+    with pytest.raises(UnreachableError) as gone:
+        fetch([named], "x", limit=100)
+    assert url in str(gone.value)
+    for error in (caught, gone):
+        assert "pass" not in str(error.value)
 
 
 def test_a_longer_file_than_announced_is_cut_off(tmp_path: Path) -> None:

@@ -10,14 +10,27 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lading.debian.index import Index
+from lading.debian.sources import Mirrors
 from lading.errors import NotFoundError
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
-from lading.store import access, catalog_file, cleanup, lease, prepare, prune, save
+from lading.store import (
+    access,
+    catalog_file,
+    cleanup,
+    debian_build,
+    lease,
+    naming,
+    prepare,
+    prune,
+    save,
+)
 from lading.store.access import Opened
 from lading.store.match import Requirement
 from lading.store.recipe import Recipe
@@ -147,3 +160,19 @@ def test_a_killed_builder_blocks_nobody_and_leaves_nothing(tmp_path: Path) -> No
     assert "what a dead builder left" in left
     assert prepare.prepare(tmp_path, _WANTED, Builds()).built
     assert not work.exists()
+
+
+@pytest.mark.parametrize("archives", [["debian", "security"], ["debian"]])
+def test_that_no_mirror_has_security_fixes_is_said(
+    monkeypatch: pytest.MonkeyPatch, archives: list[str]
+) -> None:
+    """A mirror can hide them by answering that there is no such suite."""
+    suites = [SimpleNamespace(archive=name) for name in archives]
+    monkeypatch.setattr(debian_build, "find_keyring", lambda: Path("/keyring"))
+    monkeypatch.setattr(debian_build, "open_suites", lambda *_, **__: suites)
+    monkeypatch.setattr(debian_build, "read_index", lambda *_: Index("amd64"))
+    said: list[str] = []
+    recipe: Any = SimpleNamespace(name=naming.parse("capy-debian-13-base"), architecture="amd64")
+    debian_build._index(recipe, Mirrors(("file:///mirror",), ()), said.append)
+    warned = "warning: no mirror of this machine has trixie-security" in said
+    assert warned == ("security" not in archives)

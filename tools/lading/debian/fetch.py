@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 
@@ -41,12 +43,13 @@ def fetch(mirrors: Sequence[str], path: str, *, limit: int) -> bytes:
 
 
 def _fetch_from(mirror: str, path: str, limit: int) -> bytes:
-    url = f"{mirror}/{path}"
+    request = _request(f"{mirror}/{path}")
+    url = request.full_url
     cause: Exception | None = None
     for pause in (0.0, *_PAUSES):
         time.sleep(pause)
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310 - sources.py allows three schemes
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 - sources.py allows three schemes
                 return _read(answer, url, limit)
         except urllib.error.HTTPError as error:
             with error:
@@ -66,6 +69,22 @@ def _fetch_from(mirror: str, path: str, limit: int) -> bytes:
         f"the Debian mirror does not give {url}: {reason}",
         fix="check the network, or set LADING_DEBIAN_MIRROR to another mirror's base address",
     ) from cause
+
+
+def _request(url: str) -> urllib.request.Request:
+    """The request for an address, without the login that may stand in it, as apt's sources allow.
+
+    The login is sent to that host only, not to where it redirects, and no message shows it.
+    """
+    parts = urllib.parse.urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())  # noqa: S310
+    if at:
+        name, _, password = login.partition(":")
+        words = f"{urllib.parse.unquote(name)}:{urllib.parse.unquote(password)}"
+        token = base64.b64encode(words.encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
 
 
 def _read(answer: http.client.HTTPResponse, url: str, limit: int) -> bytes:

@@ -144,6 +144,8 @@ def _index(recipe: Recipe, mirrors: Mirrors, say: Callable[[str], None]) -> Inde
     spec = Spec(suite, ("main",), (recipe.architecture,), (), {})
     say(f"the index of {suite} is read")
     suites = open_suites(spec, mirrors, keyring=find_keyring(), now=datetime.now(UTC))
+    if not any(one.archive == "security" for one in suites):
+        say(f"warning: no mirror of this machine has {suite}-security")
     return read_index(spec, suites, recipe.architecture)
 
 
