@@ -13,6 +13,7 @@ import pytest
 from lading.builder import scratch
 from lading.builder.request import BuildRequest, Secret
 from lading.errors import InputError, StorageError
+from tests.unit.store.stores import as_on_nfs
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,12 @@ def test_it_is_private_and_gone_afterwards(tmp_path: Path) -> None:
         assert directory.stat().st_mode & 0o777 == 0o700
         (directory / "a").mkdir()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_lock_is_one_that_nfs_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_on_nfs(monkeypatch)
+    with scratch.scratch() as directory:
+        assert directory.is_dir()
 
 
 def test_only_what_nobody_holds_and_is_old_is_reaped(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lading.errors import StorageError
-from lading.store import lease, places
+from lading.store import cleanup, collect, layouts, lease, places, prepare
 from lading.store.lock import locked
+from tests.unit.store.stores import an_image, as_on_nfs, save_image
 
 _NAME = "capy-ubuntu-24.04-gcc13"
 _HOLD = """
@@ -100,6 +101,20 @@ def test_a_file_system_without_locks_is_named(
     monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(StorageError, match="lock cannot be locked: No locks available"):
         locked(tmp_path).__enter__()
+
+
+def test_every_lock_is_one_that_nfs_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Homes may be there, and with them the store that nobody has named."""
+    as_on_nfs(monkeypatch)
+    save_image(tmp_path, _NAME)
+    with lease.taken(tmp_path, _NAME, "a job"):
+        assert len(lease.holders(tmp_path)) == 1
+    content, root = an_image()
+    layouts.write(tmp_path / "layouts/app", root, content, ["v1"])
+    assert collect.collect(tmp_path / "layouts/app") == (0, 0)
+    assert cleanup.reap(tmp_path) == []
+    with prepare._only_builder(tmp_path, _NAME, print) as work:
+        assert work.is_dir()
 
 
 def test_the_lock_follows_no_link(tmp_path: Path) -> None:

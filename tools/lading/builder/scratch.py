@@ -47,7 +47,7 @@ def scratch() -> Iterator[Path]:
     """
     try:
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = (directory / _LOCK).open("w")
+        lock = (directory / _LOCK).open("w+")  # without reading, NFS has no lock to share
         fcntl.flock(lock, fcntl.LOCK_SH)
     except OSError as error:
         raise StorageError(f"no temporary directory can be made: {error.strerror}") from None

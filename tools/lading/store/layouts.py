@@ -141,7 +141,8 @@ def _writing(directory: Path) -> Iterator[Path]:
     """Makes the directory a layout and keeps cleaners out; yields where temporary files go."""
     temporary = directory / OWN / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
-    with blobs_lock(directory).open("ab") as lock:
+    # For reading too: without that, NFS has no lock to share.
+    with blobs_lock(directory).open("a+b") as lock:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Alone: whatever is here was left by a writer that was killed.
