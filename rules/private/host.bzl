@@ -3,7 +3,7 @@
 load("//tools/program:program.bzl", "PythonProgramInfo")
 
 def _to_host_impl(settings, _attr):
-    return {"//command_line_option:platforms": [settings["//command_line_option:host_platform"]]}
+    return {"//command_line_option:platforms": str(settings["//command_line_option:host_platform"])}
 
 _to_host = transition(
     implementation = _to_host_impl,

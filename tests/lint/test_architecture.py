@@ -153,3 +153,13 @@ def test_no_registry_is_named() -> None:
             if found and line.strip() != b"docker.io":  # the name of a Debian package
                 wrong.append(f"{path.relative_to(root())}:{number}: {found[0]}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_versions_that_are_said_twice_are_the_same() -> None:
+    module = (root() / "MODULE.bazel").read_text("utf-8")
+    program = (root() / "tools/program/program.bzl").read_text("utf-8")
+    pythons = set(re.findall(r'python_version = "(.+)"', module))
+    assert pythons == set(re.findall(r'^_VERSION = "(.+)"', program, re.MULTILINE))
+    bazels = re.findall(r'bazel_compatibility = \[">=(\d+\.\d+)\.0"\]', module)
+    bazelw = (root() / "bazelw").read_text("utf-8")
+    assert set(bazels) == set(re.findall(r"version (\d+\.\d+)", bazelw))
