@@ -302,6 +302,16 @@ def test_a_directory_that_is_there_twice_is_what_is_said_last(tmp_path: Path) ->
     assert (members["d"].mode, members["d"].uid) == (0o700, 7)
 
 
+def test_a_sparse_file_is_refused_with_what_to_do(out: Path, tmp_path: Path) -> None:
+    # As bsdtar writes files with holes, unless told otherwise.
+    records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "7"}
+    path = tmp_path / "sparse.tar"
+    path.write_bytes(_pax(records, b"0\n".ljust(512, b"\0")))
+    with pytest.raises(CorruptError, match="a sparse file") as caught:
+        build(out, [f"A\t/\t{path}"])
+    assert "bsdtar --no-read-sparse" in str(caught.value)
+
+
 def test_of_two_archives_the_bad_one_is_named(out: Path, tmp_path: Path) -> None:
     (tmp_path / "good.tar").write_bytes(GOOD)
     (tmp_path / "bad.tar").write_bytes(GOOD[:700])

@@ -29,6 +29,7 @@ __all__ = ["Scratch", "read_archive"]
 _MAX_ENTRIES = 4_000_000
 #: Bytes of their names, link targets and extended attributes, which are held in memory.
 _MAX_NAMES = 512 << 20
+_WITHOUT_HOLES = "pack it with tar without --sparse, or with bsdtar --no-read-sparse"
 
 
 class Scratch:
@@ -95,7 +96,8 @@ def read_archive(
         fd = scratch.fd
 
     def refuse(rule: str, at: str, problem: str) -> NoReturn:
-        raise CorruptError(f"{what}: {at}: {problem} ({rule})")
+        fix = _WITHOUT_HOLES if rule == "tar-sparse" else ""
+        raise CorruptError(f"{what}: {at}: {problem} ({rule})", fix=fix)
 
     converter = _Converter(fd, base, what, keep_names=keep_names)
     for count, member in enumerate(TarScanner(source, refuse)):
