@@ -138,6 +138,13 @@ def test_mistakes_are_explained(store: Path, words: list[str], error: type[Excep
         cleanup.main([f"--store={store}", *words])
 
 
+def test_a_limit_that_is_none_is_named(store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("max_total_size: 20G\nmin_free: 5X\n")
+    with pytest.raises(InputError, match="min_free: '5X' is not a size"):
+        cleanup.main([f"--store={store}", f"--policy={file}"])
+
+
 @pytest.mark.parametrize(
     "text",
     [

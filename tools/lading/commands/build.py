@@ -1,6 +1,6 @@
 """Builds a Dockerfile into an OCI layout, with a builder of this machine or a remote one.
 
-build CONTEXT --output=DIRECTORY        the directory, whose Dockerfile is built
+    build CONTEXT --output=DIRECTORY        the directory, whose Dockerfile is built
 
 What is fetched, and what is refused: docs/dockerfile.md. With --json, progress is lines of JSON on
 standard output, the first before anything runs; the last one has the digest. The layout has the old

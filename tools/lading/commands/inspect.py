@@ -1,6 +1,8 @@
 """Shows where an image's bytes go: layers, the biggest files, what is stored twice or hidden.
 
-inspect IMAGE        oci:DIRECTORY[:TAG], a directory, an archive, or a reference to a registry
+    inspect IMAGE        oci:DIRECTORY[:TAG], a directory, an archive, or a reference to a registry
+
+Layers are read without being unpacked.
 """
 
 from __future__ import annotations

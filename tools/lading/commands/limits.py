@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lading.commands import entry, flags
 from lading.errors import InputError, LadingError, NotFoundError
@@ -19,6 +20,7 @@ __all__ = ["define", "read"]
 _POLICY = "images/cleanup.yaml"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _KEYS = {"max_total_size", "max_age", "min_free", "keep_last", "remove_loaded"}
+_Number = TypeVar("_Number", int, float)
 _YES, _NO = {"true", "yes", "on"}, {"false", "no", "off", "none"}
 
 
@@ -48,14 +50,22 @@ def read(values: flags.FlagValues) -> tuple[Policy, bool]:
         given["keep_last"] = {pattern or "*": count for pattern, _, count in pairs}
     if values.remove_loaded is not None:
         given["remove_loaded"] = values.remove_loaded
-    size, age, free = (given.get(key) for key in ("max_total_size", "max_age", "min_free"))
     policy = Policy(
-        sizes.parse(str(size)) if size is not None else None,
-        _seconds(str(age)) if age is not None else None,
-        sizes.parse(str(free)) if free is not None else None,
+        _limit(given, "max_total_size", sizes.parse),
+        _limit(given, "max_age", _seconds),
+        _limit(given, "min_free", sizes.parse),
         tuple(KeepLast(key, _count(value)) for key, value in given.get("keep_last", {}).items()),
     )
     return policy, bool(given.get("remove_loaded"))
+
+
+def _limit(given: Mapping[str, Any], key: str, parse: Callable[[str], _Number]) -> _Number | None:
+    if (value := given.get(key)) is None:
+        return None
+    try:
+        return parse(str(value))
+    except InputError as error:
+        raise InputError(f"{key}: {error.what}", fix=error.fix) from None
 
 
 def _of_the_workspace() -> dict[str, Any]:

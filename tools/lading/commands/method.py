@@ -1,6 +1,6 @@
 """Says which way to make an image of a target fits: nix, rules or a Dockerfile; and why.
 
-method TARGET...     labels, such as //server:server, //server:Dockerfile or //server:image
+    method TARGET...     labels, such as //server:server, //server:Dockerfile or //server:image
 
 Nothing is built: `bazel query` is asked what the targets consist of.
 """

@@ -33,7 +33,8 @@ def _flag(name: str, kind: str, about: Mapping[str, Any]) -> str:
         text += f" One of {', '.join(choices)}."
     if about["default"]:
         text += f" ({about['default']})"
-    head = f"{_INDENT}--{'[no]' if kind == 'bool' else ''}{name}"
+    negatable = kind == "bool" and not name.startswith("no_")
+    head = f"{_INDENT}--{'[no]' if negatable else ''}{name}"
     lines = textwrap.wrap(text, _WIDTH - _COLUMN, break_on_hyphens=False)
     if len(head) >= _COLUMN:
         lines.insert(0, "")

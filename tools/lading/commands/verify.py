@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     if len(words) != 1:
         raise UsageError(f"{count(len(words), 'image')} named", fix="usage: verify PATH|REFERENCE")
     [name] = words
-    size = sizes.parse(values.size)
+    size = connection.byte_count(values.size, flag="size")
     options = Options(
         Limits(
             seconds=values.seconds,
