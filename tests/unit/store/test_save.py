@@ -142,6 +142,17 @@ def test_a_full_disk_leaves_the_old_image(
         pass
 
 
+def test_who_may_read_the_catalog_does_not_depend_on_who_saved_last(tmp_path: Path) -> None:
+    save_image(tmp_path)
+    places.catalog(tmp_path).chmod(0o664)
+    before = os.umask(0o077)
+    try:
+        save_image(tmp_path, "capy-ubuntu-24.04-gcc14")
+    finally:
+        os.umask(before)
+    assert places.catalog(tmp_path).stat().st_mode & 0o777 == 0o664
+
+
 def test_a_file_system_that_synchronises_files_only_is_good_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,9 @@ def prepare(root: Path, change: Callable[[Catalog], Catalog]) -> Iterator[Change
         disk.make_directories(root)
         with disk.draft(path) as draft:
             draft.file.write(data)
+            # Who may read it does not depend on the umask of who changed it last.
+            with contextlib.suppress(OSError):
+                os.fchmod(draft.file.fileno(), path.stat().st_mode & 0o666)
             draft.seal()
             yield Change(root, draft, after)
 
