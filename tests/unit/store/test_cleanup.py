@@ -92,6 +92,15 @@ def test_a_lease_taken_after_the_plan_counts(tmp_path: Path) -> None:
     assert _names(tmp_path) == [_A]
 
 
+def test_an_image_that_another_cleanup_removed_does_not_stay(tmp_path: Path) -> None:
+    save_image(tmp_path, _A)
+    plan = _plan(tmp_path)
+    removed: list[Entry] = []
+    for _ in range(2):
+        assert cleanup.carry_out(tmp_path, plan, removed.append) == []
+    assert len(removed) == 1
+
+
 def test_an_image_saved_anew_after_the_plan_stays(tmp_path: Path) -> None:
     save_image(tmp_path, _A, "old")
     plan = _plan(tmp_path)

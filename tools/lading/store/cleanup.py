@@ -103,6 +103,8 @@ def carry_out(root: Path, plan: Plan, removed: Callable[[Entry], None] | None = 
         with locked(root), disk.guarded(places.inside(root, entry.file)):
             entries = catalog_file.read(root).entries
             now = next((one for one in entries if one.name == entry.name), None)
+            if now is None and places.gone(root, entry.file):
+                continue  # another cleanup was faster
             if now is None or now.digest != entry.digest or now.last_used != entry.last_used:
                 stayed.append(entry.name)
                 continue
