@@ -88,8 +88,17 @@ def test_destination_file_that_is_none_is_refused(
 ) -> None:
     (tmp_path / "destination").write_text(text)
     operation = _operation(server, tmp_path, destination_file="destination")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="destination has"):
         _push(tmp_path, operation)
+    assert server.lines == []
+
+
+def test_tag_of_a_file_that_is_none_is_refused_in_the_name_of_the_target(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "tags").write_text("v1\nv1+2\n")
+    with pytest.raises(InputError, match=r"//app:push, tag: 'v1\+2' is not a tag"):
+        _push(tmp_path, _operation(server, tmp_path, tag_files=["tags"]))
     assert server.lines == []
 
 

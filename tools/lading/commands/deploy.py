@@ -129,7 +129,10 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     if "destination_file" in value:
         registry, repository = _destination(runfiles / value["destination_file"])
     registry, repository = expand(registry, "registry"), expand(repository, "repository")
-    _check_tags(expanded, repository, is_load=value.get("kind") == "load")
+    try:
+        _check_tags(expanded, repository, is_load=value.get("kind") == "load")
+    except InputError as error:
+        raise InputError(f"{value['label']}, tag: {error.what}", fix=error.fix) from None
     companions = [Companion(_descriptor(runfiles / item["descriptor"])) for item in referrers]
     recipes = dict(_recipes(images, runfiles))
     return Deploy(
@@ -190,7 +193,7 @@ def _destination(path: Path) -> tuple[str, str]:
     """Registry and repository of a destination file: `registry/repository`, as it is written."""
     text = _text(path).strip()
     registry, slash, repository = text.partition("/")
-    if not slash or "{{" in text:
+    if not slash or "{{" in text or "\n" in text:
         raise InputError(f"{path} has {text!r:.120}", fix="write one line, registry/repository")
     return registry, repository
 
