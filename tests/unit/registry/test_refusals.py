@@ -73,6 +73,15 @@ def test_somebody_is_told_which_login_does_not_suffice(
     assert error.fix == "the login found in the file of logins may not do that"
 
 
+def test_somebody_whose_password_is_another_is_told_which_login_that_was(
+    make_session: Make,
+) -> None:
+    with serve(Registry(basic=("me", "sentinel-77aa"))) as server:
+        error = _refused(make_session, server, find=lambda *_: _KNOWN)
+        assert error.fix.startswith("the login found in the file of logins may not do that; ")
+        assert f"docker login {server.address}" in error.fix
+
+
 def test_where_nobody_was_asked_who_he_is_a_login_does_not_help(
     make_session: Make, server: Server
 ) -> None:

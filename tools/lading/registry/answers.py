@@ -38,8 +38,11 @@ def failure(response: Response, doing: str, *, registry: str, hint: str = "") ->
     if message:
         text += f" ({message})"
     status = response.status
-    if status in (401, 403):
-        return DeniedError(text, fix=login_hint(registry) if status == 401 else hint)
+    if status == 403:
+        return DeniedError(text, fix=hint)
+    if status == 401:
+        login = login_hint(registry)
+        return DeniedError(text, fix=f"{hint}; {login}" if hint not in ("", login) else login)
     if status == 404:
         return NotFoundError(text, fix=_NOT_SEEN)
     if status == 413:
