@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from lading.errors import LimitError
+from lading.errors import CorruptError, LimitError
 from lading.store import image as images
 from lading.store import installed
 from lading.store.installed import installed as packages_of
@@ -42,6 +44,16 @@ def test_dpkg_and_layers_of_lading_say_what_is_there() -> None:
 def test_a_stanza_that_is_none_is_no_package(stanza: str) -> None:
     status = "\n".join((stanza, _STATUS.format("bash", "5.2")))
     assert _packages(("var/lib/dpkg/status", status))["bash"] == "5.2"
+
+
+@pytest.mark.parametrize("cut", [20, 1000, 3000])
+def test_a_layer_that_is_damaged_in_what_is_read(cut: int) -> None:
+    text = "".join(_STATUS.format(f"p{number}", number) + "\n" for number in range(5000))
+    whole = tiny.layer({"var/lib/dpkg/status": text.encode()})
+    content = tiny.MemoryContent()
+    image = tiny.image(content, [dataclasses.replace(whole, blob=whole.blob[:-cut])])
+    with pytest.raises(CorruptError, match="cannot be read at"):
+        packages_of(content, images.read(content, image))
 
 
 def test_many_files_are_not_read_beyond_the_limit_of_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lading.debian.package import Package, parse_package
 from lading.errors import CorruptError, LadingError, LimitError
 from lading.oci.content import Content
+from lading.scan.codec import Fault
 from lading.scan.tar import scan_stream
 from lading.store.image import Image
 
@@ -43,7 +44,10 @@ def installed(content: Content, image: Image) -> dict[str, Package]:
                             f"/{name} is too large for a list of packages: with it there are more"
                             f" than {_MAX_STATUS} bytes"
                         )
-                    files[name] = b"".join(bytes(piece) for piece in scanner.data())
+                    try:
+                        files[name] = b"".join(bytes(piece) for piece in scanner.data())
+                    except Fault as fault:
+                        report(fault.rule, name, fault.what)
     found: dict[str, Package] = {}
     for _, data in sorted(files.items()):
         for stanza in data.decode("utf-8", "replace").split("\n\n"):
