@@ -15,7 +15,9 @@ import pytest
 
 from lading.layer.estargz import TOC_ANNOTATION, TOC_NAME
 from lading.oci.verify_rules import Finding, exit_code
+from lading.scan.tar import scan_stream
 from lading.verify.place import Options, verify_directory
+from lading.verify.toc import TocCheck
 from tests.unit.layer.bench import Built, build
 from tests.unit.verify.seeds import Spoilt, member, tar_of
 
@@ -168,6 +170,20 @@ def test_chunks_that_do_not_follow_one_another(
     tar = _with_toc(layer.tar, toc)
     findings = _findings(tmp_path, tar, gzip.compress(tar, 1, mtime=0), _digest(toc))
     assert [item.what for item in findings] == ["it is malformed"]
+
+
+def test_a_layer_that_is_damaged_when_it_is_read_again(layer: Built) -> None:
+    value = json.loads(_toc(layer.tar))
+    _rechunked(value["entries"], layer.content("bin/large"), [5 << 20, 4 << 20])
+    toc = json.dumps(value).encode()
+    blob = gzip.compress(_with_toc(layer.tar, toc), 1)
+    found: list[str] = []
+    check = TocCheck({TOC_ANNOTATION: _digest(toc)}, lambda rule, at, what: found.append(rule))
+    scanner = scan_stream(io.BytesIO(blob), lambda rule, at, what: None)
+    for entry in scanner:
+        check.visit(entry, scanner.data())
+    check.finish(lambda: io.BytesIO(blob[: len(blob) // 2]))
+    assert found == ["compression-corrupt"]
 
 
 @pytest.mark.parametrize("minor", [3, 5])

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 from lading.errors import LadingError
 from lading.layer.estargz import CHUNK, TOC_ANNOTATION, TOC_NAME
 from lading.oci import document
+from lading.scan.codec import Fault
 from lading.scan.rules import clean_name
 from lading.scan.tar import Entry, scan_stream
 
@@ -131,8 +132,11 @@ class TocCheck:
             ]:
                 self._wrong(f"the table says another {', '.join(differs)}", at)
         if others:
-            with again() as stream:
-                self._compare_chunks(stream, others)
+            try:
+                with again() as stream:
+                    self._compare_chunks(stream, others)
+            except Fault as fault:
+                self._report(fault.rule, fault.at, fault.what)
 
     def _compare_chunks(self, stream: BinaryIO, told: Mapping[bytes, Sequence[_Chunk]]) -> None:
         scanner = scan_stream(stream, lambda rule, at, what: None)
