@@ -91,7 +91,10 @@ def _header(chance: random.Random, name: bytes, kind: bytes, size: int, link: by
     put(157, link[:100])
     put(257, chance.choice(_MAGICS))
     if chance.random() < 0.15:
-        put(345, chance.choice([b"pre", b"pre/fix", b"..", b"a/", b"p\0q"]))
+        put(345, chance.choice([b"pre", b"pre/fix", b"..", b"a/", b"p\0q", b"q" * 155]))
+    if chance.random() < 0.05:
+        put(chance.choice([329, 337, 476, 488]), chance.choice([b"0000005", b"zzzzzzz"]))
+        put(508, b"tar\0")
     if chance.random() < 0.05:
         block[chance.randrange(512)] = chance.randrange(256)
     put(148, b" " * 8)
