@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,29 @@ def test_cleanup_keeps_what_podman_has_a_container_of_without_a_service(
     assert done.returncode == 9, done.stderr
     assert json.loads(done.stdout)["kept"] == {_NAME: "a container of podman"}
     assert [path.name for path in tmp_path.rglob("*.tar")] == [f"{_NAME}.tar"]
+
+
+def test_cleanup_keeps_what_has_a_container_in_any_namespace(
+    tmp_path: Path, containerd: Engine
+) -> None:
+    """Loaded for Kubernetes, while the cleanup knows nothing of its namespace."""
+    save_image(tmp_path, text="kubernetes")
+    kubernetes = replace(containerd, env={"CONTAINERD_NAMESPACE": "k8s.io"})
+    loaded = kubernetes.load(tmp_path, _NAME)
+    assert loaded.returncode == 0, loaded.stderr
+    words = [str(runfile(_CLEANUP)), f"--store={tmp_path}", "--max-total-size=0", "--json"]
+    words.append("--daemon=containerd")
+    env = {**os.environ, "CONTAINERD_ADDRESS": containerd.host}
+    container = ("--namespace", "k8s.io", "containers")
+    containerd.run(*container, "create", loaded.stdout.strip(), "job", "/text")
+    try:
+        kept = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+        assert kept.returncode == 9, kept.stderr
+        assert list(json.loads(kept.stdout)["kept"]) == [_NAME]
+    finally:
+        containerd.run(*container, "rm", "job")
+    gone = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert [one["name"] for one in json.loads(gone.stdout)["removed"]] == [_NAME]
 
 
 def test_what_docker_and_podman_save_is_saved_and_loaded_again(
