@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
+import io
 import os
+import random
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +74,28 @@ def test_a_blob_that_is_no_file_is_written_anew(
     layouts.write(directory, tiny.image(content, [tiny.layer({"a": b"x"})]), content, ["v1"])
     assert not path.is_symlink()
     assert _read(directory, root) == content.blobs[root.digest]
+
+
+def test_ctrl_c_leaves_no_temporary_file(tmp_path: Path) -> None:
+    """Of two layers one is on its way when Ctrl-C comes; more of it would come for ever."""
+
+    begun = threading.Event()
+
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            if not begun.is_set():
+                begun.set()
+                _thread.interrupt_main()
+            time.sleep(0.01)
+            return b"x"
+
+    class Source(tiny.MemoryContent):
+        def open(self, descriptor: Descriptor) -> Any:
+            return Endless() if descriptor.size > 100_000 else super().open(descriptor)
+
+    content = Source()
+    image = tiny.image(content, [tiny.layer({"a": random.Random(1).randbytes(200_000)})])
+    with pytest.raises(KeyboardInterrupt):
+        layouts.write(tmp_path, image, content, ["v1"])
+    assert not list((tmp_path / ".lading/tmp").iterdir())
+    assert not (tmp_path / layout.INDEX_FILE).exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Self, TypeVar
@@ -16,6 +17,7 @@ from lading.errors import LimitError
 
 __all__ = ["Threads"]
 
+_PATIENCE = 0.5  # seconds
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -23,7 +25,8 @@ _R = TypeVar("_R")
 class Threads:
     """At most `number` threads; leaving the `with` statement waits for what they are doing.
 
-    Not when it is left by Ctrl-C: a layer on its way may take minutes, and the process ends anyway.
+    Not for long when it is left by Ctrl-C: a layer on its way may take minutes, and the process
+    ends anyway. What notices can remove its temporary files.
     """
 
     def __init__(self, number: int) -> None:
@@ -78,10 +81,10 @@ class Threads:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            return
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        deadline = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0, deadline - time.monotonic()) if interrupted else None)
 
     def _work(self) -> None:
         while True:

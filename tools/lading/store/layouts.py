@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import stat
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,11 @@ def write(
         blobs = [descriptor for descriptor, data in parts if data is None]
         if len(blobs) > 1:
             with Threads(_WORKERS) as threads:
-                sizes = threads.each(writer.blob, blobs)
+                try:
+                    sizes = threads.each(writer.blob, blobs)
+                except BaseException:
+                    writer.stop()
+                    raise
         else:
             sizes = [writer.blob(blob) for blob in blobs]
         sizes += [writer.document(item, data) for item, data in parts if data is not None]
@@ -106,6 +111,11 @@ class _Writer:
         self._temporary = temporary
         self._content = content
         self._progress = progress
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Ends what other threads write, for somebody else failed: no file of theirs is left."""
+        self._stopped.set()
 
     def document(self, descriptor: Descriptor, data: bytes) -> int | None:
         """Writes a manifest or index; returns its size, or None if it was there."""
@@ -132,6 +142,8 @@ class _Writer:
 
     def _copy(self, source: BinaryIO, file: BinaryIO, descriptor: Descriptor) -> None:
         for block in checked(source, descriptor, what=f"the content of {descriptor.digest}"):
+            if self._stopped.is_set():
+                raise InterruptedError
             file.write(block)
             self._progress.advance(descriptor, len(block))
 
