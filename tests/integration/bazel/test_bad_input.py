@@ -127,7 +127,7 @@ def test_without_a_lock_the_command_that_writes_it_can_run(
     if lock is not None:
         file.write_text(lock)
     try:
-        used = shop.run("build", "--color=no", "@shop_debian//:tools")
+        used = shop.run("build", "--color=no", "@debian//:tools")
         named = shop.run("build", "--nobuild", "@lading//images:lock")
     finally:
         file.write_text(json.dumps(_LOCK))
@@ -144,7 +144,7 @@ def _fetch(shop: NestedBazel, mirror: str) -> str:
         "--repository_cache=",
         "--http_connector_attempts=1",
         f"--repo_env=LADING_DEBIAN_MIRROR={mirror}",
-        "@shop_debian//:tools",
+        "@debian//:tools",
     )
     assert done.returncode == 1, done.stderr
     return done.stderr

@@ -28,7 +28,7 @@ _BUILD = """
 load("@lading//rules:deb.bzl", "deb_layers")
 load("@lading//rules:dev_image.bzl", "dev_image")
 load("@lading//rules:image.bzl", "image_manifest")
-load("@shop_debian//:layers.bzl", "LAYERS")
+load("@debian//:layers.bzl", "LAYERS")
 
 image_manifest(
     name = "own",

@@ -23,8 +23,8 @@ module(name = "shop")
 bazel_dep(name = "lading", version = "0.1.0")
 local_path_override(module_name = "lading", path = "{lading}")
 deb = use_extension("@lading//rules:extensions.bzl", "deb")
-deb.lock(name = "shop_debian", lock = "//:lock.json")
-use_repo(deb, "shop_debian")
+deb.lock(name = "debian", lock = "//:lock.json")
+use_repo(deb, "debian")
 """
 
 
