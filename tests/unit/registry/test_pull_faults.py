@@ -14,6 +14,7 @@ from lading.http.limits import CHUNK, Limits
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.record import replace
 from lading.registry import manifests
 from lading.registry.content import RegistryContent
 from lading.registry.push import Job, Pusher
@@ -411,8 +412,6 @@ def test_empty_blob(server: Server, repository: Repository) -> None:
 def test_foreign_urls_are_not_followed(
     server: Server, repository: Repository, blob: Descriptor
 ) -> None:
-    from lading.record import replace
-
     place = f"http://{server.address}/v2/app/blobs/{blob.digest}"
     foreign = replace(blob, digest=Digest("sha256", "0" * 64), extra={"urls": [place]})
     with pytest.raises(NotFoundError):

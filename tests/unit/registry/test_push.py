@@ -17,6 +17,7 @@ from lading.registry.content import RegistryContent
 from lading.registry.policy import TagPolicy, content_tag
 from lading.registry.progress import Outcome
 from lading.registry.push import Job, Pushed, Pusher
+from lading.registry.referrers import list_referrers
 from lading.registry.session import Session
 from tests.registry_server import images
 from tests.registry_server.faults import Answer, Fault
@@ -414,8 +415,6 @@ class TestSubject:
         server: Server,
         api: bool,
     ) -> None:
-        from lading.registry.referrers import list_referrers
-
         server.registry.referrers_api = api
         image = images.manifest(10)
         _push(session, server, image, "latest")
