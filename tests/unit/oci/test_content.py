@@ -10,7 +10,15 @@ import pytest
 
 from lading.errors import CorruptError, LimitError, NotFoundError
 from lading.oci import document, media_types
-from lading.oci.content import FilesContent, checked, children, copy_blob, read_document, walk
+from lading.oci.content import (
+    FilesContent,
+    FirstOf,
+    checked,
+    children,
+    copy_blob,
+    read_document,
+    walk,
+)
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 
@@ -142,11 +150,31 @@ def test_a_copy_of_what_is_corrupt_leaves_no_file(image: Image) -> None:
     assert not target.exists()
 
 
-def test_a_document_above_the_cap_is_refused(image: Image) -> None:
-    data = b" " * (document.MAX_DOCUMENT_BYTES + 1)
-    root = image.add(media_types.MANIFEST, data)
-    with pytest.raises((CorruptError, LimitError)):
-        list(walk(image.content, root))
+def test_a_document_above_the_cap_is_refused_unread(image: Image) -> None:
+    large = Descriptor(media_types.MANIFEST, Digest.of(b""), document.MAX_DOCUMENT_BYTES + 1)
+    with pytest.raises(LimitError, match=large.digest.hex):
+        list(walk(image.content, large))
+
+
+def test_the_first_place_that_has_the_content_counts(image: Image, tmp_path: Path) -> None:
+    both, second = (image.add(media_types.LAYER, data) for data in (b"both", b"second"))
+    copy = tmp_path / "copy"
+    copy.write_bytes(b"both")
+    content = FirstOf([FilesContent({both.digest: copy}), image.content])
+    assert content.path(both) == copy
+    assert content.path(second) == image.files[second.digest]
+    with content.open(both) as one, content.open(second) as other:
+        assert (one.read(), other.read()) == (b"both", b"second")
+
+
+def test_content_that_no_place_has_is_missing_from_the_first(tmp_path: Path) -> None:
+    lost = Descriptor.of(media_types.LAYER, b"lost")
+    gone = FilesContent({lost.digest: tmp_path / "gone"})
+    assert FirstOf([gone]).path(lost) is None
+    with pytest.raises(NotFoundError, match="is gone"):
+        FirstOf([gone, FilesContent({})]).open(lost)
+    with pytest.raises(NotFoundError, match="is nowhere"):
+        FirstOf([]).open(lost)
 
 
 def test_indexes_in_indexes_have_an_end(image: Image) -> None:
@@ -169,6 +197,8 @@ def value(**changes: Any) -> bytes:
     "data",
     [
         value(manifests=[]),
+        value(manifests=[], layers=None),
+        value(manifests=[], config=None),
         value(mediaType=media_types.DOCKER_MANIFEST),
         value(layers=None),
         value(layers={}),

@@ -44,6 +44,15 @@ def test_json_reads_back(annotations: dict[str, str], size: int, artifact_type: 
     assert Descriptor.from_json(descriptor.to_json(), what="d") == descriptor
 
 
+def test_an_artifact_has_a_type_that_is_no_configs() -> None:
+    for kind, found in {
+        "": False,
+        media_types.DOCKER_CONFIG: False,
+        "application/spdx": True,
+    }.items():
+        assert Descriptor("t", Digest.of(b""), 0, artifact_type=kind).is_artifact is found
+
+
 def test_a_descriptor_of_bytes() -> None:
     assert Descriptor.of("t", b"abc") == Descriptor("t", Digest.of(b"abc"), 3)
 

@@ -40,6 +40,7 @@ def test_the_form_is_compact_utf_8() -> None:
     ("data", "reason"),
     [
         (b'{"a":1,"a":1}', "'a' occurs twice"),
+        (b'{"a":1,"b":1,"b":2}', "'b' occurs twice"),
         (b'{"x":{"layers":[],"layers":[]}}', "'layers' occurs twice"),
         (b'{"a":NaN}', "NaN"),
         (b'{"a":-Infinity}', "-Infinity"),

@@ -110,6 +110,11 @@ def test_windows_paths_are_absolute_on_windows() -> None:
         one("working_dir", "C:\\app\\..", "windows")
 
 
+def test_blanks_are_no_control_characters() -> None:
+    assert one("working_dir", "/an app") == {"WorkingDir": "/an app"}
+    assert one("labels", {"a b": "c"}) == {"Labels": {"a b": "c"}}
+
+
 def test_labels_are_copied_not_shared() -> None:
     labels = {"a": "b"}
     one("labels", labels)["Labels"]["c"] = "d"

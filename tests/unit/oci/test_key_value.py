@@ -54,6 +54,7 @@ def test_json_list_of_pairs() -> None:
         (b"[" * 100_000, "not valid"),
         (b"A=\xff", "UTF-8"),
         (b"A=\0", "null character"),
+        (b"A=" + b"x" * (4 << 20), "more than the 4194304 allowed"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_place(data: bytes, place: str) -> None:

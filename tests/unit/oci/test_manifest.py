@@ -67,8 +67,8 @@ def test_a_manifest_that_registries_refuse_is_refused() -> None:
 
 
 def test_annotations_are_sorted_and_their_names_checked() -> None:
-    checked = manifest.check_annotations({"b": "", "a": "1"}, what="x")
-    assert list(checked.items()) == [("a", "1"), ("b", "")]
+    checked = manifest.check_annotations({"b": "", "a b": "2", "a": "1"}, what="x")
+    assert list(checked.items()) == [("a", "1"), ("a b", "2"), ("b", "")]
     for wrong in ({"": "x"}, {"a\n": "x"}, {"a": 1}):
         with pytest.raises(InputError, match="//app:image, annotations"):
             manifest.check_annotations(wrong, what="//app:image, annotations")

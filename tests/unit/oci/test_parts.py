@@ -136,6 +136,21 @@ def test_a_base_that_contradicts_itself_or_is_no_image_is_refused_by_name(
         parts.read_base(*documents, what="//:base")
 
 
+@pytest.mark.parametrize(
+    ("documents", "says"),
+    [
+        (manifest_with(mediaType=media_types.INDEX), "is an index of several images"),
+        (manifest_with(manifests=[], layers=None, config=None), "is an index of several images"),
+        (config_with(rootfs=None), "has no list of diff_ids"),
+        (config_with(rootfs={"diff_ids": ""}), "has no list of diff_ids"),
+        (config_with(rootfs={"diff_ids": []}), "has 1 layers, but 0 diff_ids"),
+    ],
+)
+def test_the_reason_is_said(documents: tuple[bytes, bytes], says: str) -> None:
+    with pytest.raises(LadingError, match=says):
+        parts.read_base(*documents, what="//:base")
+
+
 def test_an_artifact_is_no_base() -> None:
     config = b"{}"
     documents = manifest_with(config=parts.describe("application/vnd.example", config))
