@@ -66,7 +66,10 @@ def parse(text: str, *, what: str) -> Catalog:
     """
     from lading.store import yamltext
 
-    node = yamltext.parse(text, what=what)
+    try:
+        node = yamltext.parse(text, what=what)
+    except CorruptError as error:
+        raise CorruptError(error.what, fix=error.fix or _REPAIR) from None
     if node is None:
         raise CorruptError(f"{what} is empty", fix=_REPAIR)
     if not isinstance(node.value, dict):

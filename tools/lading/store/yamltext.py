@@ -74,7 +74,11 @@ def parse(text: str, *, what: str) -> Node | None:
                 if node.value is None and node.start == node.end:
                     node = None
     except yaml.YAMLError as error:
-        raise CorruptError(f"{what} is not YAML: {' '.join(str(error).split())[:300]}") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        # A character that is not allowed has a reason and no mark.
+        why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is cut off"
+        raise CorruptError(f"{what} is not YAML{where}: {why:.300}") from None
     return node
 
 
