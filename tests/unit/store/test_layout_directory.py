@@ -6,6 +6,7 @@ import _thread
 import io
 import os
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from lading.errors import LadingError
+from lading.errors import InputError, LadingError, NotFoundError
 from lading.oci import layout
 from lading.oci.descriptor import Descriptor
 from lading.store import layouts
-from lading.store.layout_directory import Layout
+from lading.store.layout_directory import Layout, directory_of
 from tests.unit.store import tiny
 
 
@@ -61,6 +62,32 @@ def test_what_is_no_file_is_refused_at_once(
     _ODD[odd](path)
     with pytest.raises(LadingError, match=path.name):
         _read(directory, root)
+
+
+def test_a_file_is_no_layout(tmp_path: Path) -> None:
+    file = tmp_path / "image.tar"
+    file.touch()
+    with pytest.raises(NotFoundError, match=r"image\.tar is not an OCI image layout"):
+        Layout(file).index()
+
+
+def test_a_blob_that_is_not_there_is_missing(directory: Path, root: Descriptor) -> None:
+    path = directory / layout.blob_name(root.digest)
+    path.unlink()
+    with pytest.raises(NotFoundError, match="the layout is incomplete"):
+        Layout(directory).open(root)
+    shutil.rmtree(path.parent)
+    path.parent.touch()
+    with pytest.raises(NotFoundError, match="the layout is incomplete"):
+        Layout(directory).open(root)
+
+
+@pytest.mark.parametrize("name", ["blobs", layout.INDEX_FILE, layout.MARKER_FILE])
+def test_no_repository_is_among_the_files_of_another(tmp_path: Path, name: str) -> None:
+    assert directory_of(tmp_path, f"{name}/app") == tmp_path / "layouts" / name / "app"
+    with pytest.raises(InputError, match="cannot be a directory below the store") as caught:
+        directory_of(tmp_path, f"app/{name}")
+    assert repr(name) in caught.value.fix
 
 
 @pytest.mark.parametrize("odd", ["a pipe", "a device", "a link to itself"])

@@ -62,6 +62,15 @@ def test_free_space_counts_what_goes_anyway() -> None:
     assert _removed(items, policy, free=60) == ["a", "b"]
 
 
+def test_a_limit_that_is_just_met_is_met() -> None:
+    items = [_item("a", 30), _item("b", 2)]
+    policy = Policy(max_total_size=20, min_free=1000, max_age=30 * 86400)
+    found = _plan(items, policy)
+    assert (found.removals, found.unreached) == ((), ())
+    busy = [_item("a", in_use="a lease"), _item("b", in_use="a lease")]
+    assert _plan(busy, policy).unreached == ()
+
+
 def test_what_is_in_use_stays_and_the_limit_is_said_to_be_unreached() -> None:
     items = [_item("a", in_use="a container of docker", size=50), _item("b", size=50)]
     found = _plan(items, Policy(max_total_size=40))

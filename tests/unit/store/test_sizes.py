@@ -32,9 +32,10 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 
 def test_sizes_are_written_for_people() -> None:
-    assert [sizes.human(value) for value in (0, 1023, 1536, 2**30)] == [
+    assert [sizes.human(value) for value in (0, 1023, 1024, 1536, 2**30)] == [
         "0 B",
         "1023 B",
+        "1.0 KiB",
         "1.5 KiB",
         "1.0 GiB",
     ]

@@ -53,7 +53,7 @@ class Layout:
         path = self.directory / layout.blob_name(descriptor.digest)
         try:
             stream = self._open(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError(f"{path} does not exist: the layout is incomplete") from None
         return stream
 
@@ -68,7 +68,7 @@ class Layout:
     def _open(self, path: Path) -> BinaryIO:
         try:
             stream = os.fdopen(os.open(path, self._flags), "rb")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise
         except OSError as error:
             raise CorruptError(f"{path} cannot be read: {error.strerror}") from None
