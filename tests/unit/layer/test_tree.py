@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -149,3 +150,20 @@ def test_a_directory_of_the_source_tree_announced_as_a_file_is_a_tree(tmp_path: 
     put(tmp_path, {"dir/a": "1", "dir/b/c": "2", "file": "3"})
     built = build(tmp_path, [f"F\t/x\t{tmp_path}/dir", f"F\t/y\t{tmp_path}/file"])
     assert list(built.members()) == ["x", "x/a", "x/b", "x/b/c", "y"]
+
+
+def test_a_directory_announced_as_a_file_where_directories_have_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on tmpfs, NFS, and overlayfs where a directory is in more than one layer."""
+    put(tmp_path, {"src/a": "a"})
+    seek = os.lseek
+
+    def lseek(fd: int, offset: int, whence: int) -> int:
+        if whence == os.SEEK_END and os.path.isdir(f"/proc/self/fd/{fd}"):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return seek(fd, offset, whence)
+
+    monkeypatch.setattr(os, "lseek", lseek)
+    (tmp_path / "out").mkdir()
+    assert "x/a" in build(tmp_path / "out", [f"F\t/x\t{tmp_path}/src"]).members()

@@ -60,7 +60,8 @@ class Page:
             # One byte more than there should be makes sure of the end.
             count = os.preadv(fd, [self.view[start : start + size + 1]], 0)
         except OSError as error:
-            if error.errno in (errno.EISDIR, errno.ESPIPE):
+            # tmpfs, overlayfs and NFS do not say where a directory ends.
+            if error.errno in (errno.EINVAL, errno.EISDIR, errno.ESPIPE):
                 return -1
             raise read_error(path, error) from None
         finally:
