@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import random
@@ -493,3 +494,18 @@ def test_descriptors_are_closed(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
     tree.cache.put(str(tmp_path / "out/layer.blob"), None)
     assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+def test_without_a_descriptor_to_spare_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = _many(tmp_path)
+
+    def dup(_: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", dup)
+        tree.check()
+    assert tree.cache.get(str(tmp_path / "out/layer.blob"), tree.compression()) is None
+    tree.check()

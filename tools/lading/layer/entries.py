@@ -109,17 +109,15 @@ class Slice:
 
     `fd` is the open file; with -1 the file at the path `origin` is opened while it is read, so
     that a layer of thousands of archives needs no descriptor for each.
-    `digest` is a sha256 in hex when it is known, else empty.
     """
 
-    __slots__ = ("digest", "fd", "offset", "origin", "size")
+    __slots__ = ("fd", "offset", "origin", "size")
 
-    def __init__(self, fd: int, offset: int, size: int, origin: str, digest: str = "") -> None:
+    def __init__(self, fd: int, offset: int, size: int, origin: str) -> None:
         self.fd = fd
         self.offset = offset
         self.size = size
         self.origin = origin
-        self.digest = digest
 
 
 Content = str | bytes | Slice

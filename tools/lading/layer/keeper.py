@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from lading.layer.frames import Cutter
 from lading.layer.kept import Kept
@@ -85,13 +86,15 @@ class Keeper:
         if known is not None and len(marks) > 1:
             for frame, mark in zip(known.frames, marks, strict=True):
                 frame.mark = mark
-            self._next = Kept(
-                self._compression,
-                known.frames,
-                os.dup(fd) if is_file else -1,
-                large=known.large,
-                expect_directories=self.expect_directories,
-            )
+            # Without a descriptor to spare, nothing is kept.
+            with suppress(OSError):
+                self._next = Kept(
+                    self._compression,
+                    known.frames,
+                    os.dup(fd) if is_file else -1,
+                    large=known.large,
+                    expect_directories=self.expect_directories,
+                )
         return blob
 
     def commit(self) -> None:

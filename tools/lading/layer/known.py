@@ -236,8 +236,6 @@ def _digest(source: Content) -> str:
     """sha256 of any content, in hex."""
     if type(source) is bytes:
         return hashlib.sha256(source).hexdigest()
-    if type(source) is Slice and source.digest:
-        return source.digest
     digest = hashlib.sha256()
     with Opened(source) as content:
         buffer = memoryview(bytearray(min(content.size, _CHUNK) + 1))
