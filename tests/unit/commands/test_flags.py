@@ -142,3 +142,8 @@ def test_help_lists_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_flag_that_is_not_defined_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no flag --gone"):
         _ = _values().gone
+
+
+def test_a_switch_with_another_value_is_explained() -> None:
+    with pytest.raises(UsageError, match="flag --switch=maybe: write true, false or nothing"):
+        entry.parse(_values(), ["--switch=maybe"], usage="")

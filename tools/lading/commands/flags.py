@@ -92,6 +92,8 @@ class FlagValues:
         return rest
 
     def _by_absl(self, words: Sequence[str]) -> list[str]:
+        import re
+
         from absl import flags
 
         values = self._absl()
@@ -99,6 +101,8 @@ class FlagValues:
             rest = list(values(["lading", *words]))[1:]
         except flags.Error as error:
             text = str(error).replace("FATAL Flags parsing error:\n", "").strip()
+            # Of this one, absl shows the insides.
+            text = re.sub(r"\('Non-boolean argument .*", "write true, false or nothing", text)
             raise UsageError(text.splitlines()[0], fix="--help lists the flags") from None
         self._given = {name: values[name].value for name in self._defined}
         return rest
