@@ -128,6 +128,8 @@ def image_from_binary(name, *, binary, base = None, platforms = [], kind = "auto
     """
     if kind not in ("auto", "index", "manifest"):
         fail("image_from_binary(name = %r): kind %r is not auto, index or manifest" % (name, kind))
+    if type(platforms) == "select" and kind != "index":
+        fail("image_from_binary(name = %r): with a select, platforms do not say how many they are; add kind = \"index\"" % name)
     if kind == "manifest" and len(platforms) > 1:
         fail("image_from_binary(name = %r): a manifest is for one platform, and %d are given" % (name, len(platforms)))
     common = {"tags": tags, "testonly": testonly, "visibility": visibility} | take_common(kwargs)

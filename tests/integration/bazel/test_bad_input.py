@@ -19,6 +19,7 @@ import pytest
 
 from tests.integration.harness.nested_bazel import NestedBazel, nested_bazel, shop_module
 
+_LOADED = '"image", "image_from_binary", "image_layer", "image_push"'
 _PACKAGE = "hello_2.10-5_amd64.deb"
 _LOCK = {
     "format": 1,
@@ -73,7 +74,7 @@ def mirror(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 def _build(shop: NestedBazel, text: str) -> str:
     (shop.directory / "BUILD.bazel").write_text(
-        f'load("@lading//rules:defs.bzl", "image", "image_layer", "image_push")\n{text}\n'
+        f'load("@lading//rules:defs.bzl", {_LOADED})\n{text}\n'
     )
     done = shop.run("build", "--color=no", "--curses=no", "--show_progress=no", "//:all", "-k")
     assert done.returncode == 1, done.stderr
@@ -104,8 +105,12 @@ def _build(shop: NestedBazel, text: str) -> str:
             'image(name = "bad", repository = "Team/App")',
             """//:bad.push, repository: "Team/App" has a component that does not start""",
         ),
+        (
+            'image_from_binary(name = "bad", binary = ":x", platforms = select({":y": []}))',
+            'platforms do not say how many they are; add kind = "index"',
+        ),
     ],
-    ids=["base", "source", "compression", "attribute", "path", "repository"],
+    ids=["base", "source", "compression", "attribute", "path", "repository", "select"],
 )
 def test_a_mistake_in_a_build_file_is_named(shop: NestedBazel, text: str, says: str) -> None:
     assert says in _build(shop, text)

@@ -74,6 +74,13 @@ def test_a_secret_that_is_not_there(tmp_path: Path) -> None:
             scratch.secret_flags(BuildRequest(tmp_path, secrets=(secret,)), {})
 
 
+def test_a_secret_in_a_file_that_no_flag_can_name(tmp_path: Path) -> None:
+    file = tmp_path / "a,env=HOME"
+    file.write_text("value")
+    with pytest.raises(InputError, match="take a comma or a quote for the end"):
+        scratch.secret_flags(BuildRequest(tmp_path, secrets=(Secret("a", file),)), {})
+
+
 def _no_rename(source: Path, target: Path) -> Path:
     raise OSError(errno.EXDEV, "another file system")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lading.builder.request import BuildRequest
 from lading.engine.endpoint import docker_directory
-from lading.errors import CorruptError, StorageError
+from lading.errors import CorruptError, InputError, StorageError
 from lading.layer.outputs import Output
 from lading.oci.descriptor import Descriptor
 from lading.scan.codec import CHUNK
@@ -107,12 +107,22 @@ def root_of(layout: Path) -> Descriptor:
 
 
 def secret_flags(request: BuildRequest, env: dict[str, str]) -> list[str]:
-    """`--secret` flags; values from variables go on in `env`, never in a flag."""
+    """`--secret` flags; values from variables go on in `env`, never in a flag.
+
+    Raises InputError for a secret that is not there, or where no flag can name it.
+    """
     result = []
     for number, secret in enumerate(request.secrets):
         if secret.file is not None:
             secret.value({})
-            result.append(f"--secret=id={secret.id},src={secret.file.resolve()}")
+            path = str(secret.file.resolve())
+            if "," in path or '"' in path:
+                raise InputError(
+                    f"the secret {secret.id!r:.80} is in {path}: builders take a comma or a quote "
+                    "for the end of a path",
+                    fix="rename it, or give the value in a variable",
+                )
+            result.append(f"--secret=id={secret.id},src={path}")
         else:
             env[f"LADING_SECRET_{number}"] = secret.value(os.environ)
             result.append(f"--secret=id={secret.id},env=LADING_SECRET_{number}")
