@@ -28,6 +28,22 @@ def test_addresses_mean_what_they_mean_to_bazel(text: str, target: str, encrypte
     assert (parsed.target, parsed.encrypted) == (target, encrypted)
 
 
+@pytest.mark.parametrize(
+    ("text", "http", "loopback"),
+    [
+        ("grpc://127.0.0.1:9092", False, True),
+        ("grpc://[::1]", False, True),
+        ("grpcs://cache.example.com", False, False),
+        ("unix:/run/cache.sock", False, True),
+        ("http://localhost:8080", True, True),
+        ("https://cache.example.com/team", True, False),
+    ],
+)
+def test_what_is_spoken_and_how_far_away_it_is(text: str, http: bool, loopback: bool) -> None:
+    parsed = address.parse(text)
+    assert (parsed.speaks_http, parsed.is_loopback) == (http, loopback)
+
+
 def test_address_reads_back() -> None:
     for text in (
         "grpc://127.0.0.1:9092",

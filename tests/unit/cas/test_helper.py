@@ -48,6 +48,14 @@ def test_helper_that_fails_is_an_error_without_what_it_printed(tmp_path: Path, b
     assert "secret" not in str(caught.value)
 
 
+def test_what_a_helper_does_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="failed with exit code 3"):
+        helper.get(_program(tmp_path, "exit 3"), URI)
+    monkeypatch.setattr(helper, "_TIMEOUT", 0.1)
+    with pytest.raises(InputError, match=r"did not answer within 0\.1 s"):
+        helper.get(_program(tmp_path, "exec sleep 60"), URI)
+
+
 def test_helper_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="absent"):
         helper.get(str(tmp_path / "absent"), URI)

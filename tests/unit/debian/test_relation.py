@@ -31,5 +31,7 @@ def test_what_is_no_relation_is_refused(text: str) -> None:
 
 def test_a_provided_package_without_version_meets_no_versioned_relation() -> None:
     assert Relation("a").allows_provided("")
+    assert Relation("a").allows("1")
+    assert not Relation("a", "", ">=", "2").allows("1")
     assert not Relation("a", "", ">=", "1").allows_provided("")
     assert Relation("a", "", ">=", "1").allows_provided("1")

@@ -40,6 +40,11 @@ def test_without_a_choice_the_default_counts() -> None:
     assert destinations.parse(_FILE, what="file.yaml").choose("").name == "overlay"
 
 
+def test_a_file_without_end_is_not_read() -> None:
+    with pytest.raises(InputError, match=r"file\.yaml is larger than"):
+        _parse("#" * (destinations._MAX_BYTES + 1))
+
+
 def test_tags_of_a_context() -> None:
     found = destinations.parse(_FILE, what="file.yaml")
     repository = Session().repository("localhost:1", "x")
