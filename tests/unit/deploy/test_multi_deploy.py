@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lading.commands import multi_deploy
-from lading.errors import EngineError, LadingError, UsageError
+from lading.errors import EngineError, LadingError, NotFoundError, UsageError
 from tests.registry_server import images
 from tests.registry_server.server import Server, serve
 from tests.unit.deploy import specs
@@ -133,6 +133,23 @@ def test_a_load_that_fails_leaves_no_doubt_about_the_pushes(
     with pytest.raises(EngineError):
         multi_deploy.main([*flags, f"--host=unix://{tmp_path}/none"])
     assert capsys.readouterr().err.startswith("lading: 1 image pushed, 1 of them new or changed")
+
+
+def test_a_load_without_an_image_for_the_platform_names_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Engine:
+        def load(self, *_: object, **__: object) -> None:
+            raise NotFoundError("sha256:1 has no image for linux/s390x")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("lading.engine.engines.connect", lambda *_, **__: Engine())
+    operation = specs.operation(ONE, tmp_path, kind="load", repository="team/one", tags=["v1"])
+    flags = specs.write(tmp_path, {"label": "//:all", "operations": [operation]})
+    with pytest.raises(NotFoundError, match=r"^//app:push: sha256:1 has no image for"):
+        multi_deploy.main(flags)
 
 
 def test_only_takes_one_kind(

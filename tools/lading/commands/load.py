@@ -18,7 +18,7 @@ from lading.commands.usage import count
 from lading.engine import engines
 from lading.engine.engine import Loaded
 from lading.engine.name import image_name, is_whole
-from lading.errors import UsageError
+from lading.errors import NotFoundError, UsageError
 from lading.oci.content import Content
 from lading.oci.platform import Platform
 from lading.store import sizes
@@ -105,9 +105,13 @@ def load(
         contextlib.closing(engines.connect(name, host=host)) as engine,
         Meter(f"{image.label}: sent") as meter,
     ):
-        return engine.load(
-            content, image.root, names, platform=platform, progress=meter, dry_run=dry_run
-        )
+        try:
+            return engine.load(
+                content, image.root, names, platform=platform, progress=meter, dry_run=dry_run
+            )
+        except NotFoundError as error:
+            # Of many loads, which? A digest tells nobody.
+            raise NotFoundError(f"{image.label}: {error.what}", fix=error.fix) from None
 
 
 def image_names(repository: str, tags: Sequence[str]) -> list[str]:
