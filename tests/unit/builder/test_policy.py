@@ -91,6 +91,10 @@ def test_ordinary_frontends_are_replaced_and_others_refused(tmp_path: Path) -> N
     found = _admit(tmp_path, "# syntax=evil/x\nFROM scratch\n", allow=frozenset({"evil/x"}))
     assert found.pulls == ("evil/x",)
     assert found.text.startswith("# syntax=evil/x\n")
+    assert "the frontend evil/x" in found.warnings[0]
+    pinned = f"evil/x@{_DIGEST}"
+    found = _admit(tmp_path, f"# syntax={pinned}\nFROM scratch\n", allow=frozenset({pinned}))
+    assert found.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,9 @@ def test_ordinary_frontends_are_replaced_and_others_refused(tmp_path: Path) -> N
         ({"build_args": {"BUILDKIT_SYNTAX": "evil"}}, UsageError, "changes what the builder does"),
         ({"build_args": {"SOURCE_DATE_EPOCH": "1"}}, UsageError, "changes what the builder does"),
         ({"build_args": {"a b": "1"}}, UsageError, "no name of a build argument"),
+        ({"build_args": {"A": "\0"}}, UsageError, "cannot be passed on"),
+        ({"labels": {"a": "\0"}}, UsageError, "cannot be passed on"),
+        ({"labels": {"": "a"}}, UsageError, "cannot be passed on"),
         ({"bases": {"--x": Path()}}, UsageError, "no name of a base"),
         ({"bases": {"a=b": Path()}}, UsageError, "no name of a base"),
         ({"secrets": (Secret("a,src=/etc/shadow"),)}, UsageError, "no name of a secret"),

@@ -51,18 +51,27 @@ def test_tags_of_a_context() -> None:
     policy = found.choose("upstream").policy
     policy.check(["latest", f"sha256-{_NEW.hex}"], repository)
     policy.check_move("latest", _OLD, _NEW, repository)
-    with pytest.raises(ConflictError, match="the context upstream does not allow it"):
+    with pytest.raises(ConflictError, match="the context upstream does not allow it") as caught:
         policy.check(["v1"], repository)
+    assert caught.value.fix == "allowed: sha256-*, latest"
     with pytest.raises(ConflictError, match="is immutable"):
         policy.check_move(f"sha256-{_NEW.hex}", _OLD, _NEW, repository)
+    policy.check_move(f"sha256-{_OLD.hex}", _OLD, _OLD, repository)  # which is no move
     found.choose("overlay").policy.check_move("v1", _OLD, _NEW, repository)
+
+
+def test_what_is_set_once() -> None:
+    policy = destinations.parse(_FILE, what="file.yaml").choose("upstream").policy
+    found = {tag: policy.is_set_once(tag) for tag in ("latest", "v1", f"sha256-{_NEW.hex}")}
+    assert found == {"latest": False, "v1": True, f"sha256-{_NEW.hex}": False}
 
 
 def test_tags_without_mutable_never_move() -> None:
     found = _parse("contexts: {a: {registry: localhost, tags: {allowed: ['v*']}}}")
     repository = Session().repository("localhost:1", "x")
-    with pytest.raises(ConflictError, match="is immutable"):
+    with pytest.raises(ConflictError, match="is immutable") as caught:
         found.choose("a").policy.check_move("v1", _OLD, _NEW, repository)
+    assert caught.value.fix.endswith("lets only these move: none")
 
 
 def test_an_unknown_context_is_answered_with_the_known_ones() -> None:
