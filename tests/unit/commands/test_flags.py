@@ -59,6 +59,12 @@ _NAMES = ["text", "none", "switch", "node", "many", "any", "count", "seconds", "
         "--text='quoted'",
         "--text x",
         "--text --switch",
+        "--text x word --many a --many b --switch",
+        "--text -x word",
+        "--text -- word",
+        "--many x --text",
+        "--many",
+        "word --text x=y rest",
         "-text=x",
         "-switch",
         "--none=x rest --text=unread",
@@ -110,7 +116,7 @@ def test_plain_flags_are_read_without_absl() -> None:
         "import sys\n"
         "from lading.commands import push\n"
         "values = push._flags()\n"
-        "values.parse(['--spec=a', '--tag=b', '--dry_run'])\n"
+        "values.parse(['--spec=a', '--tag=b', '--tag', 'c', '--dry_run'])\n"
         "print([name for name in sys.modules if name.startswith('absl')])\n"
     )
     result = subprocess.run(

@@ -1,8 +1,8 @@
 """Flags of commands: absl's, without absl where there is nothing for it to do.
 
 To import absl takes longer than to push an image that is unchanged. So definitions are kept, and
-words of the forms `--name=value` and `--name` that leave no doubt are read here. All else is
-absl's: numbers, choices, abbreviations, and whatever is wrong.
+words of the forms `--name=value`, `--name value` and `--name` that leave no doubt are read here.
+All else is absl's: numbers, choices, abbreviations, and whatever is wrong.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class FlagValues:
         """Reads plain flags, and returns what is none; None if absl has to read."""
         given: dict[str, Any] = {}
         rest: list[str] = []
-        for word in words:
+        left = iter(words)
+        for word in left:
             if not word.startswith("-"):
                 rest.append(word)
                 continue
@@ -80,10 +81,16 @@ class FlagValues:
             kind = self._defined[name][0] if name in self._defined else ""
             if not word.startswith("--"):
                 return None
-            if kind == "string" and equals:
-                given[name] = value
-            elif kind == "multi_string" and equals:
-                given.setdefault(name, []).append(value)
+            if kind in ("string", "multi_string"):
+                if not equals:
+                    value = next(left, "-")
+                    # Forgotten, or meant like that: absl tells.
+                    if value.startswith("-"):
+                        return None
+                if kind == "string":
+                    given[name] = value
+                else:
+                    given.setdefault(name, []).append(value)
             elif kind == "bool" and not equals:
                 given[name] = True
             else:
