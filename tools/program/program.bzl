@@ -86,12 +86,12 @@ def _impl(ctx):
                 break
         if file not in own:
             others.append(file)
+
+            # With `venvs_site_packages`, rules_python gives packages no import path of their own.
+            head, is_package, _ = path.partition("/site-packages/")
+            if is_package:
+                paths[head + "/site-packages"] = None
     _compile(ctx, own, compiled, digest)
-    for file in others:
-        # With `venvs_site_packages`, rules_python gives packages no import path of their own.
-        head, is_package, _ = runfiles_path(file, ctx.workspace_name).partition("/site-packages/")
-        if is_package:
-            paths[head + "/site-packages"] = None
 
     # NAME.py may be a source, and both among the runfiles of a test.
     main = ctx.actions.declare_file(ctx.label.name + ".main.py")
