@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,18 +79,13 @@ def _root(found: Layout, directory: str, tag: str) -> Descriptor:
     distinct = {one.digest: one for one in roots}
     if not distinct:
         raise NotFoundError(
-            f"{directory} has no tag {tag!r:.160}", fix=f"it has {_tags(manifests)}"
+            f"{directory} has no tag {tag!r:.160}", fix=f"it has {layout.tag_names(manifests)}"
         )
     if len(distinct) > 1:
         raise ConflictError(
-            f"{directory} holds {len(distinct)} images: {_tags(roots)}",
+            f"{directory} holds {len(distinct)} images: {layout.tag_names(roots)}",
             fix="say which: oci:DIRECTORY:TAG",
         )
     root = next(iter(distinct.values()))
     # The annotations of the entry are the layout's; what is copied is the image.
     return Descriptor(root.media_type, root.digest, root.size, platform=root.platform)
-
-
-def _tags(manifests: Sequence[Descriptor]) -> str:
-    names = sorted(one.annotations.get(layout.REF_NAME, "?") for one in manifests)
-    return ", ".join(names)[:200]

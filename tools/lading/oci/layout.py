@@ -25,6 +25,7 @@ __all__ = [
     "blob_files",
     "blob_name",
     "check_marker",
+    "tag_names",
 ]
 
 #: The file that says that a directory is a layout, and what it holds.
@@ -38,6 +39,11 @@ REF_NAME = "org.opencontainers.image.ref.name"
 def blob_name(digest: Digest) -> str:
     """Where a layout keeps the content of `digest`, relative to its directory."""
     return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def tag_names(manifests: Iterable[Descriptor]) -> str:
+    """What the entries of an `index.json` are tagged with, in a line for people."""
+    return ", ".join(sorted(one.annotations.get(REF_NAME, "?") for one in manifests))[:200]
 
 
 def blob_files(directory: Path) -> Iterator[tuple[Digest, Path]]:

@@ -122,11 +122,8 @@ def _from_api(
     if artifact_type:
         target += f"?artifactType={quote(artifact_type, safe='')}"
     found: list[Descriptor] = []
-    seen: set[str] = set()
+    seen = {target}
     for _ in range(_MAX_PAGES):
-        if target in seen:
-            raise CorruptError(f"cannot {doing}: its pages go round in a circle")
-        seen.add(target)
         response = repository.session.send(
             repository.access(),
             Request("GET", repository.origin, target, {"Accept": media_types.INDEX}),
@@ -145,7 +142,7 @@ def _from_api(
         found += _manifests(response.read(document.MAX_DOCUMENT_BYTES), doing)
         if len(found) > _MAX_REFERRERS:
             raise LimitError(f"{subject} in {repository} has more than {_MAX_REFERRERS} referrers")
-        target = next_page(response)
+        target = next_page(response, seen, doing)
         if not target:
             return found
     raise CorruptError(f"cannot {doing}: there are more than {_MAX_PAGES} pages")

@@ -26,11 +26,8 @@ def list_tags(repository: Repository) -> list[str]:
     doing = f"list the tags of {repository}"
     tags: list[str] = []
     target = f"/v2/{repository.name}/tags/list"
-    seen: set[str] = set()
+    seen = {target}
     while target:
-        if target in seen:
-            raise CorruptError(f"cannot {doing}: its pages go round in a circle")
-        seen.add(target)
         response = repository.session.send(
             repository.access(),
             Request("GET", repository.origin, target),
@@ -51,16 +48,25 @@ def list_tags(repository: Repository) -> list[str]:
             raise CorruptError(f"cannot {doing}: {error.what}") from None
         if len(tags) > _MAX_TAGS:
             raise LimitError(f"{repository} has more than {_MAX_TAGS} tags")
-        target = next_page(response) if found else ""
+        target = next_page(response, seen, doing) if found else ""
     return tags
 
 
-def next_page(response: Response) -> str:
+def next_page(response: Response, seen: set[str], doing: str) -> str:
     """The target that a Link header names as the next page, or empty (RFC 8288).
 
-    Raises UnreachableError if it leads to another origin.
+    Args:
+        response: a page.
+        seen: targets of the pages so far, to which it is added.
+        doing: the attempt, for errors.
+
+    Raises UnreachableError if it leads to another origin, CorruptError if it was seen before.
     """
     for value in response.headers("Link"):
         if match := _LINK.search(value):
-            return redirects.same_origin(response.request, match[1], "the next page")
+            target = redirects.same_origin(response.request, match[1], "the next page")
+            if target in seen:
+                raise CorruptError(f"cannot {doing}: its pages go round in a circle")
+            seen.add(target)
+            return target
     return ""

@@ -139,10 +139,8 @@ def _layout(files: Files, found: Findings, options: Options, progress: Progress)
         if not options.tag or one.annotations.get(layout.REF_NAME) == options.tag
     ]
     if options.tag and not chosen:
-        tags = ", ".join(sorted(one.annotations.get(layout.REF_NAME, "?") for one in roots))
-        raise NotFoundError(
-            f"the layout has no tag {options.tag!r:.160}", fix=f"it has {tags[:200] or 'none'}"
-        )
+        tags = layout.tag_names(roots) or "none"
+        raise NotFoundError(f"the layout has no tag {options.tag!r:.160}", fix=f"it has {tags}")
     for root in chosen:
         verifier.verify(root)
     if not options.tag:
