@@ -79,8 +79,10 @@ def parse(data: bytes, *, what: str) -> Destinations:
     if len(data) > _MAX_BYTES:
         raise InputError(f"{what} is larger than {_MAX_BYTES} bytes")
     try:
-        _check_keys(yaml.compose(data, Loader=yaml.SafeLoader), what)
-        value = yaml.safe_load(data)
+        loader = yaml.SafeLoader(data)
+        node = loader.get_single_node()
+        _check_keys(node, what)
+        value = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

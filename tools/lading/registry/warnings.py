@@ -32,7 +32,7 @@ class Warnings:
             plain = re.sub(r"\\(.)", r"\1", text).replace("\n", " ").replace("\t", " ")
             line = visible(f"{response.request.origin} warns: {plain}")
             with self._lock:
-                new = line not in self._told and len(self._told) < _MAX_WARNINGS
+                if line in self._told or len(self._told) == _MAX_WARNINGS:
+                    continue
                 self._told.add(line)
-            if new:
-                self._tell(line)
+            self._tell(line)
