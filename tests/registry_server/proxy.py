@@ -26,12 +26,14 @@ class Proxy:
         address: `host:port`.
         backend: where everything goes.
         authorization: the Proxy-Authorization that every request needs, if any.
+        connected: the status that says that a tunnel is open.
         log: method, target and headers of each request to the proxy itself.
     """
 
     address: str
     backend: tuple[str, int]
     authorization: str = ""
+    connected: int = 200
     log: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     @property
@@ -86,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused():
             return
         with socket.create_connection(self.proxy.backend) as far:
-            self.send_response(200)
+            self.send_response(self.proxy.connected)
             self.end_headers()
             self.wfile.flush()
             back = threading.Thread(target=_pump, args=(far, self.connection), daemon=True)

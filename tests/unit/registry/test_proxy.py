@@ -14,7 +14,12 @@ from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
-from tests.registry_server.certificates import AUTHORITY, server_context
+from tests.registry_server.certificates import (
+    ANOTHER_AUTHORITY,
+    AUTHORITY,
+    another_context,
+    server_context,
+)
 from tests.registry_server.proxy import Proxy, serve_proxy
 from tests.registry_server.registry import Registry
 from tests.registry_server.server import Server, serve
@@ -84,6 +89,30 @@ def test_push_goes_through_the_proxy(
     assert any(seen) == (scheme == "http")
     assert "sentinel" not in repr(trace)
     assert _AUTHORIZATION not in repr(trace)
+
+
+def test_addresses_of_ipv6_are_in_brackets(
+    make_session: Callable[..., Session], scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9112, section 3.2.3; `http.client` does so since Python 3.13."""
+    with serve(tls=another_context() if scheme == "https" else None) as server:
+        with serve_proxy(server.address) as proxy:
+            monkeypatch.setenv(f"{scheme}_proxy", proxy.address)
+            session = make_session(insecure=scheme == "http", ca_file=str(ANOTHER_AUTHORITY))
+            _push(session, "[fd00::1]:5000")
+        assert server.registry.complete("app", str(_IMAGE.root.digest))
+    start = "CONNECT [fd00::1]:5000" if scheme == "https" else "HEAD http://[fd00::1]:5000/v2/"
+    assert proxy.lines[0].startswith(start)
+    assert {headers["host"] for _, _, headers in proxy.log} == {"[fd00::1]:5000"}
+
+
+def test_other_answers_of_success_open_a_tunnel(
+    proxy: Proxy, behind: Session, server: Server
+) -> None:
+    """RFC 9110, section 9.3.6: any 2xx."""
+    proxy.connected = 204
+    _push(behind, _HOST)
+    assert server.registry.complete("app", str(_IMAGE.root.digest))
 
 
 @pytest.mark.parametrize("exceptions", [_HOST, ".example.com", "*", f"a.b, {_HOST}", "example.com"])

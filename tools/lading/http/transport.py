@@ -17,14 +17,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lading.errors import DeniedError, InputError, UnreachableError
-from lading.http import redirects
+from lading.errors import InputError
+from lading.http import connecting, redirects
 from lading.http.answer import paced_answer
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError, reason
 from lading.http.origin import Nearness, Origin, nearness
 from lading.http.pace import Pace
-from lading.http.proxy import Proxy, proxy_for
+from lading.http.proxy import proxy_for
 from lading.http.sending import LOOPBACK_BUFFER, send_body
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ __all__ = ["Transport"]
 _IDLE_PER_ORIGIN = 16
 #: Seconds for a TLS handshake that only tells whether it succeeds, on loopback.
 _PROBE = 1.0
-#: What OpenSSL says, from version to version, of an answer that is plain text.
-_NO_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 #: A header line (RFC 9110, section 5): a token, then what is visible, blanks and tabs.
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*")
 
@@ -105,7 +103,7 @@ class Transport:
         self._note(request, str(answer.status), started)
         if answer.status == 407 and (proxy := proxy_for(request.origin)):
             connection.http.close()
-            raise _refused_by(proxy)
+            raise connecting.refused_by(proxy)
         release = functools.partial(self._give_back, request.origin, connection)
         return Response(request, answer, release, connection.peer, pace)
 
@@ -210,41 +208,12 @@ class Transport:
         origin, proxy = request.origin, proxy_for(request.origin)
         if request.nearest is not None and proxy is None:
             redirects.check_addresses(origin, request.nearest)
-        host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
-        conn: http.client.HTTPConnection
-        if origin.scheme == "https":
-            conn = http.client.HTTPSConnection(
-                host, port, timeout=self._limits.connect, context=self._context()
-            )
-            if proxy:
-                conn.set_tunnel(origin.host, origin.port, proxy.headers)
-        else:
-            conn = http.client.HTTPConnection(host, port, timeout=self._limits.connect)
         try:
-            conn.connect()
-            assert conn.sock is not None
-            # Fails, too, when the peer resets the connection at once.
-            peer = nearness(conn.sock.getpeername()[0])
-            if peer is Nearness.LOOPBACK:
-                # Elsewhere the kernel knows best.
-                conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOOPBACK_BUFFER)
+            conn = connecting.connect(origin, proxy, self._limits, self._context)
+            peer = _peer(conn)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            conn.close()
-            if type(error).__name__ == "SSLCertVerificationError":
-                raise InputError(
-                    f"the certificate of {origin} is not trusted: {reason(error)}",
-                    fix="give its authority with --ca_file, or in SSL_CERT_FILE",
-                ) from None
-            if getattr(error, "reason", "") in _NO_TLS:
-                raise UnreachableError(
-                    f"{origin} does not speak TLS",
-                    fix="if it is to speak plain HTTP, and the network is trusted: --insecure",
-                ) from None
             self._note(request, reason(error), None)
-            if proxy and str(error).startswith("Tunnel connection failed: 407"):
-                raise _refused_by(proxy) from None
-            via = f" through the proxy {proxy.host}:{proxy.port}" if proxy else ""
-            raise TransportError(f"cannot connect to {origin}{via}: {reason(error)}") from None
+            raise connecting.explained(error, origin, proxy) from None
         return _Connection(conn, None if proxy else peer)
 
     def _give_back(self, origin: Origin, connection: _Connection, clean: bool) -> None:
@@ -276,11 +245,18 @@ class Transport:
             self._trace(f"{request.method} {request.url}: {outcome}{took}")
 
 
-def _refused_by(proxy: Proxy) -> DeniedError:
-    return DeniedError(
-        f"the proxy {proxy.host}:{proxy.port} wants a login, or another one",
-        fix="name it with its login in the environment: http://user:password@host:port",
-    )
+def _peer(conn: http.client.HTTPConnection) -> Nearness:
+    """How near the other end is; fails when it resets the connection at once."""
+    assert conn.sock is not None
+    try:
+        peer = nearness(conn.sock.getpeername()[0])
+        if peer is Nearness.LOOPBACK:
+            # Elsewhere the kernel knows best.
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOOPBACK_BUFFER)
+    except OSError:
+        conn.close()
+        raise
+    return peer
 
 
 def _readable(sock: socket.socket | None) -> bool:
