@@ -115,7 +115,9 @@ def _check(
                 yield f"{name} is neither old nor new"
             if digest and name in before and name not in after:
                 yield f"{name} is neither old nor new: it is gone"
-        for name in entries:
+        for name, entry in entries.items():
+            if name in after and entry.digest not in ("", after[name]):
+                yield f"the entry of {name} is about another image than its archive"
             if name not in before and name not in scenario.changed and name != GONE:
                 yield f"{name} came from nowhere"
             if stays_full and scenario.changed.get(name) == "" and name not in after:

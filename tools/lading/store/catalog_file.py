@@ -17,7 +17,7 @@ from typing import Any
 
 from lading.errors import CorruptError, LimitError, NotFoundError
 from lading.store import catalog as catalogs
-from lading.store import disk, places
+from lading.store import disk, places, publishing
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
 
@@ -40,6 +40,11 @@ def read(root: Path) -> Catalog:
         LimitError: it is larger than MAX_BYTES.
         DeniedError: it may not be read.
     """
+    return _read(root)[0]
+
+
+def _read(root: Path) -> tuple[Catalog, str, bool]:
+    """The catalog, the sha256 of its file, and whether it says more: a save was cut off."""
     path = places.catalog(root)
     try:
         with disk.guarded(path), disk.open_regular(path) as file:
@@ -49,7 +54,7 @@ def read(root: Path) -> Catalog:
             raise CorruptError(
                 f"{path} is gone, while there are archives in {places.images(root)}", fix=_REPAIR
             ) from None
-        return catalogs.EMPTY
+        return catalogs.EMPTY, "", False
     if len(data) > MAX_BYTES:
         raise LimitError(f"{path} is larger than {MAX_BYTES} bytes", fix=_REPAIR)
     digest = hashlib.sha256(data).hexdigest()
@@ -61,19 +66,28 @@ def read(root: Path) -> Catalog:
     if found is None:
         found = catalogs.parse(text, what=str(path))
         _to_index(root, digest, found)
-    return found
+    late = publishing.announced(root, digest)
+    return (found, digest, False) if late is None else (catalogs.put(found, late), digest, True)
 
 
 class Change:
     """A new catalog, written and synchronised, that only has to be given its name."""
 
-    def __init__(self, root: Path, draft: disk.Draft | None, catalog: Catalog) -> None:
+    def __init__(
+        self, root: Path, draft: disk.Draft | None, catalog: Catalog, replaced: str
+    ) -> None:
         self._root, self._draft, self.catalog = root, draft, catalog
+        self._replaced = replaced
 
     @property
     def published(self) -> bool:
         """Whether the catalog is this one now."""
         return self._draft is None or self._draft.published
+
+    def announce(self, number: int, entry: Entry) -> None:
+        """Before the open archive gets its name: records what this catalog says of it, `entry`."""
+        if self._draft is not None:
+            publishing.announce(self._root, self._replaced, number, entry)
 
     def publish(self) -> None:
         """Makes it the catalog. Between this and the preparation no space can run out."""
@@ -82,6 +96,7 @@ class Change:
         self._draft.publish(places.catalog(self._root))
         data = self.catalog.text.encode()
         _to_index(self._root, hashlib.sha256(data).hexdigest(), self.catalog)
+        publishing.withdraw(self._root)
 
 
 @contextlib.contextmanager
@@ -91,11 +106,11 @@ def prepare(root: Path, change: Callable[[Catalog], Catalog]) -> Iterator[Change
     The lock of the store has to be held. Raises as `read`, LimitError when the new one could not
     be read any more, StorageError and DeniedError.
     """
-    before = read(root)
+    before, digest, is_late = _read(root)
     after = change(before)
     path = places.catalog(root)
-    if after.text == before.text and path.exists():
-        yield Change(root, None, after)
+    if after.text == before.text and not is_late and path.exists():
+        yield Change(root, None, after, digest)
         return
     data = after.text.encode()
     if len(data) > max(MAX_BYTES, len(before.text.encode())):
@@ -108,7 +123,7 @@ def prepare(root: Path, change: Callable[[Catalog], Catalog]) -> Iterator[Change
             with contextlib.suppress(OSError):
                 os.fchmod(draft.file.fileno(), path.stat().st_mode & 0o666)
             draft.seal()
-            yield Change(root, draft, after)
+            yield Change(root, draft, after, digest)
 
 
 def update(root: Path, change: Callable[[Catalog], Catalog]) -> Catalog:

@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading.errors import DeniedError, LadingError
-from lading.store import catalog, catalog_file, disk, lease, naming, places, prepare, sharing, stamp
+from lading.store import (
+    catalog,
+    catalog_file,
+    disk,
+    lease,
+    naming,
+    places,
+    prepare,
+    publishing,
+    sharing,
+    stamp,
+)
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
 from lading.store.lock import locked
@@ -159,6 +170,12 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
         held = {holder.name for holder in lease.holders(root)}
         for path in lease.reap(root, dry_run=dry_run):
             yield Leftover(path, 0, "a lease whose holder is gone")
+        if (record := places.publishing(root)).exists():
+            yield Leftover(record, 0, "the record of a save that was cut off")
+            if not dry_run:
+                with contextlib.suppress(disk.FullError):
+                    catalog_file.update(root, lambda catalog: catalog)  # what it says, if anything
+                    publishing.withdraw(root)
         for path in sharing.reap(root, dry_run=dry_run):
             yield Leftover(path, 0, "a note about a layer that no archive has")
         for directory in (

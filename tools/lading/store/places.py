@@ -26,6 +26,7 @@ __all__ = [
     "layouts",
     "leases",
     "lock",
+    "publishing",
     "stamp",
 ]
 
@@ -90,6 +91,11 @@ def gone(root: Path, file: str) -> bool:
 def lock(root: Path) -> Path:
     """The file whose lock a change of the catalog holds."""
     return root / ".lading" / "lock"
+
+
+def publishing(root: Path) -> Path:
+    """What is recorded while a save gives its archive and the catalog their names."""
+    return root / ".lading" / "publishing.json"
 
 
 def layouts(root: Path) -> Path:

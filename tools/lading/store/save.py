@@ -2,8 +2,8 @@
 
 The archive is written beside its name without any lock. Then, under the lock of the store, the
 new catalog is written too, and only then both get their names: at that point no space can run
-out any more. A crash between the two renames leaves a complete new archive under an entry for
-the old one, which readers accept because the archive says itself what it is.
+out any more. A crash between the two renames leaves a complete new archive beside a catalog about
+the old one; a record says what the new catalog would have said (`publishing`).
 """
 
 from __future__ import annotations
@@ -171,11 +171,19 @@ def _publish(root: Path, draft: disk.Draft, path: Path, made: Entry) -> Entry:
         # Otherwise a crash after the archive's rename would look like a lost catalog.
         catalog_file.update(root, lambda found: found)
 
-    def change(found: Catalog) -> Catalog:
-        return catalog.put(found, merged(made, found.find(made.name)))
+    old: Entry | None = None
+
+    def change(before: Catalog) -> Catalog:
+        nonlocal old
+        old = before.find(made.name)
+        return catalog.put(before, merged(made, old))
 
     with catalog_file.prepare(root, change) as prepared:
         is_new = not path.exists()
+        found = prepared.catalog.find(made.name)
+        assert found is not None
+        if old is not None:
+            prepared.announce(draft.file.fileno(), found)
         draft.publish(path)
         try:
             prepared.publish()
@@ -184,8 +192,6 @@ def _publish(root: Path, draft: disk.Draft, path: Path, made: Entry) -> Entry:
             if is_new and not prepared.published:
                 path.unlink(missing_ok=True)
             raise
-    found = prepared.catalog.find(made.name)
-    assert found is not None
     return found
 
 
