@@ -304,3 +304,44 @@ def test_a_layout_that_somebody_else_wrote_is_left_alone(tmp_path: Path) -> None
     assert collect.collect(directory) == (0, 0)
     assert sorted((directory / "blobs/sha256").iterdir()) == before
     assert not (directory / ".lading").exists()
+
+
+def _freed(root: Path) -> dict[str, int]:
+    return {one.item.entry.name: one.freed for one in _plan(root).removals}
+
+
+def test_two_names_of_one_archive_are_its_bytes_once(tmp_path: Path) -> None:
+    saved = save_image(tmp_path, _A, "same")
+    other = save_image(tmp_path, _B, "same")
+    assert _freed(tmp_path) == {_A: saved.size, _B: other.size}
+    other.path.unlink()
+    other.path.hardlink_to(saved.path)
+    plan = _plan(tmp_path)
+    assert sorted(one.freed for one in plan.removals) == [0, saved.size]
+    assert (plan.before, plan.after) == (saved.size, 0)
+    assert not any(one.item.elsewhere for one in plan.removals)
+
+
+@pytest.mark.parametrize("link", ["hard", "symbolic"])
+def test_an_archive_that_has_a_name_elsewhere_frees_nothing(tmp_path: Path, link: str) -> None:
+    saved = save_image(tmp_path / "store", _A)
+    save_image(tmp_path / "store", _B, "other")
+    if link == "hard":
+        (tmp_path / "backup.tar").hardlink_to(saved.path)
+    else:
+        saved.path.rename(tmp_path / "backup.tar")
+        saved.path.symlink_to(tmp_path / "backup.tar")
+    freed = _freed(tmp_path / "store")
+    assert freed[_A] == 0
+    assert freed[_B] > 0
+
+
+def test_a_leftover_that_has_a_name_elsewhere_frees_nothing(
+    tmp_path: Path, an_hour_later: None
+) -> None:
+    saved = save_image(tmp_path / "store", _A)
+    orphan = saved.path.with_name(f"{_B}.tar")
+    orphan.write_bytes(b"whole")
+    assert [one.size for one in cleanup.leftovers(tmp_path / "store")] == [5]
+    (tmp_path / "backup.tar").hardlink_to(orphan)
+    assert [one.size for one in cleanup.leftovers(tmp_path / "store")] == [0]

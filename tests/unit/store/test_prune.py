@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -168,3 +169,24 @@ def test_the_order_is_that_of_times_however_they_are_written() -> None:
     ]
     removed = plan(items, Policy(max_total_size=0), free=0, now=_NOW).removals
     assert [one.item.entry.last_used for one in removed] == times
+
+
+def test_what_has_a_name_elsewhere_frees_nothing() -> None:
+    items = [_item("linked", 9, size=50), _item("own", 1, size=50)]
+    items[0] = replace(items[0], elsewhere=True)
+    found = _plan(items, Policy(min_free=1050))
+    assert [one.item.entry.parsed.project for one in found.removals] == ["own"]
+    assert (found.freed, found.unreached) == (50, ())
+    found = _plan(items, Policy(min_free=1051))
+    assert found.unreached == ("1.0 KiB would be free, 1.0 KiB are wanted",)
+
+
+def test_what_has_a_name_elsewhere_makes_the_store_smaller() -> None:
+    items = [_item("linked", 9, size=50), _item("own", 1, size=50)]
+    items[0] = replace(items[0], elsewhere=True)
+    found = _plan(items, Policy(max_total_size=50, min_free=1001))
+    assert [(one.item.entry.parsed.project, one.freed) for one in found.removals] == [
+        ("linked", 0),
+        ("own", 50),
+    ]
+    assert (found.before, found.after, found.freed) == (100, 0, 50)

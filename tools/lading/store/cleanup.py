@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lading.errors import DeniedError, LadingError
 from lading.store import (
@@ -33,7 +36,7 @@ from lading.store.entry import Entry
 from lading.store.lock import locked
 from lading.store.prune import Item, Plan
 
-__all__ = ["Leftover", "carry_out", "leftovers", "measured", "reap", "snapshot"]
+__all__ = ["Leftover", "Measured", "carry_out", "leftovers", "measured", "reap", "snapshot"]
 
 #: Seconds that an archive without an entry is left alone: its save may be about to enter it.
 _GRACE = 3600.0
@@ -41,7 +44,7 @@ _GRACE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something that nobody needs: a file or an entry, its bytes, and what it is."""
+    """Something that nobody needs: a file or an entry, the bytes it frees, and what it is."""
 
     path: Path
     size: int
@@ -60,12 +63,13 @@ def snapshot(root: Path, used: Mapping[str, str]) -> list[Item]:
         held = {holder.name: str(holder) for holder in lease.holders(root)}
     return [
         Item(
-            entry,
-            size,
-            held.get(entry.name) or _user(root, entry, used),
-            shared,
+            one.entry,
+            one.size,
+            held.get(one.entry.name) or _user(root, one.entry, used),
+            one.shared,
+            one.elsewhere,
         )
-        for entry, size, shared in measured(root, found.entries)
+        for one in measured(root, found.entries)
     ]
 
 
@@ -85,22 +89,47 @@ def _user(root: Path, entry: Entry, used: Mapping[str, str]) -> str:
     return next((used[one] for one in ids if one in used), "")
 
 
-def measured(
-    root: Path, entries: Iterable[Entry]
-) -> list[tuple[Entry, int, tuple[tuple[int, int], ...]]]:
-    """The entries whose archive is there, with its bytes, and where those are that are shared."""
-    found = []
-    shares = sharing.active(root)
+class Measured(NamedTuple):
+    """An entry and its archive: its bytes, where those are that other archives have too, and
+    whether it has a name outside of the store, which keeps the bytes."""
+
+    entry: Entry
+    size: int
+    shared: tuple[tuple[int, int], ...]
+    elsewhere: bool
+
+
+def measured(root: Path, entries: Iterable[Entry]) -> list[Measured]:
+    """The entries whose archive is there."""
+    found: list[tuple[Entry, Path, os.stat_result, bool]] = []
+    names: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
     for entry in entries:
         path = places.inside(root, entry.file)
         try:
-            size = path.stat().st_size
+            status = path.lstat()
+            is_link = stat.S_ISLNK(status.st_mode)
+            status = path.stat() if is_link else status
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise DeniedError(f"{path} cannot be read: {error.strerror}") from None
-        found.append((entry, size, sharing.extents(path) if shares else ()))
-    return found
+        found.append((entry, path, status, is_link))
+        names[status.st_dev, status.st_ino].add(os.fspath(path))
+    shares = sharing.active(root)
+    # Bytes of a file with several names here lie where no others do.
+    nowhere = {file: -(number << 64) for number, file in enumerate(names, 1)}
+    result = []
+    for entry, path, status, is_link in found:
+        file = status.st_dev, status.st_ino
+        shared = sharing.extents(path) if shares else ()
+        here = len(names[file])
+        if here > 1:
+            here = len({os.path.realpath(name) for name in names[file]})
+            own = status.st_size - sum(end - start for start, end in shared)
+            shared = (*shared, (nowhere[file], nowhere[file] + max(0, own)))
+        elsewhere = is_link or status.st_nlink > here
+        result.append(Measured(entry, status.st_size, shared, elsewhere))
+    return result
 
 
 def carry_out(root: Path, plan: Plan, removed: Callable[[Entry], None] | None = None) -> list[str]:
@@ -202,7 +231,8 @@ def _leftovers(root: Path, *, dry_run: bool) -> Iterator[Leftover]:
                 continue
             if not dry_run:
                 disk.remove(path)
-            yield Leftover(path, status.st_size, "an archive without an entry")
+            freed = status.st_size if status.st_nlink == 1 else 0
+            yield Leftover(path, freed, "an archive without an entry")
         dangling = [
             entry.name
             for archive, entry in entries.items()

@@ -47,12 +47,14 @@ class Item:
     """An image as it is: the bytes of its archive, and who uses it (empty for nobody).
 
     `shared` is where on the disk those bytes are that other archives may have too; see `usage`.
+    What has a name `elsewhere`, by a hard link, makes the store smaller and the disk no emptier.
     """
 
     entry: Entry
     size: int
     in_use: str = ""
     shared: tuple[tuple[int, int], ...] = ()
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Plan:
     @property
     def freed(self) -> int:
         """Bytes that the removals free."""
-        return self.before - self.after
+        return sum(one.freed for one in self.removals)
 
 
 def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> Plan:
@@ -96,6 +98,14 @@ def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> 
     removals: list[Removal] = []
     staying: list[Item] = []
     protected: dict[str, str] = {}
+    freed = 0
+
+    def remove(item: Item, why: str) -> None:
+        nonlocal freed
+        gone = disk.remove(item.entry.name)
+        removals.append(Removal(item, why, 0 if item.elsewhere else gone))
+        freed += removals[-1].freed
+
     for item in sorted(items, key=_least_valuable):
         name = item.entry.name
         if item.in_use:
@@ -105,21 +115,23 @@ def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> 
             staying.append(item)
             protected[name] = kept_last[name]
         elif name in surplus:
-            removals.append(Removal(item, surplus[name], disk.remove(name)))
+            remove(item, surplus[name])
         elif policy.max_age is not None and (age := _age(item, now)) > policy.max_age:
-            removals.append(Removal(item, f"not used for {_days(age)}", disk.remove(name)))
+            remove(item, f"not used for {_days(age)}")
         else:
             staying.append(item)
     for item in [one for one in staying if one.entry.name not in protected]:
         if policy.max_total_size is not None and disk.total > policy.max_total_size:
             why = "the images are larger than their limit"
-        elif policy.min_free is not None and free + before - disk.total < policy.min_free:
+        elif policy.min_free is not None and free + freed < policy.min_free:
+            if item.elsewhere:
+                continue  # it would go for nothing
             why = "the file system has too little left"
         else:
             break
         staying.remove(item)
-        removals.append(Removal(item, why, disk.remove(item.entry.name)))
-    total, freed = disk.total, before - disk.total
+        remove(item, why)
+    total = disk.total
     unreached = []
     if policy.max_total_size is not None and total > policy.max_total_size:
         limit = sizes.human(policy.max_total_size)

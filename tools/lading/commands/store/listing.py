@@ -84,10 +84,10 @@ def stats_(argv: Sequence[str]) -> int:
     count = Counter(item.parsed.project for item in found.entries)
     size: Counter[str] = Counter()
     items = cleanup.measured(root, found.entries)
-    for item, bytes_, _ in items:
-        size[item.parsed.project] += bytes_
+    for item in items:
+        size[item.entry.parsed.project] += item.size
     missing = len(found.entries) - len(items)
-    together = Usage((item.name, bytes_, shared) for item, bytes_, shared in items).total
+    together = Usage((item.entry.name, item.size, item.shared) for item in items).total
     free = shutil.disk_usage(root if root.exists() else Path("/")).free
     if verb.json:
         projects = {name: {"images": count[name], "bytes": size[name]} for name in sorted(count)}
