@@ -151,7 +151,7 @@ def _arguments(request: BuildRequest, env: dict[str, str]) -> list[str]:
         "--sbom=false",
         f"--file={request.file}",
         f"--network={request.network}",
-        f"--build-arg=SOURCE_DATE_EPOCH={request.source_date_epoch}",
+        "--build-arg=SOURCE_DATE_EPOCH=0",
         *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
         *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
         *scratch.secret_flags(request, env),

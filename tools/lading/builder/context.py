@@ -13,16 +13,15 @@ from lading.errors import ConflictError, InputError, NotFoundError, StorageError
 __all__ = ["lay_out"]
 
 
-def lay_out(directory: Path, sources: Iterable[tuple[str, Path]], *, moment: int = 0) -> None:
+def lay_out(directory: Path, sources: Iterable[tuple[str, Path]]) -> None:
     """Copies files and directories into `directory`.
 
     Modes and times are normal: 0755 for directories and programs, 0644 for other files, all of
-    one moment. A checkout's umask is nobody's business, and a file in it may be a link of Bazel's.
+    1970. A checkout's umask is nobody's business, and a file in it may be a link of Bazel's.
 
     Args:
         directory: an empty directory.
         sources: path in the context, and the file or directory that is to be there.
-        moment: seconds since the epoch.
 
     Raises:
         NotFoundError: a source is missing.
@@ -51,9 +50,9 @@ def lay_out(directory: Path, sources: Iterable[tuple[str, Path]], *, moment: int
             raise StorageError(f"the context cannot be laid out: {error.strerror}") from None
     for root, directories, files in os.walk(directory, topdown=False):
         for name in (*directories, *files):
-            os.utime(os.path.join(root, name), (moment, moment), follow_symlinks=False)
+            os.utime(os.path.join(root, name), (0, 0), follow_symlinks=False)
         Path(root).chmod(0o755)
-        os.utime(root, (moment, moment))
+        os.utime(root, (0, 0))
 
 
 def _check_parents(directory: Path, parts: list[str], place: str) -> None:

@@ -24,7 +24,7 @@ from lading.layer.plan import Plan
 from lading.layer.reading import open_file
 from lading.layer.spool import Spool
 from lading.layer.writer import Blob, write_blob
-from lading.oci import document, layout, media_types, timestamp
+from lading.oci import document, layout, media_types
 from lading.oci import manifest as manifests
 from lading.oci.content import Content, copy_blob
 from lading.oci.descriptor import Descriptor
@@ -37,6 +37,8 @@ from lading.store.layout_directory import Layout
 __all__ = ["Result", "image", "is_whiteout", "layer", "order", "whiteout"]
 
 _WHITEOUT = Meta(0)
+#: The time of all that a builder made, which is that of SOURCE_DATE_EPOCH=0.
+_EPOCH = "1970-01-01T00:00:00Z"
 #: Fields of a config that describe the build and not the image.
 _NOISE = frozenset({"container", "container_config", "docker_version", "id", "parent"})
 
@@ -66,7 +68,6 @@ def image(
     *,
     what: str,
     compression: Compression | None = None,
-    source_date_epoch: int = 0,
 ) -> Result:
     """Writes the layers of an image to `output`/blobs and returns its new documents.
 
@@ -77,7 +78,6 @@ def image(
         output: a directory, made when it does not exist.
         what: names the image in errors.
         compression: of new layers; gzip when left out.
-        source_date_epoch: seconds since the epoch, of files and history.
 
     Raises:
         CorruptError: the image is not what it says, or has a layer that cannot be read.
@@ -102,7 +102,7 @@ def image(
                 descriptors.append(base_layer)
                 diff_ids.append(str(diff_id))
                 continue
-            blob = layer(content, descriptor, output, compression, source_date_epoch, what=what)
+            blob = layer(content, descriptor, output, compression, what=what)
             digest = Digest.parse(blob.digest)
             descriptors.append(Descriptor(compression.media_type, digest, blob.size))
             diff_ids.append(blob.diff_id)
@@ -111,7 +111,7 @@ def image(
             f"{what} cannot be written: {error.strerror}", fix="free some space and build again"
         ) from None
     history = max((len(_history(base.image)) for base in lent if _below(base, found)), default=0)
-    config = _config(found, diff_ids, history, source_date_epoch)
+    config = _config(found, diff_ids, history)
     manifest = manifests.assemble(
         config=Descriptor.of(media_types.CONFIG, config).to_json(),
         layers=[_plain(descriptor) for descriptor in descriptors],
@@ -130,7 +130,6 @@ def layer(
     descriptor: Descriptor,
     output: Path,
     compression: Compression,
-    source_date_epoch: int = 0,
     *,
     what: str,
     change: Callable[[list[Entry]], list[Entry]] = lambda entries: entries,
@@ -142,7 +141,6 @@ def layer(
         descriptor: the layer as it was built.
         output: a layout's directory.
         compression: how it is compressed.
-        source_date_epoch: the time of every entry.
         what: names the image in errors.
         change: what becomes of its entries.
 
@@ -163,7 +161,7 @@ def layer(
             for entry in change(entries):
                 if is_whiteout(entry.path):
                     entry = whiteout(entry.path)  # drivers give theirs different modes
-                apply(entry, {"mtime": source_date_epoch})
+                apply(entry, {"mtime": 0})
                 plan.add(entry)
             packed = directory / f"{name.name}.packed"
             cutter = Cutter(compression.target)
@@ -229,10 +227,9 @@ def _history(found: Image) -> list[dict[str, Any]]:
     return [item for item in history or () if isinstance(item, dict)]
 
 
-def _config(found: Image, diff_ids: list[str], kept: int, epoch: int) -> bytes:
+def _config(found: Image, diff_ids: list[str], kept: int) -> bytes:
     """The config: the history that the base brought stays, what the builder added is dated."""
     value = document.loads_object(found.config_bytes, what=f"the config {found.config.digest}")
-    moment = timestamp.canonical(str(epoch), what="source_date_epoch")
     value = {
         key: item
         for key, item in value.items()
@@ -240,11 +237,11 @@ def _config(found: Image, diff_ids: list[str], kept: int, epoch: int) -> bytes:
     }
     history = _history(found)
     for entry in history[kept:]:
-        entry["created"] = moment
+        entry["created"] = _EPOCH
         if str(entry.get("comment", "")).startswith("FROM "):
             del entry["comment"]  # buildah: a path in a temporary directory
     filled = sum(not entry.get("empty_layer") for entry in history)
-    value["created"] = moment
+    value["created"] = _EPOCH
     value["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
     value.pop("history", None)
     if history and filled == len(diff_ids):

@@ -115,7 +115,7 @@ def _check(request: BuildRequest) -> None:
         if _RESERVED.fullmatch(name):
             raise UsageError(
                 f"the build argument {name} changes what the builder does",
-                fix="ask for a frontend in the Dockerfile, and for times by source_date_epoch",
+                fix="ask for a frontend in the Dockerfile; SOURCE_DATE_EPOCH is always 0",
             )
     for name, value in (*request.build_args.items(), *request.labels.items()):
         if "\0" in name + value or not name:

@@ -76,7 +76,6 @@ class BuildRequest:
         entitlements: what instructions may ask for: `security.insecure` is RUN with the rights of
             the machine's root, if the builder lets it.
         timeout: seconds that the build may take, 0 for any time.
-        source_date_epoch: seconds since the epoch, for times in the image.
     """
 
     context: Path
@@ -99,7 +98,6 @@ class BuildRequest:
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     entitlements: frozenset[str] = frozenset()
     timeout: float = 0
-    source_date_epoch: int = 0
 
     @property
     def logs_in(self) -> bool:

@@ -113,7 +113,7 @@ def run(
             (output / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
             # The last one: WORKDIR may have one of its own, about a directory that is there.
             return normalise.layer(
-                opened, found.layers[-1], output, compression, request.source_date_epoch,
+                opened, found.layers[-1], output, compression,
                 what=what, change=lambda entries: _changes(entries, view),
             )  # fmt: skip
 
