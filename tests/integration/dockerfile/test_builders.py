@@ -341,7 +341,7 @@ def test_a_variable_of_the_platform_chooses_a_stage(
     text += "FROM for-${TARGETARCH}${TARGETVARIANT}\nCOPY --from=build /made /made\n"
     machine, platform = machines[name], Platform("linux", architecture)
     request = machine.request(tmp_path / "c", text, platform=platform)
-    assert build(machine.builder, request, tmp_path / "image.tar").pulls == ()
+    build(machine.builder, request, tmp_path / "image.tar")
     result = normal(request, tmp_path / "image.tar", tmp_path / "out")
     assert {f"/{architecture}", "/made"} == set(_files(result, tmp_path / "out"))
 

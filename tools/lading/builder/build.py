@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lading.builder import scratch
-from lading.builder.policy import Admitted, admit
+from lading.builder.policy import admit
 from lading.builder.progress import Event, Tail
 from lading.builder.request import Builder, BuildRequest
 from lading.errors import LadingError
@@ -25,7 +25,7 @@ def build(
     request: BuildRequest,
     output: Path,
     on_event: Callable[[Event], None] = lambda event: None,
-) -> Admitted:
+) -> None:
     """Builds an image and writes it to `output`, a tar that `store.archive.Archive` reads.
 
     Args:
@@ -34,9 +34,6 @@ def build(
         output: replaced when the build is complete, untouched when it fails.
         on_event: called with each event while the build runs; the first comes before any
             instruction is run. No event and no error holds the value of a secret.
-
-    Returns:
-        What was admitted: warnings, and what the builder may have pulled.
 
     Raises:
         NotFoundError, InputError, UsageError: see `policy.admit`; no builder has seen it.
@@ -59,4 +56,3 @@ def build(
             # It may be told in the words of a program that was given the secret.
             error.what = hidden.hide(error.what)
             raise
-    return admitted

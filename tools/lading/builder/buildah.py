@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lading.builder import running, scratch
-from lading.builder.dockerfile import Dockerfile, parse
+from lading.builder.dockerfile import Dockerfile
 from lading.builder.failure import failure
 from lading.builder.process import run
 from lading.builder.progress import Event
@@ -66,12 +66,7 @@ class Buildah:
     def _build(
         self, request: BuildRequest, directory: Path, env: dict[str, str], on_event: OnEvent
     ) -> None:
-        dockerfile = parse(
-            request.text(),
-            request.build_args,
-            platform=request.platform,
-            build_platform=request.build_platform,
-        )
+        dockerfile = request.parse(request.text())
         self._pull(dockerfile, request, env, on_event)
         command = [*self._isolated(request), *_flags(request, dockerfile, directory, env)]
         command += [f"--tag=oci-archive:{directory}/image.tar", str(request.context.resolve())]

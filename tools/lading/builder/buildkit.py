@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lading.builder import running, scratch
-from lading.builder.dockerfile import parse
 from lading.builder.failure import failure
 from lading.builder.process import run
 from lading.builder.rawjson import RawJson
@@ -206,13 +205,7 @@ def _to_daemon(
         )
     unique = f"{_NOWHERE}/{secrets.token_hex(8)}"
     flags = _arguments(request, env)
-    dockerfile = parse(
-        request.text(),
-        request.build_args,
-        platform=request.platform,
-        build_platform=request.build_platform,
-    )
-    taken = dockerfile.external(request.target)
+    taken = request.parse(request.text()).external(request.target)
     targets = {reference.name for reference in taken if not reference.runs_here}
     with contextlib.ExitStack() as stack:
         for number, (name, path) in enumerate(sorted(request.bases.items())):

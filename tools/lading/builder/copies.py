@@ -6,7 +6,7 @@ says in another language what `image_manifest` and `image_layer` say.
 
 from __future__ import annotations
 
-from lading.builder.dockerfile import Dockerfile, parse
+from lading.builder.dockerfile import Dockerfile
 from lading.builder.request import BuildRequest
 from lading.errors import InputError
 
@@ -47,7 +47,7 @@ def refuse_copies(request: BuildRequest, what: str) -> None:
 
     Call it for a request whose context holds no source file.
     """
-    dockerfile = parse(request.text(), request.build_args, platform=request.platform)
+    dockerfile = request.parse(request.text())
     if not obstacles(dockerfile, request.target, frozenset(request.bases)):
         raise InputError(
             f"{what}: all that its Dockerfile does is to arrange outputs of Bazel: it runs nothing",

@@ -33,16 +33,12 @@ class Admitted:
     Attributes:
         request: with the names of `bases` spelled as the Dockerfile spells them.
         text: the Dockerfile to build: line for line the user's.
-        dockerfile: what the user's says.
         warnings: what to tell the user.
-        pulls: what the builder will fetch from registries.
     """
 
     request: BuildRequest
     text: str
-    dockerfile: Dockerfile
     warnings: tuple[str, ...]
-    pulls: tuple[str, ...]
 
 
 def admit(request: BuildRequest) -> Admitted:
@@ -56,16 +52,10 @@ def admit(request: BuildRequest) -> Admitted:
     _check(request)
     running.check(request)
     text = request.text()
-    dockerfile = parse(
-        text,
-        request.build_args,
-        platform=request.platform,
-        build_platform=request.build_platform,
-    )
+    dockerfile = request.parse(text)
     warnings: list[str] = []
-    pulls: list[str] = []
     if dockerfile.syntax:
-        text = _syntax(dockerfile, text, request, warnings, pulls)
+        text = _syntax(dockerfile, text, request, warnings)
     for stage in dockerfile.stages:
         if stage.name and stage.name in {name.lower() for name in request.bases}:
             raise InputError(
@@ -81,20 +71,13 @@ def admit(request: BuildRequest) -> Admitted:
                 _triggers(reference, given, request, warnings)
         else:
             _outside(reference, request, warnings)
-            pulls.append(reference.name)
     unused = sorted(set(request.bases) - _used(dockerfile, request.target))
     if unused:
         raise InputError(
             f"the Dockerfile does not use {unused[0]!r:.80} of bases",
             fix=f"write FROM {unused[0]:.80} in it, or take the base away",
         )
-    return Admitted(
-        replace(request, bases=bases),
-        text,
-        dockerfile,
-        tuple(warnings),
-        tuple(dict.fromkeys(pulls)),
-    )
+    return Admitted(replace(request, bases=bases), text, tuple(warnings))
 
 
 def _used(dockerfile: Dockerfile, target: str) -> set[str]:
@@ -128,13 +111,10 @@ def _names(what: str, names: Iterable[str], pattern: re.Pattern[str]) -> None:
             raise UsageError(f"{name!r:.80} is no name of a {what}")
 
 
-def _syntax(
-    dockerfile: Dockerfile, text: str, request: BuildRequest, warnings: list[str], pulls: list[str]
-) -> str:
+def _syntax(dockerfile: Dockerfile, text: str, request: BuildRequest, warnings: list[str]) -> str:
     """The text to build: a frontend is an image from a registry, and a program that sees all."""
     name, line = dockerfile.syntax, dockerfile.syntax_line
     if name in request.allow:
-        pulls.append(name)
         if "@" not in name:
             warnings.append(_unpinned(f"line {line}: the frontend {name}", name))
         return text

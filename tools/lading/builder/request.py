@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from lading.builder.dockerfile import Dockerfile, parse
 from lading.builder.progress import Event
 from lading.errors import InputError, NotFoundError
 from lading.oci.platform import Platform
@@ -108,6 +109,15 @@ class BuildRequest:
     def file(self) -> Path:
         """The Dockerfile."""
         return self.dockerfile or self.context / "Dockerfile"
+
+    def parse(self, text: str) -> Dockerfile:
+        """Reads `text`, a Dockerfile, with the values of this request; raises InputError."""
+        return parse(
+            text,
+            self.build_args,
+            platform=self.platform,
+            build_platform=self.build_platform,
+        )
 
     def text(self) -> str:
         """What is in the Dockerfile; raises NotFoundError or InputError."""
