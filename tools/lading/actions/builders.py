@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from lading.actions import flags, worker
 from lading.builder import choose
 from lading.builder.failure import BuildError
 from lading.builder.progress import Tail
-from lading.builder.request import Builder, BuildRequest, Secret
+from lading.builder.request import Builder, Secret
 from lading.builder.running import parse_size
 from lading.errors import InputError, LadingError, UsageError
 from lading.layer.compress import Compression
@@ -26,7 +25,6 @@ __all__ = [
     "failed",
     "main",
     "paths",
-    "secret_values",
     "secrets",
     "shm_size",
     "timeout",
@@ -84,11 +82,6 @@ def secrets(one: Ones, many: Mapping[str, list[str]]) -> tuple[Secret, ...]:
             " --@lading//rules/settings:builder_secrets=/that/directory",
         )
     return tuple(Secret(name, Path(directory, name)) for name in many["secret"])
-
-
-def secret_values(request: BuildRequest) -> list[str]:
-    """The texts that no line may show."""
-    return [secret.value(os.environ) for secret in request.secrets]
 
 
 def failed(error: LadingError, tail: Tail, what: str) -> LadingError:

@@ -57,7 +57,7 @@ def run(request: worker.Request) -> None:
         asked = _request(one, many, root)
         if one.get("generated") == "1":
             copies.refuse_copies(asked, what)
-        tail = Tail(40, builders.secret_values(asked))
+        tail = Tail(40, asked.secret_values())
 
         def on_event(event: Event) -> None:
             tail(event)

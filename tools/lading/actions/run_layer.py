@@ -59,7 +59,7 @@ def run(request: worker.Request) -> None:
             shm_size=builders.shm_size(one),
             extra_hosts=flags.pairs(many["add_host"], "--add_host"),
         )
-        tail = Tail(40, builders.secret_values(asked))
+        tail = Tail(40, asked.secret_values())
         compression = builders.compression(one)
         try:
             blob = step.run(

@@ -6,7 +6,6 @@ build(builder, BuildRequest(context), Path("image.tar"), on_event)
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,7 @@ def build(
         EngineError, LimitError, StorageError: see `Builder.build`.
     """
     admitted = admit(replace(request, build_platform=builder.platform()))
-    hidden = Tail(0, [secret.value(os.environ) for secret in request.secrets])
+    hidden = Tail(0, request.secret_values())
 
     def emit(event: Event) -> None:
         on_event(replace(event, text=hidden.hide(event.text), name=hidden.hide(event.name)))

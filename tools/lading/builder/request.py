@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,10 @@ class BuildRequest:
     def file(self) -> Path:
         """The Dockerfile."""
         return self.dockerfile or self.context / "Dockerfile"
+
+    def secret_values(self) -> list[str]:
+        """The texts that no line may show; raises InputError when one is not there."""
+        return [secret.value(os.environ) for secret in self.secrets]
 
     def parse(self, text: str) -> Dockerfile:
         """Reads `text`, a Dockerfile, with the values of this request; raises InputError."""

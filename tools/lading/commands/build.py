@@ -11,7 +11,6 @@ an index.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from lading.actions.flags import pairs
 from lading.builder import choose, normalise, scratch
 from lading.builder.build import build
 from lading.builder.failure import BuildError
-from lading.builder.progress import Event, Tail
+from lading.builder.progress import Event
 from lading.builder.request import NETWORKS, BuildRequest, Secret
 from lading.builder.running import parse_size
 from lading.commands import delivery, entry, flags
@@ -50,10 +49,8 @@ def main(argv: Sequence[str]) -> int:
     delivery.check(values)
     request = _request(values, here, here / words[0])
     platforms = [Platform.parse(text) for text in dict.fromkeys(values.platform)]
-    tail = Tail(40, [secret.value(os.environ) for secret in request.secrets])
 
     def on_event(event: Event) -> None:
-        tail(event)
         if values.json:
             print(event.to_json(), flush=True)
         elif line := event.person():
