@@ -49,6 +49,15 @@ def test_a_mistake_is_a_usage_error(arguments: list[str], reason: str) -> None:
     assert reason in str(caught.value)
 
 
+def test_what_is_required_is_a_single_one() -> None:
+    one, _ = flags.parse(["--a=1", "--b="], single=("a",), required=("b",))
+    assert one == {"a": "1", "b": ""}
+    with pytest.raises(UsageError, match="--b is missing"):
+        flags.parse(["--a=1"], single=("a",), required=("b",))
+    with pytest.raises(UsageError, match="--b is given twice"):
+        flags.parse(["--b=1", "--b=1"], required=("b",))
+
+
 def test_values_in_two_halves() -> None:
     assert flags.pairs(["a=1", "b=x=y", "a=2"], "--env") == {"a": "2", "b": "x=y"}
     with pytest.raises(UsageError, match="--env=a is not NAME=VALUE"):

@@ -16,7 +16,7 @@ _FOLDER = "/usr/share/ca-certificates/"
 
 def run(request: worker.Request) -> None:
     """Concatenates the package's `.crt` files, sorted by path; raises LadingError."""
-    options, _ = flags.parse(request.arguments, single=["deb", "output"])
+    options, _ = flags.parse(request.arguments, required=("deb", "output"))
     certificates = {
         member.path: member.data
         for member in members(options["deb"])

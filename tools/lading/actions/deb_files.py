@@ -19,7 +19,7 @@ _TYPES = {"directory": tarfile.DIRTYPE, "file": tarfile.REGTYPE, "symlink": tarf
 
 def run(request: worker.Request) -> None:
     """Writes the archive, sorted by path; raises LadingError, also for a path without a file."""
-    options, lists = flags.parse(request.arguments, single=["deb", "output"], repeated=["path"])
+    options, lists = flags.parse(request.arguments, required=("deb", "output"), repeated=("path",))
     found: dict[str, Member] = {}
     unused = set(lists["path"])
     for member in members(options["deb"]):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from lading.actions import flags, worker
-from lading.errors import InputError, UsageError
+from lading.errors import InputError
 from lading.layer.decompress import uncompressed
 from lading.layer.metadata import layer_metadata
 from lading.layer.reading import changed, open_file, state
@@ -40,11 +40,10 @@ def run(request: worker.Request) -> None:
     """
     one, many = flags.parse(
         request.arguments,
-        single=("annotations", "annotations_file", "blob", "media_type", "metadata", "opaque"),
+        required=("blob", "metadata"),
+        single=("annotations", "annotations_file", "media_type", "opaque"),
         repeated=("diff_id_annotation",),
     )
-    if "blob" not in one or "metadata" not in one:
-        raise UsageError("--blob or --metadata is missing")
     media_type, blob = (_opaque if one.get("opaque") else describe)(one["blob"])
     annotations = flags.layer_annotations(one)
     annotations |= dict.fromkeys(many["diff_id_annotation"], blob.diff_id)

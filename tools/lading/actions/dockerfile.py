@@ -16,7 +16,7 @@ from lading.builder import context, copies, normalise, scratch
 from lading.builder.build import build
 from lading.builder.progress import Event, Tail
 from lading.builder.request import BuildRequest
-from lading.errors import LadingError, UsageError
+from lading.errors import LadingError
 from lading.oci import document
 from lading.oci.platform import Platform
 from lading.store.archive import Archive
@@ -24,7 +24,7 @@ from lading.store.archive import Archive
 __all__ = ["run"]
 
 _OUTPUTS = ("config", "descriptor", "digest", "layout", "manifest")
-_SINGLE = (*builders.SINGLE, *_OUTPUTS, "dockerfile", "generated", "pull", "target")
+_SINGLE = (*builders.SINGLE, "generated", "pull", "target")
 _REPEATED = (
     *builders.REPEATED,
     "allow", "build_arg", "cache_from", "cache_to", "entitlement", "image_label",
@@ -45,11 +45,13 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: see `builder.build.build`, `builder.normalise.image`.
     """
-    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
+    one, many = flags.parse(
+        request.arguments,
+        required=(*_OUTPUTS, "dockerfile"),
+        single=_SINGLE,
+        repeated=_REPEATED,
+    )
     what = one.get("label", "dockerfile_image")
-    for name in (*_OUTPUTS, "dockerfile"):
-        if name not in one:
-            raise UsageError(f"--{name} is missing")
     with scratch.scratch() as directory:
         root = directory / "context"
         root.mkdir()

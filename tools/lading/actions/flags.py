@@ -46,7 +46,11 @@ def expand(arguments: Iterable[str]) -> list[str]:
 
 
 def parse(
-    arguments: Iterable[str], *, single: Sequence[str], repeated: Sequence[str] = ()
+    arguments: Iterable[str],
+    *,
+    single: Sequence[str] = (),
+    repeated: Sequence[str] = (),
+    required: Sequence[str] = (),
 ) -> tuple[Mapping[str, str], Mapping[str, list[str]]]:
     """Reads `--name=value` arguments.
 
@@ -54,9 +58,11 @@ def parse(
         arguments: with parameter files already expanded.
         single: names that occur at most once; those absent from the result were not given.
         repeated: names that occur any number of times; each is in the result.
+        required: names that occur exactly once; each is in the result.
 
     Raises:
-        UsageError: an unknown name, a value missing, or a single name given twice.
+        UsageError: an unknown name, a value or a required name missing, or a single name given
+            twice.
     """
     ones: dict[str, str] = {}
     lists: dict[str, list[str]] = {name: [] for name in repeated}
@@ -66,13 +72,16 @@ def parse(
             raise UsageError(f"{argument!r:.120} is not --name=value")
         if name in lists:
             lists[name].append(value)
-        elif name not in single:
-            known = ", ".join(f"--{known}" for known in (*single, *repeated))
+        elif name not in single and name not in required:
+            known = ", ".join(f"--{known}" for known in (*required, *single, *repeated))
             raise UsageError(f"--{name} is unknown", fix=f"there are {known}")
         elif name in ones:
             raise UsageError(f"--{name} is given twice")
         else:
             ones[name] = value
+    for name in required:
+        if name not in ones:
+            raise UsageError(f"--{name} is missing")
     return ones, lists
 
 

@@ -40,10 +40,11 @@ def run(request: worker.Request) -> None:
     """
     one, _ = flags.parse(
         request.arguments,
-        single=("directory", "archive", "platform", "ref", "label", "layout", *_OUTPUTS),
+        required=("platform", *_OUTPUTS),
+        single=("directory", "archive", "ref", "label", "layout"),
     )
-    if ("directory" in one) == ("archive" in one) or "platform" not in one:
-        raise UsageError("one of --directory and --archive, and --platform, are needed")
+    if ("directory" in one) == ("archive" in one):
+        raise UsageError("one of --directory and --archive is needed")
     platform, what = Platform.parse(one["platform"]), one.get("label", "image_import")
     if "directory" in one:
         content = Layout(Path(one["directory"]), follow_links=True)

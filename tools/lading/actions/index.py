@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from lading.actions import flags, values, worker
-from lading.errors import UsageError
 from lading.oci import document, index, manifest, media_types, parts, soci_index
 
 __all__ = ["run"]
 
 _OUTPUTS = ("index", "descriptor", "digest")
-_SINGLE = ("label", "annotations_file", "subject", "base_manifest", "base_config", *_OUTPUTS)
+_SINGLE = ("label", "annotations_file", "subject", "base_manifest", "base_config")
 _REPEATED = ("manifest_descriptor", "soci", "annotation", "build_setting", "status_file")
 
 
@@ -27,10 +26,9 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
     """
-    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
-    for name in _OUTPUTS:
-        if name not in one:
-            raise UsageError(f"--{name} is missing")
+    one, many = flags.parse(
+        request.arguments, required=_OUTPUTS, single=_SINGLE, repeated=_REPEATED
+    )
     what = one.get("label") or one["index"]
     base = values.base(one.get("base_manifest"), one.get("base_config"), what)
     expand = values.expander(

@@ -63,14 +63,14 @@ def run(request: worker.Request) -> None:
     """
     one, many = flags.parse(
         request.arguments,
-        single=("format", "output", "descriptor", "platform"),
+        required=("output", "descriptor"),
+        single=("format", "platform"),
         repeated=("document", "blob", "layout", "name"),
     )
     write = _FORMATS.get(one.get("format", "oci_layout"))
-    if write is None or "output" not in one or "descriptor" not in one:
+    if write is None:
         raise InputError(
-            f"--format={one.get('format')!r}, --output or --descriptor is wrong or missing",
-            fix=f"formats are {', '.join(_FORMATS)}",
+            f"--format={one['format']:.40} is unknown", fix=f"formats are {', '.join(_FORMATS)}"
         )
     root = _descriptor(one["descriptor"])
     layouts = chain.from_iterable(layout.blob_files(Path(path)) for path in many["layout"])

@@ -18,7 +18,7 @@ __all__ = ["run"]
 
 def run(request: worker.Request) -> None:
     """Writes the cache; raises LadingError."""
-    options, lists = flags.parse(request.arguments, single=["output"], repeated=["layer"])
+    options, lists = flags.parse(request.arguments, required=("output",), repeated=("layer",))
     view = View([_opener(path) for path in lists["layer"]])
     flags.write(options["output"], write_cache(find_libraries(view)))
 

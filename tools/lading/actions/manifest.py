@@ -17,8 +17,8 @@ from lading.oci import config, document, execution, manifest, media_types, parts
 __all__ = ["run"]
 
 _SINGLE = (
-    "attributes", "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
-    "created_file", "subject", "manifest",
+    "base_manifest", "base_config", "env_file", "annotations_file", "config_fragment",
+    "created_file", "subject",
 )  # fmt: skip
 _REPEATED = ("layer", "label_file", "status_file", "ztoc")
 _OUTPUTS = (".manifest.json", ".config.json", ".descriptor.json", ".digest")
@@ -44,10 +44,12 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: an input is missing, malformed or contradicts another; nothing is written.
     """
-    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
-    for name in ("attributes", "manifest"):
-        if name not in one:
-            raise UsageError(f"--{name} is missing")
+    one, many = flags.parse(
+        request.arguments,
+        required=("attributes", "manifest"),
+        single=_SINGLE,
+        repeated=_REPEATED,
+    )
     prefix = one["manifest"].removesuffix(_OUTPUTS[0])
     if prefix == one["manifest"]:
         raise UsageError(f"--manifest={prefix:.200} does not end in {_OUTPUTS[0]}")

@@ -26,9 +26,9 @@ from lading.nix.planning import plan_layers, reachable
 
 __all__ = ["run"]
 
+_REQUIRED = ("budget", "images", "store_dir", "what")
 _SINGLE = (
-    "budget", "directory", "export", "file", "flake", "graph", "images", "link", "nix", "store_dir",
-    "store_root", "what",
+    "directory", "export", "file", "flake", "graph", "link", "nix", "store_root",
 )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> Mapping[str, Any]:
     Raises:
         LadingError: see `lading.nix`.
     """
-    one, _ = flags.parse(arguments, single=_SINGLE)
+    one, _ = flags.parse(arguments, required=_REQUIRED, single=_SINGLE)
     images: dict[str, list[str]] = json.loads(one["images"])
     what, store = one["what"], one["store_dir"]
     physical = Path(one.get("store_root") or store)

@@ -29,7 +29,7 @@ __all__ = ["finder", "main", "run"]
 
 #: A mirror that does not answer is passed over before anyone loses patience.
 _MIRROR = Limits(connect=5, answer=20, idle=20, attempts=2, silences=1)
-_SINGLE = ("repository", "tag", "digest", "output", "layers", "credential_helper", "layer", "size")
+_SINGLE = ("tag", "digest", "output", "layers", "credential_helper", "layer", "size")
 
 
 def run(arguments: list[str]) -> dict[str, Any]:
@@ -47,9 +47,11 @@ def run(arguments: list[str]) -> dict[str, Any]:
     Raises:
         LadingError: the image cannot be had.
     """
-    one, many = flags.parse(arguments, single=_SINGLE, repeated=("registry",))
-    if not many["registry"] or "repository" not in one:
-        raise UsageError("--registry or --repository is missing")
+    one, many = flags.parse(
+        arguments, required=("repository",), single=_SINGLE, repeated=("registry",)
+    )
+    if not many["registry"]:
+        raise UsageError("--registry is missing")
     *mirrors, registry = many["registry"]
     with contextlib.ExitStack() as sessions:
         patient, hasty = (

@@ -6,7 +6,7 @@ import json
 import os
 
 from lading.actions import flags, worker
-from lading.errors import NotFoundError, UsageError
+from lading.errors import NotFoundError
 
 __all__ = ["run"]
 
@@ -25,9 +25,7 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: a file cannot be read.
     """
-    one, many = flags.parse(request.arguments, single=("output",), repeated=("file",))
-    if "output" not in one:
-        raise UsageError("--output is missing")
+    one, many = flags.parse(request.arguments, required=("output",), repeated=("file",))
     counts: dict[str, list[int]] = {}
     for item in many["file"]:
         repository, path = flags.tabbed(item, "--file", "REPOSITORY<TAB>PATH")

@@ -8,13 +8,13 @@ from lading.actions import builders, flags, worker
 from lading.builder import context, scratch, step
 from lading.builder.progress import Tail
 from lading.builder.request import BuildRequest
-from lading.errors import LadingError, UsageError
+from lading.errors import LadingError
 from lading.layer.metadata import layer_metadata
 from lading.oci.platform import Platform
 
 __all__ = ["run"]
 
-_SINGLE = (*builders.SINGLE, "metadata", "output", "user", "working_dir")
+_SINGLE = (*builders.SINGLE, "user", "working_dir")
 #: What the image's history says: this layer is not made from its inputs alone.
 _CREATED_BY = "lading image_run_layer (not hermetic)"
 _REPEATED = (*builders.REPEATED, "env", "word")
@@ -32,10 +32,13 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: see `builder.step.run`.
     """
-    one, many = flags.parse(request.arguments, single=_SINGLE, repeated=_REPEATED)
+    one, many = flags.parse(
+        request.arguments,
+        required=("output", "metadata"),
+        single=_SINGLE,
+        repeated=_REPEATED,
+    )
     what = one.get("label", "image_run_layer")
-    if "output" not in one or "metadata" not in one:
-        raise UsageError("--output or --metadata is missing")
     wanted = step.Step(
         many["word"],
         flags.pairs(many["env"], "--env"),

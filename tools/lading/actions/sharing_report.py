@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lading.actions import flags, worker
-from lading.errors import UsageError
 from lading.oci import document, parts
 from lading.store import sizes
 
@@ -43,9 +42,7 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: a manifest cannot be read.
     """
-    one, many = flags.parse(request.arguments, single=("text", "json"), repeated=("image",))
-    if "text" not in one or "json" not in one:
-        raise UsageError("--text or --json is missing")
+    one, many = flags.parse(request.arguments, required=("text", "json"), repeated=("image",))
     images = {}
     for item in many["image"]:
         name, path = flags.tabbed(item, "--image", "NAME<TAB>MANIFEST")
