@@ -55,6 +55,11 @@ class LadingError(Exception):
         self.what = what
         self.fix = visible(fix)
 
+    def about(self, name: str) -> LadingError:
+        """This failure, with the name of what it is about put before it."""
+        self.what = f"{visible(name)}: {self.what}"
+        return self
+
     def __str__(self) -> str:
         return f"{self.what}\n  {self.fix}" if self.fix else self.what
 

@@ -88,8 +88,8 @@ def failed(error: LadingError, tail: Tail, what: str) -> LadingError:
     """The same failure, with the target's name; prints the last lines of a build that ran."""
     if isinstance(error, BuildError) and str(tail):
         sys.stderr.write(f"{what}: the last lines of the build:\n{tail}\n")
-    text = tail.hide(error.what)
-    return type(error)(text if text.startswith(what) else f"{what}: {text}", fix=error.fix)
+    error.what = tail.hide(error.what)
+    return error if error.what.startswith(what) else error.about(what)
 
 
 def paths(items: Iterable[str], flag: str) -> Iterator[tuple[str, Path]]:

@@ -132,7 +132,7 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     try:
         _check_tags(expanded, repository, is_load=value.get("kind") == "load")
     except InputError as error:
-        raise InputError(f"{value['label']}, tag: {error.what}", fix=error.fix) from None
+        raise error.about(f"{value['label']}, tag") from None
     companions = [Companion(_descriptor(runfiles / item["descriptor"])) for item in referrers]
     recipes = dict(_recipes(images, runfiles))
     return Deploy(

@@ -65,7 +65,7 @@ def _limit(given: Mapping[str, Any], key: str, parse: Callable[[str], _Number]) 
     try:
         return parse(str(value))
     except InputError as error:
-        raise InputError(f"{key}: {error.what}", fix=error.fix) from None
+        raise error.about(key) from None
 
 
 def _of_the_workspace() -> dict[str, Any]:

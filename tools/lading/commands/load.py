@@ -111,7 +111,7 @@ def load(
             )
         except NotFoundError as error:
             # Of many loads, which? A digest tells nobody.
-            raise NotFoundError(f"{image.label}: {error.what}", fix=error.fix) from None
+            raise error.about(image.label) from None
 
 
 def image_names(repository: str, tags: Sequence[str]) -> list[str]:

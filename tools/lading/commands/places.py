@@ -76,8 +76,8 @@ class _Reader(io.RawIOBase):
         what = f"{digest} ({sizes.human(size)}) is not in {', nor in '.join(self._asked)}"
         if self._trouble is None:
             raise NotFoundError(what, fix=self._fix)
-        trouble = self._trouble
-        raise type(trouble)(f"{what}: {trouble.what}", fix=trouble.fix or self._fix)
+        self._trouble.fix = self._trouble.fix or self._fix
+        raise self._trouble.about(what)
 
     def read(self, size: int | None = -1, /) -> bytes:
         while True:

@@ -135,7 +135,7 @@ def _context(name: str, value: Any, what: str) -> Context:
         if prefix:
             check_repository(prefix)
     except InputError as error:
-        raise InputError(f"{what}: {error.what}", fix=error.fix) from None
+        raise error.about(what) from None
     policy = TagPolicy(why=f"the context {name}")
     if "tags" in fields:
         tags = _mapping(fields["tags"], f"{what}, tags", {"allowed", "mutable"})

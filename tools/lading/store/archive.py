@@ -100,7 +100,7 @@ class Archive(AbstractContextManager["Archive"]):
                 self._find(layer)
             self._agree(image)
         except LadingError as error:
-            raise type(error)(f"{self.file_path}: {error.what}", fix=error.fix) from None
+            raise error.about(str(self.file_path)) from None
         return image
 
     def layer_places(self, image: Image) -> list[tuple[Digest, int]]:
