@@ -18,7 +18,7 @@ from lading.record import record
 from lading.registry.policy import ANY_TAG, TagPolicy
 
 if TYPE_CHECKING:
-    from lading.registry.destinations import Context, Destinations
+    from lading.commands.destinations import Context, Destinations
 
 __all__ = ["Destination", "choose", "define", "place"]
 
@@ -76,7 +76,7 @@ def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context |
 @functools.cache
 def _read(path: Path, shown: str) -> Destinations:
     """Once for all the images of a run."""
-    from lading.registry import destinations
+    from lading.commands import destinations
 
     try:
         data = path.read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lading.commands import entry, flags
-from lading.errors import InputError, LadingError, NotFoundError
+from lading.errors import InputError, NotFoundError
 from lading.store import sizes
 from lading.store.prune import KeepLast, Policy
 
@@ -80,17 +80,12 @@ def _file(path: Path) -> dict[str, Any]:
     from lading.store import yamltext
 
     try:
-        # Of a rule that stands there twice, the one that counts must not be the other one.
-        node = yamltext.parse(path.read_text(encoding="utf-8-sig"), what=str(path))
+        data = path.read_bytes()
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: {error.reason}") from None
-    except LadingError as error:
-        raise InputError(error.what, fix=error.fix) from None
-    if node is None:
+    value = yamltext.load(data, what=str(path))
+    if value is None:
         return {}
-    value = node.value
     if not isinstance(value, dict) or (unknown := sorted(set(value) - _KEYS)):
         what = f"the unknown key {unknown[0]!r}" if isinstance(value, dict) else "no mapping"
         raise InputError(f"{path} has {what}", fix=f"there are: {', '.join(sorted(_KEYS))}")

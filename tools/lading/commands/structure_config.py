@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lading.errors import InputError, LadingError
+from lading.errors import InputError
 from lading.store import yamltext
 
 __all__ = ["Command", "Config", "read", "strings"]
-
-_MAX_CONFIG = 1024 * 1024
 
 
 def _is_text(value: object) -> bool:
@@ -138,15 +136,7 @@ def read(data: bytes, *, what: str) -> Config:
     Raises:
         InputError: it is malformed, or asks for something that is not offered.
     """
-    if len(data) > _MAX_CONFIG:
-        raise InputError(f"{what} has more than {_MAX_CONFIG} bytes")
-    try:
-        node = yamltext.parse(data.decode(), what=what)
-    except UnicodeDecodeError:
-        raise InputError(f"{what} is not UTF-8") from None
-    except LadingError as error:
-        raise InputError(error.what, fix=error.fix) from None
-    value = node.value if node else None
+    value = yamltext.load(data, what=what)
     if not isinstance(value, dict):
         raise InputError(f"{what} is not a mapping", fix="start with schemaVersion: 2.0.0")
     version = str(value.get("schemaVersion", ""))

@@ -1,6 +1,6 @@
 """The part of YAML that the catalog is written in: read with places, and written safely.
 
-Policies of cleanups are written in it too.
+What people write for lading is read with it too: policies, destinations, tests of images.
 
 Aliases, tags, duplicate keys and several documents are refused: an alias can be a bomb, a tag
 can be anything, and of two equal keys readers disagree which counts. Scalars follow the core
@@ -19,10 +19,12 @@ from typing import Any
 
 import yaml
 
-from lading.errors import CorruptError, InputError, LimitError
+from lading.errors import CorruptError, InputError, LadingError, LimitError
 
-__all__ = ["Node", "dumps_value", "parse"]
+__all__ = ["Node", "dumps_value", "load", "parse"]
 
+#: Largest file of a person that is read, in bytes.
+_MAX_BYTES = 1024 * 1024
 _MAX_DEPTH = 20
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -80,6 +82,23 @@ def parse(text: str, *, what: str) -> Node | None:
         why = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is cut off"
         raise CorruptError(f"{what} is not YAML{where}: {why:.300}") from None
     return node
+
+
+def load(data: bytes, *, what: str) -> Any:
+    """The value in a file that somebody wrote; None when there is none, only comments.
+
+    Raises:
+        InputError: it is not UTF-8, larger than 1 MiB, or not what `parse` reads; says where.
+    """
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"{what} is larger than {_MAX_BYTES} bytes")
+    try:
+        node = parse(data.decode("utf-8-sig"), what=what)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} is not UTF-8 text: {error.reason}") from None
+    except LadingError as error:
+        raise InputError(error.what, fix=error.fix) from None
+    return None if node is None else node.value
 
 
 def dumps_value(value: Any, depth: int = 0) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lading.commands import destinations
 from lading.errors import ConflictError, InputError, NotFoundError
 from lading.oci.digest import Digest
-from lading.registry import destinations
 from lading.registry.session import Session
 
 _FILE = b"""
@@ -42,7 +42,7 @@ def test_without_a_choice_the_default_counts() -> None:
 
 def test_a_file_without_end_is_not_read() -> None:
     with pytest.raises(InputError, match=r"file\.yaml is larger than"):
-        _parse("#" * (destinations._MAX_BYTES + 1))
+        _parse("#" * (1024 * 1024 + 1))
 
 
 def test_tags_of_a_context() -> None:
@@ -92,7 +92,7 @@ def test_a_missing_choice_is_answered_with_the_known_ones() -> None:
     [
         ("", "is no mapping"),
         ("- a", "is no mapping"),
-        ("contexts: [", "line 1"),
+        ("contexts: [", "is not YAML, line"),
         ("contexts: {}", "lists no contexts"),
         ("contexts: {a: {}}", "a has no registry"),
         ("contexts: {a: {registry: 5}}", "registry is 5, not a text"),
@@ -102,14 +102,17 @@ def test_a_missing_choice_is_answered_with_the_known_ones() -> None:
         ("contexts: {a: {registry: localhost, tags: {allow: x}}}", "unknown key 'allow'"),
         ("contexts: {a: {registry: localhost, tags: {allowed: x}}}", "allowed is no list"),
         ("default: b\ncontexts: {a: {registry: localhost}}", "no context 'b'"),
-        ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("a: !!python/object:os.system x", "line 1: it has the tag"),
         (
             "contexts:\n  a: {registry: a.example}\n  a: {registry: b.example}",
-            "line 3: 'a' is there",
+            "line 3: it has the key 'a' a second",
         ),
-        ("contexts: {a: {registry: a.example, registry: b.example}}", "'registry' is there twice"),
-        ("contexts: {? [a] : {registry: localhost}}", "unhashable key"),
-        ("&a [*a, *a]", "is no mapping"),
+        (
+            "contexts: {a: {registry: a.example, registry: b.example}}",
+            "the key 'registry' a second time",
+        ),
+        ("contexts: {? [a] : {registry: localhost}}", "a key that is no text"),
+        ("&a [*a, *a]", "line 1: it has an alias (*a)"),
         ("x: 1\ncontexts: {a: {registry: localhost}}", "unknown key 'x'"),
     ],
 )

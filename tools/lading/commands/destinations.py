@@ -21,10 +21,9 @@ from typing import Any
 from lading.errors import InputError, NotFoundError
 from lading.oci.reference import Reference, check_repository
 from lading.registry.policy import ANY_TAG, TagPolicy
+from lading.store import yamltext
 
 __all__ = ["Context", "Destinations", "parse"]
-
-_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +73,7 @@ def parse(data: bytes, *, what: str) -> Destinations:
     Raises:
         InputError: it is no YAML of this form; says where.
     """
-    import yaml
-
-    if len(data) > _MAX_BYTES:
-        raise InputError(f"{what} is larger than {_MAX_BYTES} bytes")
-    try:
-        loader = yaml.SafeLoader(data)
-        node = loader.get_single_node()
-        _check_keys(node, what)
-        value = None if node is None else loader.construct_document(node)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or "it is no YAML"
-        raise InputError(f"{what}{where}: {why}") from None
-    top = _mapping(value, what, {"contexts", "default"})
+    top = _mapping(yamltext.load(data, what=what), what, {"contexts", "default"})
     contexts = {
         name: _context(name, item, f"{what}, {name}")
         for name, item in _mapping(top.get("contexts"), f"{what}, contexts", None).items()
@@ -99,29 +84,6 @@ def parse(data: bytes, *, what: str) -> Destinations:
     if found.default:
         found.choose("")
     return found
-
-
-def _check_keys(root: Any, what: str) -> None:
-    """Raises InputError for a key that is there twice: YAML would take the last, without a word."""
-    nodes: list[Any] = [root]
-    seen: set[int] = set()
-    while nodes:
-        node = nodes.pop()
-        # An alias stands for a node that was looked at already.
-        if node is None or id(node) in seen or isinstance(node.value, str):
-            continue
-        seen.add(id(node))
-        if node.id == "sequence":
-            nodes += node.value
-            continue
-        names: set[str] = set()
-        for key, value in node.value:
-            if key.id == "scalar":
-                if key.value in names:
-                    line = key.start_mark.line + 1
-                    raise InputError(f"{what}, line {line}: {key.value!r:.80} is there twice")
-                names.add(key.value)
-            nodes += [key, value]
 
 
 def _context(name: str, value: Any, what: str) -> Context:
@@ -146,7 +108,7 @@ def _context(name: str, value: Any, what: str) -> Context:
 
 
 def _mapping(value: Any, what: str, known: Iterable[str] | None) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, dict):
         raise InputError(f"{what} is no mapping of names")
     if known is not None and (unknown := sorted(set(value) - set(known))):
         raise InputError(
