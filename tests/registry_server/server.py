@@ -135,12 +135,14 @@ def serve(
 
 
 @contextlib.contextmanager
-def serve_tokens(**settings: Any) -> Iterator[TokenServer]:
-    """Runs a token server; its `auth` goes into a Registry."""
+def serve_tokens(
+    *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", **settings: Any
+) -> Iterator[TokenServer]:
+    """Runs a token server, which calls itself `host`; its `auth` goes into a Registry."""
     auth = TokenAuth("")
     server = TokenServer("", auth, **settings)
-    with listen(server.handle, server.script, server.log) as port:
-        server.realm = auth.realm = f"http://127.0.0.1:{port}/token"
+    with listen(server.handle, server.script, server.log, tls=tls) as port:
+        server.realm = auth.realm = f"{'https' if tls else 'http'}://{host}:{port}/token"
         yield server
 
 

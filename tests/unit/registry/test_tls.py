@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.errors import InputError, LadingError, UnreachableError
+from lading.errors import InputError, LadingError, LimitError, UnreachableError
 from lading.http.limits import CHUNK
 from lading.registry import manifests
 from lading.registry.push import Job, Pusher
@@ -136,7 +136,7 @@ def test_upload_that_breaks_off_goes_on(
 
 def test_early_refusal_is_told(server: Server, trusting: Session, image: Image) -> None:
     server.script.add(Fault("PUT", "/uploads/", CutRequest(1000, status=413, reset=False), times=0))
-    with pytest.raises(LadingError) as caught:
+    with pytest.raises(LimitError, match="413") as caught:
         _push(trusting, server.address, image)
     assert len(str(caught.value).splitlines()) <= 2
     assert "latest" not in server.registry.repositories["app"].tags

@@ -15,9 +15,10 @@ from lading.errors import DeniedError, InputError, LadingError, UnreachableError
 from lading.http.answer import paced_answer
 from lading.http.limits import Limits
 from lading.http.messages import TransportError, reason
-from lading.http.origin import Origin
+from lading.http.origin import Nearness, Origin, nearness
 from lading.http.pace import Pace
 from lading.http.proxy import Proxy
+from lading.http.sending import LOOPBACK_BUFFER
 from lading.record import replace
 
 if TYPE_CHECKING:
@@ -31,27 +32,29 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILU
 
 def connect(
     origin: Origin, proxy: Proxy | None, limits: Limits, context: Callable[[], ssl.SSLContext]
-) -> http.client.HTTPConnection:
-    """A connection to `origin`, or to its proxy; `context` is asked for where TLS is spoken.
+) -> tuple[http.client.HTTPConnection, Nearness]:
+    """A connection to `origin`, or to its proxy, and how near the other end of it is.
 
-    Raises LadingError, and what `explained` explains.
+    `context` is asked for where TLS is spoken. Raises LadingError, and what `explained` explains.
     """
+    conn = http.client.HTTPConnection(origin.host, origin.port)
     host, port = (proxy.host, proxy.port) if proxy else (origin.host, origin.port)
-    conn: http.client.HTTPConnection
-    if proxy and origin.scheme == "https":
-        conn = http.client.HTTPConnection(origin.host, origin.port, timeout=limits.connect)
-        conn.sock = _tunnel(origin, proxy, limits, context())
-        return conn
-    if origin.scheme == "https":
-        conn = http.client.HTTPSConnection(host, port, timeout=limits.connect, context=context())
-    else:
-        conn = http.client.HTTPConnection(host, port, timeout=limits.connect)
+    conn.sock = sock = socket.create_connection((host, port), limits.connect)
     try:
-        conn.connect()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Fails, too, when the peer resets the connection at once.
+        peer = nearness(sock.getpeername()[0])
+        if peer is Nearness.LOOPBACK:
+            # Elsewhere the kernel knows best.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOOPBACK_BUFFER)
+        if origin.scheme == "https":
+            if proxy:
+                _tunnel(sock, origin, proxy, limits)
+            conn.sock = context().wrap_socket(sock, server_hostname=origin.host)
     except BaseException:
-        conn.close()
+        sock.close()
         raise
-    return conn
+    return conn, peer
 
 
 def explained(
@@ -61,7 +64,8 @@ def explained(
     if type(error).__name__ == "SSLCertVerificationError":
         return InputError(
             f"the certificate of {origin} is not trusted: {reason(error)}",
-            fix="give its authority with --ca_file, or in SSL_CERT_FILE",
+            fix="give its authority with --ca_file, in SSL_CERT_FILE, or for a registry as"
+            f" ~/.config/containers/certs.d/{origin.authority}/ca.crt",
         )
     if getattr(error, "reason", "") in _NO_TLS:
         return UnreachableError(
@@ -80,29 +84,19 @@ def refused_by(proxy: Proxy) -> DeniedError:
     )
 
 
-def _tunnel(origin: Origin, proxy: Proxy, limits: Limits, context: ssl.SSLContext) -> socket.socket:
-    """A socket to `origin` by way of `proxy` (RFC 9110, section 9.3.6)."""
+def _tunnel(sock: socket.socket, origin: Origin, proxy: Proxy, limits: Limits) -> None:
+    """Makes a connection to `proxy` one to `origin` (RFC 9110, section 9.3.6)."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host.encode("idna").decode()
     authority = f"{host}:{origin.port}"
     headers = {"Host": authority, **proxy.headers}
-    lines = [
-        f"CONNECT {authority} HTTP/1.1",
-        *(f"{key}: {value}" for key, value in headers.items()),
-    ]
-    sock = socket.create_connection((proxy.host, proxy.port), limits.connect)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
-        pace = Pace(replace(limits, answer=limits.connect))
-        answer = paced_answer(pace, sock, method="CONNECT")
-        answer.begin()
-        answer.close()
-        if answer.status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            raise refused_by(proxy)
-        if not 200 <= answer.status < 300:
-            raise OSError(f"it says {answer.status} {answer.reason}".rstrip())
-        sock.settimeout(limits.connect)
-        return context.wrap_socket(sock, server_hostname=origin.host)
-    except BaseException:
-        sock.close()
-        raise
+    lines = [f"CONNECT {authority} HTTP/1.1", *(f"{name}: {headers[name]}" for name in headers)]
+    sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("ascii"))
+    pace = Pace(replace(limits, answer=limits.connect))
+    answer = paced_answer(pace, sock, method="CONNECT")
+    answer.begin()
+    answer.close()
+    if answer.status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        raise refused_by(proxy)
+    if not 200 <= answer.status < 300:
+        raise OSError(f"it says {answer.status} {answer.reason}".rstrip())
+    sock.settimeout(limits.connect)

@@ -36,8 +36,9 @@ class TransportError(Exception):
 class Request:
     """One HTTP request.
 
-    `target` is path and query; `nearest` bounds where the name may lead; `settles` counts bytes
-    that the server may want to hash and move before it answers.
+    `target` is path and query; `nearest` bounds where the name may lead, and is None unless a
+    redirect led there; `settles` counts bytes that the server may want to hash and move before it
+    answers. `beside` is another port of the same host, whose certificates serve here too.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Request:
     body: Body = b""
     nearest: Nearness | None = None
     settles: int = 0
+    beside: Origin | None = None
 
     @property
     def url(self) -> str:

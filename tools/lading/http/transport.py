@@ -22,13 +22,17 @@ from lading.http import connecting, redirects
 from lading.http.answer import paced_answer
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError, reason
-from lading.http.origin import Nearness, Origin, nearness
+from lading.http.origin import Nearness, Origin
 from lading.http.pace import Pace
 from lading.http.proxy import proxy_for
-from lading.http.sending import LOOPBACK_BUFFER, send_body
+from lading.http.sending import send_body
+from lading.http.trust import Trust
 
 if TYPE_CHECKING:
-    import ssl
+    from lading.http.tls import Certificates
+
+    #: Where a connection leads, and what is shown and trusted there.
+    _Key = tuple[Origin, Certificates | None]
 
 __all__ = ["Transport"]
 
@@ -51,7 +55,16 @@ class _Connection:
 
 
 class Transport:
-    """Sends requests over connections that are kept and shared by any number of threads."""
+    """Sends requests over connections that are kept and shared by any number of threads.
+
+    Args:
+        limits: bounds in time and number.
+        user_agent: what we are called.
+        ca_file: authorities to trust in addition, everywhere.
+        certificates: finds those that are kept for an origin.
+        trace: is told every exchange.
+        notice: is told what is waited for.
+    """
 
     def __init__(
         self,
@@ -59,17 +72,17 @@ class Transport:
         *,
         user_agent: str,
         ca_file: str = "",
+        certificates: Callable[[Origin], Certificates | None] | None = None,
         trace: Callable[[str], None] | None = None,
         notice: Callable[[str], None] | None = None,
     ) -> None:
         self._limits = limits
         self._user_agent = user_agent
-        self._ca_file = ca_file
+        self._trust = Trust(ca_file, certificates)
         self._trace = trace
         self._notice = notice
         self._lock = threading.Lock()
-        self._idle: defaultdict[Origin, list[_Connection]] = defaultdict(list)
-        self._tls: ssl.SSLContext | None = None
+        self._idle: defaultdict[_Key, list[_Connection]] = defaultdict(list)
         #: Requests sent so far.
         self.requests = 0
 
@@ -79,10 +92,12 @@ class Transport:
         Raises:
             TransportError: it broke; nothing is known about what the server did.
             UnreachableError: the name leads further inside than `request.nearest` allows.
-            DeniedError: a proxy refuses.
-            InputError: the request cannot be written down, or the certificate is not trusted.
+            DeniedError: a proxy refuses, or the server wants another certificate of ours.
+            InputError: the request cannot be written down, or a certificate is not trusted or
+                no use.
         """
-        connection = self._take(request)
+        key = request.origin, self._trust.kept(request)
+        connection = self._take(request, key)
         started = time.monotonic()
         with self._lock:
             self.requests += 1
@@ -93,6 +108,8 @@ class Transport:
             if isinstance(error, UnicodeError | http.client.InvalidURL):
                 raise InputError(f"{request.url} cannot be requested: {error}") from None
             self._note(request, reason(error), started)
+            if refused := self._trust.refused(error, request, key[1]):
+                raise refused from None
             stale = connection.used and _is_closed(error)
             silent = isinstance(error, TimeoutError)
             text = f"{request.url}: {reason(error)}"
@@ -104,7 +121,7 @@ class Transport:
         if answer.status == 407 and (proxy := proxy_for(request.origin)):
             connection.http.close()
             raise connecting.refused_by(proxy)
-        release = functools.partial(self._give_back, request.origin, connection)
+        release = functools.partial(self._give_back, key, connection)
         return Response(request, answer, release, connection.peer, pace)
 
     def speaks_tls(self, origin: Origin) -> bool | None:
@@ -125,8 +142,9 @@ class Transport:
         try:
             with plain, context.wrap_socket(plain, server_hostname=origin.host):
                 return True
-        except (OSError, ValueError):
-            return False
+        except (OSError, ValueError) as error:
+            # Whoever misses our certificate says so in TLS.
+            return "_ALERT_" in str(getattr(error, "reason", ""))
 
     def close(self) -> None:
         """Closes the connections that are kept."""
@@ -167,9 +185,9 @@ class Transport:
             conn.endheaders(body if isinstance(body, bytes) and body else None)
             if not isinstance(body, bytes) and size:
                 connection.dirty = not send_body(conn.sock, body, self._limits)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError as error:
             # The server may have answered before it hung up, and the answer says why.
-            if not _readable(conn.sock):
+            if not _is_closed(error) or not _readable(conn.sock):
                 raise
             connection.dirty = True
         late = functools.partial(self._late, request) if self._notice else None
@@ -187,13 +205,13 @@ class Transport:
         proxy = proxy_for(request.origin) if request.origin.scheme == "http" else None
         return proxy.authorization if proxy else ""
 
-    def _take(self, request: Request) -> _Connection:
+    def _take(self, request: Request, key: _Key) -> _Connection:
         while True:
             with self._lock:
-                idle = self._idle[request.origin]
+                idle = self._idle[key]
                 connection = idle.pop() if idle else None
             if connection is None:
-                connection = self._connect(request)
+                connection = self._connect(request, key[1])
             elif _readable(connection.http.sock):
                 # Closed by the server, or it speaks out of turn: either way no use.
                 connection.http.close()
@@ -204,34 +222,27 @@ class Transport:
                 raise redirects.too_near(request.origin, peer)
             return connection
 
-    def _connect(self, request: Request) -> _Connection:
+    def _connect(self, request: Request, kept: Certificates | None) -> _Connection:
         origin, proxy = request.origin, proxy_for(request.origin)
         if request.nearest is not None and proxy is None:
             redirects.check_addresses(origin, request.nearest)
         try:
-            conn = connecting.connect(origin, proxy, self._limits, self._context)
-            peer = _peer(conn)
+            context = functools.partial(self._trust.context, kept)
+            conn, peer = connecting.connect(origin, proxy, self._limits, context)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self._note(request, reason(error), None)
-            raise connecting.explained(error, origin, proxy) from None
+            refused = self._trust.refused(error, request, kept)
+            raise refused or connecting.explained(error, origin, proxy) from None
         return _Connection(conn, None if proxy else peer)
 
-    def _give_back(self, origin: Origin, connection: _Connection, clean: bool) -> None:
+    def _give_back(self, key: _Key, connection: _Connection, clean: bool) -> None:
         if clean and not connection.dirty and connection.http.sock is not None:
             connection.used = True
             with self._lock:
-                if len(self._idle[origin]) < _IDLE_PER_ORIGIN:
-                    self._idle[origin].append(connection)
+                if len(self._idle[key]) < _IDLE_PER_ORIGIN:
+                    self._idle[key].append(connection)
                     return
         connection.http.close()
-
-    def _context(self) -> ssl.SSLContext:
-        with self._lock:
-            if self._tls is None:
-                from lading.http.tls import client_context
-
-                self._tls = client_context(self._ca_file)
-            return self._tls
 
     def _late(self, request: Request, seconds: float) -> None:
         assert self._notice is not None
@@ -243,20 +254,6 @@ class Transport:
         if self._trace is not None:
             took = f" in {(time.monotonic() - started) * 1000:.0f} ms" if started else ""
             self._trace(f"{request.method} {request.url}: {outcome}{took}")
-
-
-def _peer(conn: http.client.HTTPConnection) -> Nearness:
-    """How near the other end is; fails when it resets the connection at once."""
-    assert conn.sock is not None
-    try:
-        peer = nearness(conn.sock.getpeername()[0])
-        if peer is Nearness.LOOPBACK:
-            # Elsewhere the kernel knows best.
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LOOPBACK_BUFFER)
-    except OSError:
-        conn.close()
-        raise
-    return peer
 
 
 def _readable(sock: socket.socket | None) -> bool:
@@ -271,6 +268,8 @@ def _readable(sock: socket.socket | None) -> bool:
 
 
 def _is_closed(error: Exception) -> bool:
+    if type(error).__name__ == "SSLEOFError":
+        return True
     return isinstance(
         error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError
     )

@@ -23,6 +23,7 @@ from lading.registry import answers
 from lading.registry.access import Access
 
 if TYPE_CHECKING:
+    from lading.http.tls import Certificates
     from lading.registry.auth import Authenticator
     from lading.registry.credentials import Credentials
     from lading.registry.warnings import Warnings
@@ -63,7 +64,12 @@ class Session:
         self.limits = limits or Limits()
         self.budget = Budget(self.limits, sleep, notice)
         self.transport = Transport(
-            self.limits, user_agent=_USER_AGENT, ca_file=ca_file, trace=trace, notice=notice
+            self.limits,
+            user_agent=_USER_AGENT,
+            ca_file=ca_file,
+            certificates=_certificates,
+            trace=trace,
+            notice=notice,
         )
         self._find = find
         self._realms = [Origin.split(realm)[0] for realm in realms]
@@ -240,6 +246,13 @@ class Session:
     def _moved(self, access: Access, request: Request) -> tuple[Access, Request]:
         origin = self.origin(access.registry)
         return replace(access, origin=origin), replace(request, origin=origin)
+
+
+def _certificates(origin: Origin) -> Certificates | None:
+    """What the user's container tools keep for a registry that speaks TLS."""
+    from lading.registry import certificates
+
+    return certificates.find(origin)
 
 
 @record

@@ -40,11 +40,15 @@ _CLIENT = "lading"
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """A token server that may be asked on behalf of a registry."""
+    """A token server that may be asked on behalf of a registry.
+
+    `beside` is the registry, where the token server is another port of its host.
+    """
 
     origin: Origin
     target: str
     service: str
+    beside: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +75,14 @@ def check_realm(challenge: Challenge, registry: Origin, allowed: Iterable[Origin
             f"{registry} asks to log in at {origin}, which is not encrypted",
             fix="the registry's token server has to use https",
         )
-    same = origin == registry or (
-        origin.host == registry.host and origin.scheme == registry.scheme == "https"
-    )
-    if not same and origin not in allowed:
+    beside = origin.host == registry.host and origin.scheme == registry.scheme == "https"
+    if origin != registry and not beside and origin not in allowed:
         raise DeniedError(
             f"{registry} asks to log in at {origin}, which is another server",
             fix=f"if that is its token server, allow it: --realm={origin}, or LADING_REALMS",
         )
-    return Realm(origin, target, challenge.parameters.get("service", ""))
+    service = challenge.parameters.get("service", "")
+    return Realm(origin, target, service, registry if beside else None)
 
 
 def ask(realm: Realm, scopes: Iterable[str], credential: Credential | None) -> Request:
@@ -98,6 +101,7 @@ def ask(realm: Realm, scopes: Iterable[str], credential: Credential | None) -> R
             realm.target,
             {"Content-Type": "application/x-www-form-urlencoded"},
             urlencode(form).encode(),
+            beside=realm.beside,
         )
     query = [("service", realm.service)] if realm.service else []
     query += [("scope", scope) for scope in scopes]
@@ -106,7 +110,7 @@ def ask(realm: Realm, scopes: Iterable[str], credential: Credential | None) -> R
     joint = "&" if "?" in realm.target else "?"
     headers = {} if credential is None else {"Authorization": credential.basic}
     target = realm.target + (joint + urlencode(query) if query else "")
-    return Request("GET", realm.origin, target, headers)
+    return Request("GET", realm.origin, target, headers, beside=realm.beside)
 
 
 def fetch(
