@@ -21,6 +21,7 @@ _NEVER = {
     "dataclasses",
     "inspect",
     "lading.http.tls",
+    "lading.http.trust",
     "lading.registry.auth",
     "lading.registry.certificates",
     "lading.registry.credentials",

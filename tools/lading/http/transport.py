@@ -26,10 +26,10 @@ from lading.http.origin import Nearness, Origin
 from lading.http.pace import Pace
 from lading.http.proxy import proxy_for
 from lading.http.sending import send_body
-from lading.http.trust import Trust
 
 if TYPE_CHECKING:
     from lading.http.tls import Certificates
+    from lading.http.trust import Trust
 
     #: Where a connection leads, and what is shown and trusted there.
     _Key = tuple[Origin, Certificates | None]
@@ -78,7 +78,8 @@ class Transport:
     ) -> None:
         self._limits = limits
         self._user_agent = user_agent
-        self._trust = Trust(ca_file, certificates)
+        self._trusted = ca_file, certificates
+        self._trust: Trust | None = None
         self._trace = trace
         self._notice = notice
         self._lock = threading.Lock()
@@ -96,7 +97,7 @@ class Transport:
             InputError: the request cannot be written down, or a certificate is not trusted or
                 no use.
         """
-        key = request.origin, self._trust.kept(request)
+        key = request.origin, self._kept(request)
         connection = self._take(request, key)
         started = time.monotonic()
         with self._lock:
@@ -108,7 +109,7 @@ class Transport:
             if isinstance(error, UnicodeError | http.client.InvalidURL):
                 raise InputError(f"{request.url} cannot be requested: {error}") from None
             self._note(request, reason(error), started)
-            if refused := self._trust.refused(error, request, key[1]):
+            if self._trust and (refused := self._trust.refused(error, request, key[1])):
                 raise refused from None
             stale = connection.used and _is_closed(error)
             silent = isinstance(error, TimeoutError)
@@ -205,6 +206,18 @@ class Transport:
         proxy = proxy_for(request.origin) if request.origin.scheme == "http" else None
         return proxy.authorization if proxy else ""
 
+    def _kept(self, request: Request) -> Certificates | None:
+        """The certificates that count for a request."""
+        return self._trusting().kept(request) if request.origin.scheme == "https" else None
+
+    def _trusting(self) -> Trust:
+        # Not by what speaks plain HTTP alone.
+        from lading.http.trust import Trust
+
+        with self._lock:
+            self._trust = self._trust or Trust(*self._trusted)
+            return self._trust
+
     def _take(self, request: Request, key: _Key) -> _Connection:
         while True:
             with self._lock:
@@ -227,11 +240,12 @@ class Transport:
         if request.nearest is not None and proxy is None:
             redirects.check_addresses(origin, request.nearest)
         try:
-            context = functools.partial(self._trust.context, kept)
-            conn, peer = connecting.connect(origin, proxy, self._limits, context)
+            conn, peer = connecting.connect(
+                origin, proxy, self._limits, lambda: self._trusting().context(kept)
+            )
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self._note(request, reason(error), None)
-            refused = self._trust.refused(error, request, kept)
+            refused = self._trust and self._trust.refused(error, request, kept)
             raise refused or connecting.explained(error, origin, proxy) from None
         return _Connection(conn, None if proxy else peer)
 

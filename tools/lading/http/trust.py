@@ -51,7 +51,7 @@ class Trust:
 
     def kept(self, request: Request) -> Certificates | None:
         """The certificates for a request; where a redirect leads, nobody says who we are."""
-        if self._find is None or request.origin.scheme != "https":
+        if self._find is None:
             return None
         found = self._kept(request.origin)
         if found is None and request.beside is not None:
