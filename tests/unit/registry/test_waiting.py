@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -64,6 +65,76 @@ def test_error_is_met_with_five_attempts(make_session: Make, server: Server) -> 
     with pytest.raises(LadingError):
         tags.list_tags(make_session().repository(server.address, "app"))
     assert server.script.happened == 5
+
+
+class TestRateLimit:
+    """429: nothing is wrong but how often the registry is asked."""
+
+    def _turned_away(
+        self, session: Session, server: Server, headers: dict[str, str], times: int = 0
+    ) -> None:
+        server.script.add(Fault("GET", "/tags/", Answer(429, headers), times=times))
+        tags.list_tags(session.repository(server.address, "app"))
+
+    def test_that_does_not_say_for_how_long_is_outlasted(
+        self, session: Session, server: Server, pauses: list[float]
+    ) -> None:
+        """Most of them count for a minute."""
+        with pytest.raises(NotFoundError):
+            self._turned_away(session, server, {}, times=8)
+        assert len(pauses) == 8
+        assert 61 < sum(pauses) < 124
+        assert all(before < after for before, after in itertools.pairwise(pauses[1::2]))
+
+    def test_that_goes_on_and_on_ends_it(
+        self, session: Session, server: Server, pauses: list[float]
+    ) -> None:
+        with pytest.raises(LadingError, match="says 429"):
+            self._turned_away(session, server, {})
+        assert server.script.happened == 9
+
+    def test_that_asks_for_pauses_gets_them_within_the_budget(
+        self, session: Session, server: Server, pauses: list[float]
+    ) -> None:
+        with pytest.raises(LadingError, match="says 429") as caught:
+            self._turned_away(session, server, {"Retry-After": "50"})
+        assert caught.value.fix == "it asks to come back in 50 s"
+        assert pauses == [50] * 6
+
+    def test_does_not_count_as_a_failure(
+        self, session: Session, server: Server, pauses: list[float]
+    ) -> None:
+        for _ in range(4):
+            server.script.add(Fault("GET", "/tags/", Answer(429)))
+            server.script.add(Fault("GET", "/tags/", Answer(503)))
+        with pytest.raises(NotFoundError):
+            tags.list_tags(session.repository(server.address, "app"))
+        assert len(pauses) == 8
+
+    @pytest.mark.parametrize("left", ["0;w=21600", "0; w=21600"])
+    def test_of_hours_that_has_nothing_left_is_told_at_once(
+        self, session: Session, server: Server, pauses: list[float], left: str
+    ) -> None:
+        with pytest.raises(LadingError, match="says 429") as caught:
+            self._turned_away(session, server, {"RateLimit-Remaining": left})
+        assert caught.value.fix == "it asks to come back in 21600 s"
+        assert pauses == []
+
+    @pytest.mark.parametrize("left", ["0;w=30", "3;w=21600", "0", "nothing"])
+    def test_with_something_left_is_waited_for(
+        self, session: Session, server: Server, pauses: list[float], left: str
+    ) -> None:
+        with pytest.raises(NotFoundError):
+            self._turned_away(session, server, {"RateLimit-Remaining": left}, times=1)
+        assert (max(pauses) >= 30) == (left == "0;w=30")
+
+    @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT"])
+    def test_in_the_middle_of_an_upload(
+        self, session: Session, server: Server, method: str
+    ) -> None:
+        server.script.add(Fault(method, "/blobs/", Answer(429), times=8))
+        _push(session, server)
+        assert server.script.happened == 8
 
 
 @pytest.mark.parametrize("chunk", [0, 10_000])

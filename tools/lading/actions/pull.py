@@ -28,7 +28,7 @@ from lading.registry.session import Repository, Session
 __all__ = ["finder", "main", "run"]
 
 #: A mirror that does not answer is passed over before anyone loses patience.
-_MIRROR = Limits(connect=5, answer=20, idle=20, attempts=2, silences=1)
+_MIRROR = Limits(connect=5, answer=20, idle=20, attempts=2, limited=2, silences=1)
 _SINGLE = ("tag", "digest", "output", "layers", "credential_helper", "layer", "size")
 
 

@@ -19,7 +19,7 @@ from lading.http.download import Download
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError
 from lading.http.origin import Origin
-from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
+from lading.http.retry import RETRY_STATUSES, Attempts, Budget
 from lading.http.transport import Transport
 from lading.oci.descriptor import Descriptor
 
@@ -109,10 +109,9 @@ class HttpCache:
             status = response.status
             if status in (200, 206, 416):
                 return response
-            asked = retry_after(response.header("Retry-After"))
             response.close()
             trouble = f"{what} answers {status} when it is asked for {digest}"
-            if status in RETRY_STATUSES and attempts.again(trouble, asked=asked):
+            if status in RETRY_STATUSES and attempts.again(trouble, answer=response):
                 continue
             if status in (401, 403):
                 raise DeniedError(

@@ -25,8 +25,10 @@ class Limits:
         rate, window: a body that moves fewer than `rate` bytes a second, averaged over `window`
             seconds spent waiting for the network, is given up.
         attempts: tries of one request, or of one transfer without progress in between.
-        silences: of these, those that may end without a word in all the time that there was. Who
-            is silent for so long is rather dead than busy.
+        limited: tries of one request that a rate limit turns away (429): with the pauses between
+            them enough to outlast the minute that most limits count for.
+        silences: of the `attempts`, those that may end without a word in all the time that there
+            was. Who is silent for so long is rather dead than busy.
         wait: the most that one session spends waiting between attempts, all its threads together.
         longest_wait: the most that one pause takes, whatever Retry-After asks for.
         first_wait: the pause before the second attempt; it doubles from there.
@@ -42,6 +44,7 @@ class Limits:
     rate: float = 1024
     window: float = 30
     attempts: int = 5
+    limited: int = 9
     silences: int = 3
     wait: float = 300
     longest_wait: float = 60

@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from lading.http.limits import Limits
+from lading.http.messages import Response
 
-__all__ = ["RETRY_STATUSES", "Attempts", "Budget", "retry_after"]
+__all__ = ["RETRY_STATUSES", "Attempts", "Budget", "asked_for", "retry_after"]
 
 #: Answers that a later attempt may turn out better than: timeouts, rate limits, server trouble.
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -64,39 +66,64 @@ class Budget:
 
 
 class Attempts:
-    """The attempts of one request or transfer."""
+    """The attempts of one request or transfer.
+
+    Those that a rate limit turns away (429) are counted for themselves: they are no failures, and
+    asking less often is what is wanted.
+    """
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._made = 1
+        self._limited = 1
         self._silences = 0
 
-    def again(self, why: str, *, asked: float | None = None, silent: bool = False) -> bool:
+    def again(self, why: str, *, answer: Response | None = None, silent: bool = False) -> bool:
         """Waits before another attempt; False when there is none left.
 
         Args:
             why: what was wrong with the last one, for whoever watches.
-            asked: seconds that the server asked for. An honest client waits that long or gives
-                up; it does not come back early.
+            answer: to the last one, if there was any. An honest client waits as long as it asks
+                for or gives up; it does not come back early.
             silent: it ended because the server said nothing until the time was over.
         """
         import random
 
         limits = self._budget.limits
         self._silences += silent
-        if self._made >= limits.attempts or self._silences >= limits.silences:
+        is_limit = answer is not None and answer.status == HTTPStatus.TOO_MANY_REQUESTS
+        made = self._limited if is_limit else self._made
+        if made >= (limits.limited if is_limit else limits.attempts):
             return False
+        if self._silences >= limits.silences:
+            return False
+        asked = asked_for(answer) if answer is not None else None
         if asked is not None and asked > limits.longest_wait:
             return False
-        pause = min(limits.first_wait * 2 ** (self._made - 1), limits.longest_wait)
+        pause = min(limits.first_wait * 2 ** (made - 1), limits.longest_wait)
         # Half of it at random, so that clients that failed together do not return together.
         pause *= 0.5 + random.random() / 2  # noqa: S311
-        self._made += 1
+        if is_limit:
+            self._limited += 1
+        else:
+            self._made += 1
         return self._budget.wait(max(pause, asked or 0), why, told=silent)
 
     def progress(self) -> None:
         """Something went through: attempts are counted from here again."""
-        self._made, self._silences = 1, 0
+        self._made, self._limited, self._silences = 1, 1, 0
+
+
+def asked_for(answer: Response) -> float | None:
+    """Seconds that an answer asks to be left alone for; None when it does not say.
+
+    Without Retry-After, it is the window of a limit that has nothing left (`0;w=21600`).
+    """
+    asked = retry_after(answer.header("Retry-After"))
+    if asked is None and answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        window = re.fullmatch(r"0 *; *w=([0-9]{1,9})", answer.header("RateLimit-Remaining"))
+        return float(window[1]) if window else None
+    return asked
 
 
 def retry_after(value: str) -> float | None:

@@ -12,7 +12,7 @@ from lading.errors import (
     UnreachableError,
 )
 from lading.http.messages import Response, TransportError
-from lading.http.retry import retry_after
+from lading.http.retry import asked_for
 from lading.oci import document
 from lading.registry.caps import MAX_ERROR_BYTES
 
@@ -50,7 +50,7 @@ def failure(response: Response, doing: str, *, registry: str, hint: str = "") ->
     if status == 405:
         return InputError(text, fix="the registry does not support this")
     if status in (408, 425, 429) or status >= 500:
-        asked = retry_after(response.header("Retry-After"))
+        asked = asked_for(response)
         return UnreachableError(text, fix=f"it asks to come back in {asked:.0f} s" if asked else "")
     return CorruptError(text) if code in _CORRUPT else InputError(text)
 

@@ -15,7 +15,7 @@ from lading.http.bodies import Body
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError
 from lading.http.origin import Origin
-from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
+from lading.http.retry import RETRY_STATUSES, Attempts, Budget
 from lading.http.transport import Transport
 from lading.oci.reference import Reference
 from lading.record import record, replace
@@ -153,7 +153,7 @@ class Session:
                     continue
             if response.status in RETRY_STATUSES:
                 trouble = f"cannot {doing}: {response.request.origin} says {response.status}"
-                if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
+                if attempts.again(trouble, answer=response):
                     response.close()
                     continue
                 raise answers.failure(response, doing, registry=access.registry)

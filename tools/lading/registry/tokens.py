@@ -22,7 +22,7 @@ from lading.errors import (
 )
 from lading.http.messages import Request, TransportError
 from lading.http.origin import Origin
-from lading.http.retry import RETRY_STATUSES, Attempts, Budget, retry_after
+from lading.http.retry import RETRY_STATUSES, Attempts, Budget
 from lading.http.transport import Transport
 from lading.oci import document
 from lading.registry import answers
@@ -141,7 +141,7 @@ def fetch(
             return data
         if response.status in RETRY_STATUSES:
             trouble = f"cannot {doing}: it says {response.status}"
-            if attempts.again(trouble, asked=retry_after(response.header("Retry-After"))):
+            if attempts.again(trouble, answer=response):
                 continue
             raise UnreachableError(trouble)
         who, fix = "anonymous access", answers.login_hint(registry)

@@ -17,7 +17,7 @@ from lading.http import redirects
 from lading.http.bodies import Body
 from lading.http.limits import CHUNK
 from lading.http.messages import Request, Response, TransportError
-from lading.http.retry import RETRY_STATUSES, Attempts, retry_after
+from lading.http.retry import RETRY_STATUSES, Attempts
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.registry import blobs
@@ -89,7 +89,8 @@ class _Upload:
 
     def run(self, session: _Session) -> Outcome:
         while True:
-            asked, silent = None, False
+            answer: Response | None = None
+            silent = False
             try:
                 response, last = self._step(session)
             except TransportError as error:
@@ -109,9 +110,9 @@ class _Upload:
                     response.close()
                     self._advance(session, response)
                     continue
-                asked = retry_after(response.header("Retry-After"))
+                answer = response
                 trouble = self._judge(response)
-            if not self._attempts.again(trouble.what, asked=asked, silent=silent):
+            if not self._attempts.again(trouble.what, answer=answer, silent=silent):
                 raise trouble
             # What was lost may have been nothing but the answer.
             if blobs.exists(self._repository, self._descriptor):
