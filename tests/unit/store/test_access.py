@@ -13,7 +13,7 @@ import pytest
 
 from lading.errors import CorruptError, NotFoundError
 from lading.store import access, catalog_file, lease, places, stamp
-from lading.store.archive import Archive
+from lading.store.archive import ENTRY, Archive
 from lading.store.lock import locked
 from tests.unit.store.damages import DAMAGES, rewrite
 from tests.unit.store.stores import save_image
@@ -42,6 +42,23 @@ def test_another_image_under_the_name_is_refused(tmp_path: Path) -> None:
     saved = save_image(tmp_path)
     other = save_image(tmp_path, "capy-ubuntu-24.04-gcc14", "other")
     saved.path.write_bytes(other.path.read_bytes())
+    with pytest.raises(CorruptError, match="is not the image that was registered"):
+        _open(tmp_path)
+
+
+def test_another_image_that_says_too_much_of_itself_is_refused(tmp_path: Path) -> None:
+    saved = save_image(tmp_path)
+    other = save_image(tmp_path, "capy-ubuntu-24.04-gcc14", "other")
+
+    def change(info: tarfile.TarInfo, data: bytes) -> bytes:
+        if info.name != "index.json":
+            return data
+        index = json.loads(data)
+        index["manifests"][0]["annotations"][ENTRY] = "[" * 200_000
+        return json.dumps(index).encode()
+
+    rewrite(other.path, change)
+    other.path.replace(saved.path)
     with pytest.raises(CorruptError, match="is not the image that was registered"):
         _open(tmp_path)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +73,9 @@ def opened(
         with archive:
             image = archive.image()
             digest = image.manifest.digest
-            if item.digest and str(digest) != item.digest and not _says_it_is(archive, name):
+            # Of a save that was cut off before its last step, the archive knows more.
+            is_other = item.digest and str(digest) != item.digest
+            if is_other and not archives.said(archive, name):
                 raise CorruptError(
                     f"{path} is not the image that was registered as {name}: it is {digest}, "
                     f"not {item.digest}",
@@ -116,14 +117,3 @@ def _leased(root: Path, name: str, purpose: str) -> Iterator[Entry]:
     finally:
         if held is not None:
             held.release()
-
-
-def _says_it_is(archive: Archive, name: str) -> bool:
-    """Whether lading wrote the archive under this name: a save cut off before its last step."""
-    from lading.store import archive as archives
-
-    try:
-        said = json.loads(archive.root.annotations.get(archives.ENTRY, ""))
-        return bool(said["name"] == name)
-    except (ValueError, KeyError, TypeError):
-        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -21,14 +22,17 @@ from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import disk, tarball, tarscan
 from lading.store import image as images
+from lading.store.entry import Entry
 from lading.store.image import Image
 from lading.store.tarscan import TarFile
 
-__all__ = ["ENTRY", "Archive", "verify"]
+__all__ = ["ENTRY", "Archive", "said", "verify"]
 
 #: The annotation of the image in `index.json` that holds its catalog entry, as JSON, so that
 #: the catalog can be rebuilt from the archives.
 ENTRY = "dev.lading.store.entry"
+#: Longest text of an archive about itself that counts: a thousand packages take 16 KiB.
+_MOST = 256 * 1024
 _CHUNK = 1024 * 1024
 
 
@@ -234,6 +238,16 @@ class Archive(AbstractContextManager["Archive"]):
             f"{self.file_path} holds {count} images{': ' if count else ''}{', '.join(names)[:200]}",
             fix="the store keeps one image in one archive: save them one by one",
         )
+
+
+def said(archive: Archive, name: str) -> Entry | None:
+    """The entry that the archive holds about itself, if lading wrote it under this name."""
+    text = archive.root.annotations.get(ENTRY, "")
+    try:
+        values: Any = json.loads(text) if len(text) <= _MOST else None
+        return Entry.from_values(values) if values.get("name") == name else None
+    except (ValueError, AttributeError, RecursionError, LadingError):
+        return None
 
 
 def verify(

@@ -7,12 +7,10 @@ from the archives alone. Of others the name tells os, compilers and variants.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lading.errors import ConflictError, CorruptError, LadingError, LimitError, StorageError
 from lading.store import (
@@ -35,10 +33,6 @@ from lading.store.lock import locked
 from lading.store.save import Facts, Progress, describe, merged
 
 __all__ = ["Repaired", "disagreements", "register", "repair", "unregister"]
-
-
-#: Longest text of an archive about itself that counts: a thousand packages take 16 KiB.
-_MOST = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +184,7 @@ def _read(root: Path, path: Path, facts: Facts, progress: Progress) -> Entry:
         size = os.fstat(archive.fileno()).st_size
         if sharing.possible(root):
             sharing.note(root, os.fspath(path.relative_to(root)), archive.layer_places(image))
-        said = _said(archive, facts.name.text)
+        said = archives.said(archive, facts.name.text)
     made = describe(image, facts)
     if said is not None:
         made = replace(
@@ -202,16 +196,6 @@ def _read(root: Path, path: Path, facts: Facts, progress: Progress) -> Entry:
             extra=said.extra,
         )
     return replace(made, size_mb=round(size / 1_000_000, 6))
-
-
-def _said(archive: Archive, name: str) -> Entry | None:
-    """What the archive says about itself, if lading wrote it under this name."""
-    text = archive.root.annotations.get(archives.ENTRY, "")
-    try:
-        values: Any = json.loads(text) if len(text) <= _MOST else None
-        return Entry.from_values(values) if values.get("name") == name else None
-    except (ValueError, AttributeError, RecursionError, LadingError):
-        return None
 
 
 def _enter(root: Path, made: Entry, *, keep_tag: bool) -> Entry:
