@@ -9,7 +9,7 @@ import pytest
 
 from lading.builder.policy import admit
 from lading.builder.request import BuildRequest
-from lading.builder.running import cache_flags, parse_size, run_flags
+from lading.builder.running import cache_flags, run_flags
 from lading.errors import UsageError
 
 
@@ -74,16 +74,3 @@ def test_what_builders_are_told(tmp_path: Path) -> None:
 def test_nothing_asked_nothing_said(tmp_path: Path) -> None:
     request = _request(tmp_path)
     assert run_flags(request) + cache_flags(request) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("65536", 65536), ("64k", 1 << 16), ("5m", 5 << 20), ("1GB", 1 << 30)]
-)
-def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "m", "-1", "1t", "1.5g", "1 m"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size"):
-        parse_size(text)

@@ -12,9 +12,9 @@ from lading.builder import choose
 from lading.builder.failure import BuildError
 from lading.builder.progress import Tail
 from lading.builder.request import Builder, Secret
-from lading.builder.running import parse_size
 from lading.errors import InputError, LadingError, UsageError
 from lading.layer.compress import Compression
+from lading.store import sizes
 
 __all__ = [
     "REPEATED",
@@ -69,7 +69,7 @@ def timeout(one: Ones) -> float:
 
 def shm_size(one: Ones) -> int:
     """Bytes of `--shm_size`, 0 without it."""
-    return parse_size(one["shm_size"]) if "shm_size" in one else 0
+    return sizes.parse(one["shm_size"]) if "shm_size" in one else 0
 
 
 def secrets(one: Ones, many: Mapping[str, list[str]]) -> tuple[Secret, ...]:

@@ -8,12 +8,10 @@ import re
 from lading.builder.request import BuildRequest
 from lading.errors import UsageError
 
-__all__ = ["cache_flags", "check", "parse_size", "run_flags"]
+__all__ = ["cache_flags", "check", "run_flags"]
 
 _ENTITLEMENTS = ("network.host", "security.insecure")
 _CACHES = ("inline", "local", "registry")
-_SIZE = re.compile(r"([0-9]{1,18})([kmg]?)b?", re.IGNORECASE)
-_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
 #: setrlimit(2), as container engines call them.
 _ULIMITS = frozenset({
     "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc",
@@ -78,14 +76,6 @@ def _check_cache(text: str, what: str, directory: str) -> None:
         )
     if kind == "registry" and "=" in text and not fields.get("ref"):
         raise UsageError(f"{what}={text:.120} names no image", fix="add ref=NAME, as in a registry")
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size such as `64m`, `1g`, `65536`; raises UsageError."""
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text!r:.40} is no size", fix="write bytes, or with k, m or g: 64m")
-    return int(match[1]) << _UNITS[match[2].lower()]
 
 
 def run_flags(request: BuildRequest) -> list[str]:

@@ -22,8 +22,7 @@ from lading.builder.build import build
 from lading.builder.failure import BuildError
 from lading.builder.progress import Event
 from lading.builder.request import NETWORKS, BuildRequest, Secret
-from lading.builder.running import parse_size
-from lading.commands import delivery, entry, flags
+from lading.commands import connection, delivery, entry, flags
 from lading.errors import LadingError, UsageError
 from lading.oci import index, layout, media_types
 from lading.oci.content import FilesContent
@@ -143,7 +142,7 @@ def _request(values: flags.FlagValues, here: Path, context: Path) -> BuildReques
         cache_from=tuple(values.cache_from),
         cache_to=tuple(values.cache_to),
         ulimits=pairs(values.ulimit, "--ulimit"),
-        shm_size=parse_size(values.shm_size) if values.shm_size else 0,
+        shm_size=connection.byte_count(values.shm_size or "0", flag="shm_size"),
         extra_hosts=pairs(values.add_host, "--add_host"),
         entitlements=frozenset(values.entitlement),
         timeout=values.timeout,
