@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.errors import ConflictError, InputError, LimitError
-from lading.layer.sharing import MAX_BUDGET, Atom, Plan, plan
+from lading.layer.sharing import Atom, Plan, plan
+from lading.oci.manifest import MAX_LAYERS
 
 MIB = 1 << 20
 
@@ -132,7 +133,7 @@ def test_an_empty_set_of_images_has_an_empty_plan() -> None:
     assert plan([Atom("unused", 1, frozenset())]) == ((), {})
 
 
-@pytest.mark.parametrize("budget", [0, -1, MAX_BUDGET + 1])
+@pytest.mark.parametrize("budget", [0, -1, MAX_LAYERS + 1])
 def test_a_budget_that_engines_cannot_mount_is_refused(budget: int) -> None:
     with pytest.raises(LimitError, match="1 to 127"):
         plan([], budget=budget)
@@ -206,7 +207,7 @@ def test_a_plan_stores_no_more_than_separate_images_and_no_less_than_each_atom_o
 
 @given(WORLDS)
 def test_with_budget_enough_the_plan_is_the_best_there_is(world: list[Atom]) -> None:
-    worth = measured(plan(world, budget=MAX_BUDGET), world)
+    worth = measured(plan(world, budget=MAX_LAYERS), world)
     assert worth.stored == worth.least
 
 

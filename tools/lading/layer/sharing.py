@@ -31,10 +31,10 @@ from typing import NamedTuple
 
 from lading.errors import ConflictError, InputError, LimitError
 from lading.layer.sharing_groups import Atom, Group, bits, divide, join
+from lading.oci.manifest import MAX_LAYERS
 
 __all__ = [
     "DEFAULT_BUDGET",
-    "MAX_BUDGET",
     "Atom",
     "Plan",
     "SharedLayer",
@@ -42,8 +42,6 @@ __all__ = [
 ]
 
 DEFAULT_BUDGET = 10
-#: overlayfs mounts at most 128 directories, one of them the container's own.
-MAX_BUDGET = 127
 
 #: Joining looks at pairs; so many of the most valuable sets of images take part.
 _MAX_CANDIDATES = 128
@@ -75,9 +73,9 @@ def plan(atoms: Iterable[Atom], *, budget: int = DEFAULT_BUDGET) -> Plan:
         ConflictError: two atoms with one id.
         InputError: a negative size.
     """
-    if not 1 <= budget <= MAX_BUDGET:
+    if not 1 <= budget <= MAX_LAYERS:
         raise LimitError(
-            f"a budget of {budget} layers is not possible", fix=f"choose 1 to {MAX_BUDGET}"
+            f"a budget of {budget} layers is not possible", fix=f"choose 1 to {MAX_LAYERS}"
         )
     ordered = _checked(atoms)
     names = sorted({image for atom in ordered for image in atom.images})
