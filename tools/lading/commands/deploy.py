@@ -134,17 +134,20 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     except InputError as error:
         raise error.about(f"{value['label']}, tag") from None
     companions = [Companion(_descriptor(runfiles / item["descriptor"])) for item in referrers]
-    recipes = dict(_recipes(images, runfiles))
+    files = dict(_files(images, runfiles)) | dict(_layers(images, "blob", runfiles, runfiles))
+    # Of a lazy target Bazel has left layers where it put them, if it did.
+    outputs = dict(_layers(images, "output", runfiles, _execution_root(runfiles)))
+    recipes = dict(_layers(images, "recipe", runfiles, runfiles))
     return Deploy(
         label=value["label"],
         root=_descriptor(runfiles / image["descriptor"]),
-        content=FilesContent(dict(_files(images, runfiles))),
+        content=FilesContent(files),
         registry=registry,
         repository=repository,
         tags=tuple(expanded),
         fresh=frozenset(tag for tag, text in expanded.items() if stamped and tag not in text),
         recipes=Recipes(recipes, _execution_root(next(iter(recipes.values()), runfiles))),
-        outputs=Outputs(dict(_outputs(images, runfiles))),
+        outputs=Outputs(outputs),
         sources=tuple(Source(*pair) for pair in sources),
         companions=(*_tagged_manifests(value, runfiles, variables), *companions),
         mounts=tuple(value.get("mounts", [])),
@@ -216,7 +219,7 @@ def _tagged_manifests(
 
 
 def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
-    """The digest of every file of an image, manifests and their parts alike."""
+    """The digest of every file of an image but its layers: manifests, configs, parts of layouts."""
     if "index" in image or "manifest" in image:
         own = runfiles / (image["index"] if "index" in image else image["manifest"])
         yield _descriptor(runfiles / image["descriptor"]).digest, own
@@ -225,34 +228,22 @@ def _files(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, P
     if "config" in image:
         config = runfiles / image["config"]
         yield Digest.of(_bytes(config)), config
-    for layer in image.get("layers", []):
-        if "blob" in layer:
-            metadata = json.loads(_bytes(runfiles / layer["metadata"]))
-            yield Digest.parse(metadata["digest"]), runfiles / layer["blob"]
     for directory in image.get("layouts", []):
         from lading.oci import layout
 
         yield from layout.blob_files(runfiles / directory)
 
 
-def _outputs(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
-    """The layers that a lazy target leaves where Bazel put them, if it did."""
+def _layers(
+    image: Mapping[str, Any], key: str, runfiles: Path, base: Path
+) -> Iterator[tuple[Digest, Path]]:
+    """The digest of every layer that has a path under `key`, which is relative to `base`."""
     for manifest in _parts(image):
-        yield from _outputs(manifest, runfiles)
+        yield from _layers(manifest, key, runfiles, base)
     for layer in image.get("layers", []):
-        if "output" in layer:
+        if key in layer:
             metadata = json.loads(_bytes(runfiles / layer["metadata"]))
-            yield Digest.parse(metadata["digest"]), _execution_root(runfiles) / layer["output"]
-
-
-def _recipes(image: Mapping[str, Any], runfiles: Path) -> Iterator[tuple[Digest, Path]]:
-    """The recipes of compact layers."""
-    for manifest in _parts(image):
-        yield from _recipes(manifest, runfiles)
-    for layer in image.get("layers", []):
-        if "recipe" in layer:
-            metadata = json.loads(_bytes(runfiles / layer["metadata"]))
-            yield Digest.parse(metadata["digest"]), runfiles / layer["recipe"]
+            yield Digest.parse(metadata["digest"]), base / layer[key]
 
 
 def _execution_root(output: Path) -> Path:
