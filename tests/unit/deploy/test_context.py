@@ -159,12 +159,15 @@ def test_many_go_to_their_context_together(server: Server, file: Path, tmp_path:
 
 
 @pytest.mark.parametrize("command", [push, multi_deploy])
-def test_a_content_tag_is_set_when_the_target_wants_one(
-    server: Server, tmp_path: Path, command: Any
+def test_a_content_tag_is_set_once_when_the_target_wants_one(
+    server: Server, tmp_path: Path, command: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = specs.operation(
-        _NEW, tmp_path, registry=server.address, repository="app", tags=[], content_tag=True
-    )
-    value = one if command is push else {"label": "//:all", "operations": [one]}
-    command.main(specs.write(tmp_path, value))
-    assert list(server.registry.repositories["app"].tags) == [f"sha256-{_NEW.root.digest.hex}"]
+    tag = f"sha256-{_NEW.root.digest.hex}"
+    for tags in ([], [tag]):  # which a target may name itself
+        one = specs.operation(
+            _NEW, tmp_path, registry=server.address, repository="app", tags=tags, content_tag=True
+        )
+        value = one if command is push else {"label": "//:all", "operations": [one]}
+        command.main(specs.write(tmp_path, value))
+        assert list(server.registry.repositories["app"].tags) == [tag]
+        assert capsys.readouterr().out.count(f":{tag}@") == 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.reference import check_tag
 from lading.record import field, record
+from lading.registry.policy import content_tag
 
 __all__ = ["Companion", "Deploy", "Source", "parse", "read", "read_all"]
 
@@ -72,6 +73,17 @@ class Deploy:
     remote: Mapping[str, str] = field(default_factory=dict)
     #: Keys of the specification that only one kind of target has, such as `daemon`.
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def tags_to_set(
+        self, given: Sequence[str] | None = None, *, content: bool = False
+    ) -> tuple[str, ...]:
+        """Its own tags or those `given`, then the content tag if that is wanted; each once.
+
+        Raises InputError for one that is no tag.
+        """
+        tags = self.tags if given is None else map(check_tag, given)
+        more = [content_tag(self.root.digest)] if content or self.extra.get("content_tag") else []
+        return tuple(dict.fromkeys([*tags, *more]))
 
     def built(self) -> Content:
         """What is here without a registry or a cache: the files, and what recipes make."""

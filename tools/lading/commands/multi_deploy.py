@@ -26,7 +26,7 @@ from lading.oci.content import Content
 from lading.oci.reference import check_repository
 from lading.record import replace
 from lading.registry import memory
-from lading.registry.policy import ANY_TAG, content_tag
+from lading.registry.policy import ANY_TAG
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from lading.store import sizes
@@ -128,12 +128,9 @@ def _place(operation: _Operation, values: flags.FlagValues, runfiles: Path) -> N
     """Says where a push goes, and under which tags."""
     image = operation.image
     place = context.place(image, values.registry, context.choose(values, image, runfiles))
-    tags = image.tags
-    if image.extra.get("content_tag"):
-        tags = (*tags, content_tag(image.root.digest))
     operation.image = replace(
         image,
-        tags=tags,
+        tags=image.tags_to_set(),
         registry=place.registry,
         repository=place.repository,
         mounts=place.mounts,

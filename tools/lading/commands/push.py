@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from lading.commands import connection, context, deploy, entry, flags, remote, target
 from lading.errors import UsageError
-from lading.oci.reference import check_repository, check_tag
+from lading.oci.reference import check_repository
 from lading.record import field, record, replace
-from lading.registry.policy import content_tag
 from lading.store import sizes
 from lading.store.root import store_root
 
@@ -88,10 +87,7 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("no repository is given", fix="set `repository`, or --repository=team/app")
     for name in (repository, *values.mount):
         check_repository(name)
-    tags = [check_tag(tag) for tag in (image.tags if values.tag is None else values.tag)]
-    if values.content_tag or image.extra.get("content_tag"):
-        tags.append(content_tag(image.root.digest))
-    tags = list(dict.fromkeys(tags))
+    tags = list(image.tags_to_set(values.tag, content=values.content_tag))
     if destination.registry:
         result = _to_registry(image, destination, tags, values)
     else:
