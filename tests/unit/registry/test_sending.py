@@ -1,4 +1,4 @@
-"""Bodies on the wire: the same bytes by sendfile, by small writes and from a stream."""
+"""Bodies on the wire: the same bytes by sendfile, from where a file is mapped and from a stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def advanced() -> list[int]:
     return []
 
 
-@pytest.fixture(params=["sendfile", "writes", "stream"])
+@pytest.fixture(params=["sendfile", "mapped", "stream"])
 def body(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -132,6 +132,36 @@ def test_peer_that_answers_early_stops_the_body(
     thread.join(10)
     # The whole of it may have left before the answer was there to be seen.
     assert complete == (sum(advanced) == len(DATA))
+
+
+def test_peer_that_answers_and_reads_no_more_is_heard_soon(
+    pair: tuple[socket.socket, socket.socket], tmp_path: Path, advanced: list[int]
+) -> None:
+    near, far = pair
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    threading.Timer(0.2, far.sendall, [b"HTTP/1.1 413 no"]).start()
+    assert not sending.send_body(
+        near, FileBody(path, 0, len(DATA), advanced.append), Limits(idle=9)
+    )
+    assert 0 < sum(advanced) < len(DATA)
+
+
+def test_file_that_becomes_shorter_while_it_is_sent_is_corrupt(
+    pair: tuple[socket.socket, socket.socket], tmp_path: Path, advanced: list[int]
+) -> None:
+    near, far = pair
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+
+    def shorten() -> None:
+        os.truncate(path, 1000)
+        _receive(far, len(DATA), bytearray())
+
+    threading.Timer(0.2, shorten).start()
+    with pytest.raises(CorruptError, match="shorter"):
+        sending.send_body(near, FileBody(path, 0, len(DATA), advanced.append), Limits())
+    assert 0 < sum(advanced) < len(DATA)
 
 
 @pytest.mark.parametrize("times", [1, 3])

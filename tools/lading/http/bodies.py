@@ -13,7 +13,7 @@ __all__ = ["Body", "FileBody", "StreamBody"]
 
 @record
 class FileBody:
-    """`size` bytes of a regular file from `offset`; plaintext connections use sendfile."""
+    """`size` bytes of a regular file from `offset`; on plain connections the kernel reads it."""
 
     path: Path
     offset: int
