@@ -98,6 +98,49 @@ def test_inspect_shows_what_it_is(server: Server, capsys: pytest.CaptureFixture[
     assert value["document"]["layers"]
 
 
+_NOTE = "application/spdx+json"
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_inspect_shows_what_refers_to_it(capsys: pytest.CaptureFixture[str], *, api: bool) -> None:
+    with serve(Registry(referrers_api=api)) as server:
+        image = _push(server)
+        note = images.manifest(5, subject=image.root, artifact_type=_NOTE)
+        repository = Session().repository(server.address, "app")
+        Pusher().run([Job(note.root, note.content, repository)])
+        lines = _output(capsys, "inspect", f"{server.address}/app:v1").splitlines()
+        assert lines[-2:] == ["referred to by", f"  {note.root.digest}  {_NOTE}"]
+        value = json.loads(_output(capsys, "inspect", f"{server.address}/app:v1", "--json"))
+        [found] = value["referrers"]
+        assert (found["digest"], found["artifactType"]) == (str(note.root.digest), _NOTE)
+        server.log.clear()
+        _output(capsys, "inspect", f"{server.address}/app:v1", "--config")
+        assert not server.count("GET /v2/app/referrers/")
+
+
+@pytest.mark.parametrize("status", [404, 405, 406, 501])
+def test_inspect_where_there_is_no_list_of_referrers(
+    server: Server, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    """The tag that stands for referrers may be the image's own content tag."""
+    image = _push(server)
+    _push(server, tag=f"sha256-{image.root.digest.hex}")
+    server.script.add(Fault("GET", "/referrers/", Answer(status), times=0))
+    value = json.loads(_output(capsys, "inspect", f"{server.address}/app:v1", "--json"))
+    assert value["referrers"] == []
+
+
+def test_inspect_where_referrers_are_not_told(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _push(server)
+    server.script.add(Fault("GET", "/referrers/", Answer(403), times=0))
+    assert registry.main(["inspect", f"{server.address}/app:v1", "--json"]) == 0
+    out, told = capsys.readouterr()
+    assert json.loads(out)["referrers"] is None
+    assert "what refers to it is not known: cannot list the referrers" in told
+
+
 def test_a_config_of_many_packets_is_read_whole(
     server: Server, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -23,16 +23,18 @@ from lading.commands.jobs import counts
 from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.commands.usage import count
-from lading.errors import NotFoundError, UsageError, visible
+from lading.errors import LadingError, NotFoundError, UsageError, visible
 from lading.oci import document, media_types
 from lading.oci.content import children, read_document
 from lading.oci.descriptor import Descriptor
+from lading.oci.digest import Digest
 from lading.oci.reference import Reference
-from lading.registry import login, manifests, memory
+from lading.registry import login, manifests, memory, referrers
 from lading.registry import tags as tag_lists
 from lading.registry.content import RegistryContent
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
+from lading.registry.session import Repository
 from lading.store import layouts, sizes
 
 __all__ = ["main"]
@@ -99,7 +101,8 @@ def _copy(argv: Sequence[str]) -> int:
 def _inspect(argv: Sequence[str]) -> int:
     """registry inspect REFERENCE [--raw] [--config]
 
-    The digest, media type, platforms and layers of what a reference names.
+    The digest, media type, platforms and layers of what a reference names, and what refers to it:
+    signatures, attestations, indexes of its files.
     """
     values = _flags()
     flags.define_bool("raw", False, "Print the document itself.", flag_values=values)
@@ -116,18 +119,35 @@ def _inspect(argv: Sequence[str]) -> int:
                 raise NotFoundError(f"{text} is an index and has no config", fix="name a manifest")
             config = Descriptor.from_json(value["config"], what=f"{text}, config")
             data = read_document(RegistryContent(repository), config)
+        shown = values.raw or values.config
+        referring = [] if shown else _referrers(repository, root.digest)
     if values.raw or values.config:
         sys.stdout.buffer.write(data)
         return 0
     if values.json:
-        print(json.dumps({"descriptor": root.to_json(), "document": value}))
+        listed = None if referring is None else [item.to_json() for item in referring]
+        parts = {"descriptor": root.to_json(), "document": value, "referrers": listed}
+        print(json.dumps(parts))
         return 0
     print(f"{root.digest}\n{root.media_type}")
     index = root.media_type in media_types.INDEX_TYPES
     for found in children(root.media_type, data, what=text)[not index :]:
         size = "" if index else f"{sizes.human(found.size):>10}  "
         print(visible(f"  {found.digest}  {size}{found.platform or found.media_type}"))
+    if referring:
+        print("referred to by")
+    for found in referring or ():
+        print(visible(f"  {found.digest}  {found.artifact_type or found.media_type}"))
     return 0
+
+
+def _referrers(repository: Repository, subject: Digest) -> list[Descriptor] | None:
+    """What refers to a manifest; None, and a line on stderr, where the registry does not tell."""
+    try:
+        return referrers.list_referrers(repository, subject)
+    except LadingError as error:
+        print(f"lading: what refers to it is not known: {error.what}", file=sys.stderr)
+        return None
 
 
 def _tags(argv: Sequence[str]) -> int:

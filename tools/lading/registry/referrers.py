@@ -24,6 +24,8 @@ __all__ = ["fallback_tag", "list_referrers", "record", "subject_of"]
 _MAX_PAGES = 1000
 _MAX_REFERRERS = 100_000
 _ROUNDS = 5
+#: What registries without the API answer; the specification knows 404 alone.
+_NO_API = frozenset({404, 405, 406, 501})
 
 
 def fallback_tag(subject: Digest) -> str:
@@ -49,7 +51,11 @@ def list_referrers(
     """
     found = _from_api(repository, subject, artifact_type)
     if found is None:
-        found = _from_tag(repository, subject)
+        try:
+            found = _from_tag(repository, subject)
+        except ConflictError:
+            # The tag has another use, so nothing can have been noted there.
+            found = []
     return [item for item in found if not artifact_type or item.artifact_type == artifact_type]
 
 
@@ -130,7 +136,7 @@ def _from_api(
             doing=doing,
             limit=document.MAX_DOCUMENT_BYTES,
         )
-        if response.status == 404:
+        if response.status in _NO_API:
             response.close()
             return None
         if response.status != 200:
