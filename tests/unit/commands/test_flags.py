@@ -58,7 +58,6 @@ _NAMES = ["text", "none", "switch", "node", "many", "any", "count", "seconds", "
         "--text=a=b",
         "--text='quoted'",
         "--text x",
-        "--text --switch",
         "--text x word --many a --many b --switch",
         "--text -x word",
         "--text -- word",
@@ -109,6 +108,30 @@ def test_absl_reads_the_same(line: str) -> None:
     assert {name: getattr(values, name) for name in _NAMES} == {
         name: theirs[name].value for name in _NAMES
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--text --switch",
+        "--text --noswitch",
+        "--text --many=a",
+        "--many --many a",
+        "--switch=no --count --text=x",
+        "--one --some=a",
+    ],
+)
+def test_a_flag_is_no_value_of_the_flag_before_it(line: str) -> None:
+    """A variable of the shell was empty: `--ca_file $CA --tag=v1` pushed without the tag."""
+    with pytest.raises(UsageError, match="has no value: --"):
+        _values().parse(line.split())
+
+
+def test_a_value_that_looks_like_a_flag_can_be_given() -> None:
+    values = _values()
+    assert values.parse(["--text=--switch", "--many", "--x", "word"]) == ["word"]
+    assert (values.text, values.many) == ("--switch", ["--x"])
+    assert values.parse(["--", "--text", "--switch"]) == ["--text", "--switch"]
 
 
 def test_plain_flags_are_read_without_absl() -> None:

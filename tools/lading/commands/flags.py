@@ -7,6 +7,7 @@ All else is absl's: numbers, choices, abbreviations, and whatever is wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ class FlagValues:
 
         Raises UsageError for an unknown flag, or a value that a flag does not take.
         """
+        self._check_values(words)
         rest = self._plain(words)
         return self._by_absl(words) if rest is None else rest
 
@@ -67,6 +69,24 @@ class FlagValues:
         return flags_help(
             {name: flag for name, flag in self._defined.items() if name not in self._hidden}
         )
+
+    def _check_values(self, words: Sequence[str]) -> None:
+        """Refuses `--store --tag=v1`: a value was forgotten, or a variable of the shell is empty.
+
+        absl would have the store called like that, and no tag.
+        """
+        for word, after in itertools.pairwise(words):
+            if word == "--":
+                return
+            kind = self._defined[word[2:]][0] if word[2:] in self._defined else "bool"
+            name = after[2:].partition("=")[0]
+            if not word.startswith("--") or kind == "bool" or not after.startswith("--"):
+                continue
+            if name in self._defined or name.removeprefix("no") in self._defined:
+                raise UsageError(
+                    f"{word} has no value: {after:.80} comes next",
+                    fix=f"if that is meant to be its value, write {word}={after:.80}",
+                )
 
     def _plain(self, words: Sequence[str]) -> list[str] | None:
         """Reads plain flags, and returns what is none; None if absl has to read."""
