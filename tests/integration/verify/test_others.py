@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +61,29 @@ def _umoci(files: Path, scratch: Path) -> Path:
 
 
 def _buildah(files: Path, scratch: Path) -> Path:
+    return _committed(files, scratch)
+
+
+def _zstd_chunked(files: Path, scratch: Path) -> Path:
+    """With a table of contents, whose files are in chunks, some of them of zeros, and tar-split."""
+    (files / "large").write_bytes(random.Random(1).randbytes(1 << 20) + bytes(1 << 20) + b"end")
+    os.setxattr(files / "large", "user.key", b"\0value")
+    os.mkfifo(files / "pipe")
+    layout = _committed(files, scratch, "--compression-format=zstd:chunked")
+    [layer] = _documents(layout)["layers"]
+    assert "io.github.containers.zstd-chunked.tarsplit-position" in layer["annotations"]
+    return layout
+
+
+def _documents(layout: Path) -> dict[str, Any]:
+    """The manifest of the only image."""
+    [root] = json.loads((layout / "index.json").read_text())["manifests"]
+    blob = layout / "blobs" / root["digest"].replace(":", "/")
+    value: dict[str, Any] = json.loads(blob.read_text())
+    return value
+
+
+def _committed(files: Path, scratch: Path, *flags: str) -> Path:
     programs.need("buildah")
     storage: list[str | Path] = [
         "--root",
@@ -70,9 +95,11 @@ def _buildah(files: Path, scratch: Path) -> Path:
     name = programs.run(["buildah", *storage, "from", "scratch"]).strip()
     programs.run(["buildah", *storage, "copy", name, files, "/data"])
     programs.run(["buildah", *storage, "config", "--cmd", "/x", "--port", "80", name])
-    programs.run(["buildah", *storage, "commit", "-q", name, f"oci:{scratch / 'layout'}:v1"])
+    layout = scratch / "layout"
+    programs.run(["buildah", *storage, "commit", "-q", name, "lading-verify"])
+    programs.run(["buildah", *storage, "push", "-q", *flags, "lading-verify", f"oci:{layout}:v1"])
     programs.run(["buildah", *storage, "rm", name])
-    return scratch / "layout"
+    return layout
 
 
 def _skopeo_archive(files: Path, scratch: Path) -> Path:
@@ -93,6 +120,7 @@ def _skopeo_docker_archive(files: Path, scratch: Path) -> Path:
 MAKERS: dict[str, Callable[[Path, Path], Path]] = {
     "umoci": _umoci,
     "buildah": _buildah,
+    "buildah, zstd:chunked": _zstd_chunked,
     "skopeo, oci-archive": _skopeo_archive,
     "skopeo, docker-archive": _skopeo_docker_archive,
 }

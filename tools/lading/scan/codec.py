@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 
-__all__ = ["CHUNK", "Fault", "decompress", "sniff"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+__all__ = ["CHUNK", "Fault", "decompress", "sniff", "uncompressed"]
 
 #: Bytes read and handed on at a time.
 CHUNK = 1 << 20
+#: Bytes that tell how a stream is compressed.
+_ENOUGH = 8
 #: Largest zstd window accepted, in bytes: what decoders have to support is 8 MiB, `--long` 128.
 _MAX_WINDOW = 128 << 20
 
@@ -61,6 +68,16 @@ def decompress(compression: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from _unzstd(_Source(chunks))
     else:
         raise Fault("compression-corrupt", f"{compression} is no compression of layers")
+
+
+def uncompressed(stream: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a stream that is compressed as its first bytes say; raises as `decompress`."""
+    chunks = iter(lambda: stream.read(CHUNK), b"")
+    first = b""
+    # A stream from a network gives what has arrived.
+    while len(first) < _ENOUGH and (more := next(chunks, b"")):
+        first += more
+    return decompress(sniff(first), chain((first,), chunks))
 
 
 class _Source:

@@ -7,10 +7,9 @@ POSIX.1-2017 pax (ustar and extended headers) and the GNU extensions are underst
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import BinaryIO, NamedTuple
 
-from lading.scan.codec import CHUNK, Fault, decompress, sniff
+from lading.scan.codec import CHUNK, Fault, uncompressed
 from lading.scan.header import BLOCK, Header, parse_header
 from lading.scan.pax import Report, number, parse_pax, seconds, sparse_name
 from lading.scan.source import Source, StreamSource
@@ -285,12 +284,7 @@ class TarScanner:
 
 def scan_stream(stream: BinaryIO, report: Report) -> TarScanner:
     """A scanner of the archive in `stream`, which is compressed as its first bytes say."""
-    chunks = iter(lambda: stream.read(CHUNK), b"")
-    first = b""
-    # A stream from a network gives what has arrived.
-    while len(first) < BLOCK and (more := next(chunks, b"")):
-        first += more
-    return TarScanner(StreamSource(decompress(sniff(first), chain((first,), chunks))), report)
+    return TarScanner(StreamSource(uncompressed(stream)), report)
 
 
 def _check_global(records: Mapping[bytes, bytes], at: str) -> None:

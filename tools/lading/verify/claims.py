@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lading.layer.estargz import TOC_ANNOTATION
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
+from lading.verify.toc import ANNOTATIONS
 
 __all__ = ["Claim", "LayerClaim"]
 
@@ -28,11 +28,11 @@ class LayerClaim(NamedTuple):
     """The same of a layer; which table of contents it has, and how its diff_id is computed."""
 
     layer: Claim
-    toc: str
+    toc: tuple[str, ...]
     algorithm: str
 
     @staticmethod
     def of(layer: Descriptor, diff_id: Digest | None) -> LayerClaim:
         """What the descriptor `layer` and the config say."""
-        toc = layer.annotations.get(TOC_ANNOTATION, "")
+        toc = tuple(layer.annotations.get(key, "") for key in ANNOTATIONS)
         return LayerClaim(Claim.of(layer), toc, diff_id.algorithm if diff_id else "sha256")

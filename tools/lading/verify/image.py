@@ -188,7 +188,7 @@ class ImageVerifier:
         with stream:
             try:
                 audited = audit_layer(
-                    stream,
+                    toc.tapped(stream),
                     layer.digest,
                     layer.size,
                     compression,
@@ -203,7 +203,7 @@ class ImageVerifier:
                 own.add(_rule(error), subject, error.what)
                 return own
         if toc.wanted and audited.diff_id is not None:
-            toc.finish(lambda: self._content.open(layer))
+            toc.finish(lambda: self._content.open(layer), audited.uncompressed_size)
         self.counts.layers += 1
         self.counts.entries += audited.entries
         self._diff_ids[claim] = audited.diff_id
