@@ -235,6 +235,8 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     "a path twice": ("tar-duplicate", _tar(_FILE, _FILE)),
     "an absolute name": ("tar-name-absolute", _tar(member("/etc/x", b"x"))),
     "a name that leaves": ("tar-name-parent", _tar(member("a/../../x", b"x"))),
+    "a name too long for a file system": ("tar-name-long", _tar(member("d/" + "n" * 256))),
+    "a name too long in UTF-8": ("tar-name-long", _tar(member("é" * 128 + "/x"))),
     "a file below a link": (
         "tar-through-link",
         _tar(member("d", type=tarfile.SYMTYPE, linkname="/etc"), member("d/x", b"x")),

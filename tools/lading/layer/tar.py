@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zlib import adler32
 
-from lading.errors import LimitError
+from lading.errors import InputError, LimitError
 from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK, Entry, Meta
 
 __all__ = ["BLOCK", "END", "MAX_HEADER", "Headers", "padding"]
@@ -18,6 +18,8 @@ BLOCK = 512
 END = bytes(2 * BLOCK)
 #: Largest header accepted, with its PAX records, in bytes.
 MAX_HEADER = 64 * 1024
+#: Bytes of a component of a path, and of a path, that Linux takes (NAME_MAX, PATH_MAX less a NUL).
+MAX_NAME, MAX_PATH = 255, 4095
 
 _MAX_OCTAL_7 = 0o7777777
 _MAX_OCTAL_11 = 0o77777777777
@@ -50,6 +52,7 @@ class Headers:
             link: path of the entry whose content this FILE shares.
 
         Raises:
+            InputError: a name that no file system takes.
             LimitError: the PAX records are larger than MAX_HEADER.
         """
         kind = LINK if link else entry.kind
@@ -120,6 +123,9 @@ def _general(entry: Entry, kind: str, size: int, link: str) -> bytes:
     meta = entry.meta
     records = _pax(meta)
     path = entry.path + "/" if kind == DIRECTORY else entry.path
+    points_to = link if kind == SYMLINK else ""
+    if len(path) > MAX_NAME or len(points_to) > MAX_NAME or not path.isascii():
+        _check_length(entry, points_to)
     split = _split(path)
     if split is None:
         records["path"] = path
@@ -145,6 +151,28 @@ def _general(entry: Entry, kind: str, size: int, link: str) -> bytes:
     name = "PaxHeaders/" + _stand_in(path.rstrip("/").rpartition("/")[2])[:80]
     extended = _plain("x", "", name, len(body), b"", Meta(0o644))
     return b"".join((extended, body, bytes(padding(len(body))), plain))
+
+
+def _check_length(entry: Entry, link: str) -> None:
+    """Raises InputError for a name or a target of a symbolic link that no file system takes."""
+    if entry.implied:
+        return  # what lies in it comes later, and has a source to be named
+    data = entry.path.encode()
+    longest = max(map(len, data.split(b"/")))
+    what = f"{entry.describe():.400}: the path /{entry.path[:100]}…"
+    fix = "give it a shorter path in the image"
+    if longest > MAX_NAME:
+        raise InputError(
+            f"{what} has a part of {longest} bytes, longer than the {MAX_NAME} of a file's name",
+            fix=fix,
+        )
+    if len(data) >= MAX_PATH:
+        raise InputError(f"{what} is longer than the {MAX_PATH} bytes of a path", fix=fix)
+    if len(link) > MAX_PATH // 4 and len(link.encode()) > MAX_PATH:
+        raise InputError(
+            f"{what} has a target that is longer than the {MAX_PATH} bytes of a path",
+            fix="let it point elsewhere",
+        )
 
 
 def _plain(kind: str, prefix: str, name: str, size: int, link: bytes, meta: Meta) -> bytes:

@@ -8,6 +8,8 @@ __all__ = ["LayerRules", "clean_name"]
 
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
+#: Largest component of a path, in bytes, that file systems of Linux take.
+_MAX_NAME = 255
 #: Bytes of paths that are remembered: a million entries take a fifth.
 _MAX_NAMES = 512 << 20
 
@@ -87,12 +89,21 @@ class LayerRules:
                 name.decode()
             except UnicodeDecodeError:
                 self._report("tar-name-encoding", entry_at(entry.index, name), "it is not UTF-8")
+        if len(name) > _MAX_NAME:
+            self._check_length(name, entry)
         if b".." in name and b".." in name.split(b"/"):
             self._report("tar-name-parent", entry_at(entry.index, name), "it contains ..")
             return False
         if name.startswith(b"/") and name.strip(b"/"):
             self._report("tar-name-absolute", entry_at(entry.index, name), "it starts with /")
         return True
+
+    def _check_length(self, name: bytes, entry: Entry) -> None:
+        """A name of more than NAME_MAX bytes: it may be a path whose parts are shorter."""
+        longest = max(map(len, name.split(b"/")))
+        if longest > _MAX_NAME:
+            what = f"{longest} bytes between two slashes"
+            self._report("tar-name-long", entry_at(entry.index, name), what)
 
     def _check_parents(self, parent: bytes, entry: Entry) -> None:
         """Nothing above an entry may be known as anything but a directory."""
