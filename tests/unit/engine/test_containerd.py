@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from lading.engine.containerd import Containerd
-from lading.engine.engine import no_progress
-from lading.engine.sending import Sent
+from lading.engine.engine import Sent
 from lading.errors import CorruptError, EngineError
 from lading.oci.descriptor import Descriptor
 from lading.store import image as images
@@ -55,7 +54,7 @@ def test_what_it_says_at_length_does_not_stop_it(
     )
     _ctr(tmp_path, monkeypatch, body)
     content, image = _image()
-    containerd.send(content, image, no_progress, Sent())
+    containerd.send(content, image, lambda done, total: None, Sent())
     assert _LARGE in (tmp_path / "image").read_bytes()
 
 
@@ -66,7 +65,7 @@ def test_it_says_why_it_takes_no_image(
     _ctr(tmp_path, monkeypatch, 'sys.exit("ctr: no space left on device")')
     content, image = _image()
     with pytest.raises(EngineError, match="refused the image: no space left on device"):
-        containerd.send(content, image, no_progress, Sent())
+        containerd.send(content, image, lambda done, total: None, Sent())
     gc.collect()
 
 
@@ -81,7 +80,7 @@ def test_an_image_that_breaks_off_is_not_loaded(
     layer: Descriptor = image.layers[0]
     content.blobs[layer.digest] = _LARGE[:1000]
     with pytest.raises(CorruptError):
-        containerd.send(content, image, no_progress, Sent())
+        containerd.send(content, image, lambda done, total: None, Sent())
     assert not (tmp_path / "loaded").exists()
     gc.collect()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lading.engine import endpoint
+from lading.engine import endpoint, loading
 from lading.engine.docker import Docker
 from lading.errors import (
     ConflictError,
@@ -97,7 +97,7 @@ def _image(compression: str = "gzip") -> tuple[tiny.MemoryContent, images.Image]
 def test_the_name_moves_after_the_image_was_verified(daemon: Daemon, docker: Docker) -> None:
     content, image = _image()
     _Store(daemon, image)
-    loaded = docker.load(content, image.manifest, ["app:dev"])
+    loaded = loading.load(docker, content, image.manifest, ["app:dev"])
     assert loaded.names == ("app:dev",)
     assert (loaded.layers_sent, loaded.bytes_sent) == (2, image.size)
     calls = [f"{method} {path}" for method, path in daemon.seen]
@@ -111,18 +111,18 @@ def test_an_image_that_is_there_is_only_named(daemon: Daemon, docker: Docker) ->
     content, image = _image()
     store = _Store(daemon, image)
     daemon.on("GET", f"/images/{image.config.digest}/json", value=store.value())
-    loaded = docker.load(content, image.manifest, ["app:dev"])
+    loaded = loading.load(docker, content, image.manifest, ["app:dev"])
     assert (loaded.layers_sent, store.archives, len(store.names)) == (0, [], 1)
 
 
 def test_a_dry_run_asks_and_changes_nothing(daemon: Daemon, docker: Docker) -> None:
     content, image = _image()
     store = _Store(daemon, image)
-    loaded = docker.load(content, image.manifest, ["app:dev"], dry_run=True)
+    loaded = loading.load(docker, content, image.manifest, ["app:dev"], dry_run=True)
     assert (loaded.names, loaded.id) == (("app:dev",), image.config.digest)
     assert (loaded.layers_sent, loaded.bytes_sent) == (2, image.size)
     daemon.on("GET", f"/images/{image.config.digest}/json", value=store.value())
-    loaded = docker.load(content, image.manifest, ["app:dev"], dry_run=True)
+    loaded = loading.load(docker, content, image.manifest, ["app:dev"], dry_run=True)
     assert (loaded.layers_sent, loaded.bytes_sent) == (0, 0)
     assert {method for method, _ in daemon.seen} == {"GET"}
 
@@ -134,7 +134,7 @@ def test_layers_that_another_image_has_are_not_sent(daemon: Daemon, docker: Dock
     other["RootFS"] = {"Layers": [str(image.diff_ids[0])]}
     daemon.on("GET", "/images/json", value=[{"Id": other["Id"]}])
     daemon.on("GET", f"/images/{other['Id']}/json", value=other)
-    assert docker.load(content, image.manifest, ["app:dev"]).layers_sent == 1
+    assert loading.load(docker, content, image.manifest, ["app:dev"]).layers_sent == 1
     names = store.members()
     assert f"blobs/sha256/{image.layers[1].digest.hex}" in names
     assert f"blobs/sha256/{image.layers[0].digest.hex}" not in names
@@ -156,7 +156,7 @@ def test_everything_is_sent_when_the_shared_layers_vanished(daemon: Daemon, dock
         return answer
 
     daemon.routes["POST", "/images/load"] = load
-    loaded = docker.load(content, image.manifest, ["app:dev"])
+    loaded = loading.load(docker, content, image.manifest, ["app:dev"])
     assert (loaded.layers_sent, loaded.bytes_sent) == (2, image.size)
 
 
@@ -165,7 +165,7 @@ def test_zstd_layers_are_unpacked_for_a_daemon_that_does_not_know_them(
 ) -> None:
     content, image = _image("zstd")
     store = _Store(daemon, image)
-    docker.load(content, image.manifest, ["app:dev"])
+    loading.load(docker, content, image.manifest, ["app:dev"])
     files = store.members()
     [manifest] = json.loads(files["manifest.json"])
     assert [Digest.of(files[name]) for name in manifest["Layers"]] == list(image.diff_ids)
@@ -175,7 +175,7 @@ def test_zstd_layers_are_sent_as_they_are_to_a_newer_daemon(daemon: Daemon, dock
     daemon.on("GET", "/version", value={**scripted_daemon.VERSION, "ApiVersion": "1.43"})
     content, image = _image("zstd")
     store = _Store(daemon, image)
-    docker.load(content, image.manifest, ["app:dev"])
+    loading.load(docker, content, image.manifest, ["app:dev"])
     assert content.blobs[image.layers[0].digest] in store.members().values()
 
 
@@ -185,7 +185,7 @@ def test_a_zstd_layer_with_another_diff_id_is_corrupt(daemon: Daemon, docker: Do
     wrong = [str(Digest.of(b"something else"))]
     root = tiny.image(content, layers, rootfs={"type": "layers", "diff_ids": wrong})
     with pytest.raises(CorruptError, match="unpacks to something else"):
-        docker.load(content, root, ["app:dev"])
+        loading.load(docker, content, root, ["app:dev"])
     assert not [path for method, path in daemon.seen if method == "POST"]
 
 
@@ -194,7 +194,7 @@ def test_a_zstd_bomb_is_refused(docker: Docker, monkeypatch: pytest.MonkeyPatch)
     content = tiny.MemoryContent()
     root = tiny.image(content, [tiny.layer({"zeros": bytes(32 << 20)}, "zstd")])
     with pytest.raises(LimitError, match="expands to more than"):
-        docker.load(content, root, ["app:dev"])
+        loading.load(docker, content, root, ["app:dev"])
 
 
 def test_no_room_for_an_unpacked_layer_is_said(
@@ -206,7 +206,7 @@ def test_no_room_for_an_unpacked_layer_is_said(
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     content, image = _image("zstd")
     with pytest.raises(StorageError, match="No space left"):
-        docker.load(content, image.manifest, ["app:dev"])
+        loading.load(docker, content, image.manifest, ["app:dev"])
 
 
 def test_a_corrupt_layer_ends_the_upload_and_names_nothing(daemon: Daemon, docker: Docker) -> None:
@@ -215,7 +215,7 @@ def test_a_corrupt_layer_ends_the_upload_and_names_nothing(daemon: Daemon, docke
     last = image.layers[-1].digest
     content.blobs[last] = b"x" * len(content.blobs[last])
     with pytest.raises(CorruptError, match=last.hex):
-        docker.load(content, image.manifest, ["app:dev"])
+        loading.load(docker, content, image.manifest, ["app:dev"])
     assert (store.names, store.archives) == ([], [])
 
 
@@ -228,7 +228,7 @@ def test_an_error_in_the_stream_of_messages_is_an_error(daemon: Daemon, docker: 
 
     daemon.routes["POST", "/images/load"] = load
     with pytest.raises(EngineError, match="refused the image: no space left on device"):
-        docker.load(content, image.manifest, ["app:dev"])
+        loading.load(docker, content, image.manifest, ["app:dev"])
 
 
 def test_an_answer_before_the_end_of_the_upload_is_read(daemon: Daemon, docker: Docker) -> None:
@@ -243,7 +243,7 @@ def test_an_answer_before_the_end_of_the_upload_is_read(daemon: Daemon, docker: 
 
     daemon.routes["POST", "/images/load"] = load
     with pytest.raises(EngineError) as caught:
-        docker.load(content, root, ["app:dev"])
+        loading.load(docker, content, root, ["app:dev"])
     assert "no space left" in str(caught.value) or "went away" in str(caught.value)
     assert caught.value.exit_code == 10
 
@@ -256,7 +256,7 @@ def test_a_daemon_that_dies_in_the_middle_is_reported(daemon: Daemon, docker: Do
 
     daemon.routes["POST", "/images/load"] = die
     with pytest.raises(EngineError, match="went away while an image was loaded"):
-        docker.load(content, image.manifest, ["app:dev"])
+        loading.load(docker, content, image.manifest, ["app:dev"])
 
 
 def test_a_daemon_that_accepts_but_has_nothing_is_caught(daemon: Daemon, docker: Docker) -> None:
@@ -269,7 +269,7 @@ def test_a_daemon_that_accepts_but_has_nothing_is_caught(daemon: Daemon, docker:
 
     daemon.routes["POST", "/images/load"] = forget
     with pytest.raises(CorruptError, match=r"accepted .* but has no image"):
-        docker.load(content, image.manifest, ["app:dev"])
+        loading.load(docker, content, image.manifest, ["app:dev"])
     assert store.names == []
 
 
@@ -286,7 +286,7 @@ def test_a_name_that_shows_another_image_afterwards_is_an_error(
 
     daemon.routes["POST", f"/images/{image.config.digest}/tag"] = tag
     with pytest.raises(EngineError, match=r"named app:dev, but it is sha256:1111"):
-        docker.load(content, image.manifest, ["app:dev"])
+        loading.load(docker, content, image.manifest, ["app:dev"])
 
 
 def test_the_wrong_platform_is_refused_before_anything_is_sent(
@@ -295,7 +295,7 @@ def test_the_wrong_platform_is_refused_before_anything_is_sent(
     content = tiny.MemoryContent()
     root = tiny.image(content, [tiny.layer({"a": b""})], Platform("linux", "s390x"))
     with pytest.raises(NotFoundError, match="no image for linux/amd64: it holds linux/s390x"):
-        docker.load(content, root, ["app:dev"])
+        loading.load(docker, content, root, ["app:dev"])
     assert not [path for method, path in daemon.seen if method == "POST"]
 
 
@@ -319,7 +319,7 @@ def test_where_images_are_in_containerd_the_id_is_the_manifests_digest(
 
     daemon.routes["POST", "/images/load"] = load
     daemon.routes["POST", f"/images/{image.manifest.digest}/tag"] = tag
-    assert docker.load(content, image.manifest, ["app:dev"]).id == image.manifest.digest
+    assert loading.load(docker, content, image.manifest, ["app:dev"]).id == image.manifest.digest
     assert {"oci-layout", "index.json"} <= set(store.members())
 
 

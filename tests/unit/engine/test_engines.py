@@ -61,8 +61,8 @@ def test_a_podman_whose_service_fails_says_why(
 
 
 def test_containerd_takes_a_socket_with_or_without_scheme() -> None:
-    assert Containerd("unix:///c.sock").address == Containerd("/c.sock").address == "/c.sock"
-    assert Containerd("", {"CONTAINERD_ADDRESS": "/d.sock"}).address == "/d.sock"
+    assert Containerd("unix:///c.sock").socket == Containerd("/c.sock").socket == "/c.sock"
+    assert Containerd("", {"CONTAINERD_ADDRESS": "/d.sock"}).socket == "/d.sock"
     with pytest.raises(InputError, match="no socket of containerd"):
         Containerd("tcp://127.0.0.1:1")
 

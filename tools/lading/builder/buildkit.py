@@ -18,6 +18,7 @@ from lading.builder.failure import failure
 from lading.builder.process import run
 from lading.builder.rawjson import RawJson
 from lading.builder.request import BuildRequest, OnEvent
+from lading.engine import loading
 from lading.engine.docker import Docker
 from lading.engine.endpoint import Endpoint, docker_endpoint
 from lading.errors import EngineError, InputError, LadingError
@@ -213,7 +214,7 @@ def _to_daemon(
             stack.enter_context(_forgotten(docker, lent))
             content = Layout(path, follow_links=True)
             platform = request.platform if name in targets else docker.platform()
-            docker.load(content, scratch.root_of(path), [lent], platform=platform)
+            loading.load(docker, content, scratch.root_of(path), [lent], platform=platform)
             flags.append(f"--build-context={name}=docker-image://{lent}")
         result = f"{unique}/result:now"
         stack.enter_context(_forgotten(docker, result))

@@ -96,7 +96,7 @@ def _opener(subject: deploy.Deploy, layer: Descriptor) -> Opener:
 
 def _run(subject: deploy.Deploy, commands: Sequence[Command]) -> Iterator[Result]:
     """Runs command tests, each in a container of its own, without network."""
-    from lading.engine import engines
+    from lading.engine import engines, loading
 
     name = subject.extra.get("daemon", "")
     if not name:
@@ -107,7 +107,7 @@ def _run(subject: deploy.Deploy, commands: Sequence[Command]) -> Iterator[Result
     tag = f"lading.test/{uuid.uuid4().hex}:test"
     with contextlib.closing(engines.connect(name)) as engine:
         try:
-            loaded = engine.load(subject.built(), subject.root, [tag])
+            loaded = loading.load(engine, subject.built(), subject.root, [tag])
             for command in commands:
                 yield Result(f"command: {command.name}", _run_one(name, str(loaded.id), command))
         finally:

@@ -58,12 +58,12 @@ def deliver(values: flags.FlagValues, content: Content, root: Descriptor) -> lis
                 Pusher(progress=Transfer(meter), memory=memory.at_home()).run(jobs)
             references += [f"{job.repository}:{job.tags[0]}@{root.digest}" for job in jobs]
     if values.load:
-        from lading.engine import engines
+        from lading.engine import engines, loading
 
         with (
             contextlib.closing(engines.connect(values.daemon)) as engine,
             Meter("loaded") as meter,
         ):
-            loaded = engine.load(content, root, values.load, progress=meter)
+            loaded = loading.load(engine, content, root, values.load, progress=meter)
         references += loaded.names
     return references

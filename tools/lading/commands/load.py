@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from lading.commands import connection, deploy, entry, flags, remote, target
 from lading.commands.meter import Meter
 from lading.commands.usage import count
-from lading.engine import engines
+from lading.engine import engines, loading
 from lading.engine.engine import Loaded
 from lading.engine.name import image_name, is_whole
 from lading.errors import NotFoundError, UsageError
@@ -95,7 +95,7 @@ def load(
 
     Raises:
         UsageError: it has no name.
-        LadingError: see `Engine.load`.
+        LadingError: see `loading.load`.
     """
     if repository is None:
         repository = "/".join(word for word in (image.registry, image.repository) if word)
@@ -106,8 +106,14 @@ def load(
         Meter(f"{image.label}: sent") as meter,
     ):
         try:
-            return engine.load(
-                content, image.root, names, platform=platform, progress=meter, dry_run=dry_run
+            return loading.load(
+                engine,
+                content,
+                image.root,
+                names,
+                platform=platform,
+                progress=meter,
+                dry_run=dry_run,
             )
         except NotFoundError as error:
             # Of many loads, which? A digest tells nobody.

@@ -11,17 +11,15 @@ import platform as machine
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from lading.engine import loading, sending
-from lading.engine.engine import EngineImage, Loaded, Progress, no_progress
-from lading.engine.sending import Sent
+from lading.engine import sending
+from lading.engine.engine import EngineImage, Progress, Sent
 from lading.errors import ConflictError, EngineError, InputError
 from lading.oci import content as contents
 from lading.oci import document, media_types
 from lading.oci.content import Content
-from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import MACHINES, Platform
 from lading.store import tarball
@@ -37,7 +35,7 @@ _ANSWER = 60.0
 
 
 class Containerd:
-    """containerd at a socket. Nothing is asked of it before the first call."""
+    """containerd at `socket`. Nothing is asked of it before the first call."""
 
     name = "containerd"
 
@@ -49,29 +47,13 @@ class Containerd:
             raise InputError(
                 f"{address!r:.120} is no socket of containerd", fix="write unix:///path or /path"
             )
-        self._socket = parts.path
+        self.socket = parts.path
         self._namespace = env.get("CONTAINERD_NAMESPACE") or "default"
-
-    @property
-    def address(self) -> str:
-        return self._socket
 
     def platform(self) -> Platform:
         # containerd listens on a local socket only, so it runs on this machine.
         cpu = machine.machine()
         return Platform("linux", MACHINES.get(cpu, cpu))
-
-    def load(
-        self,
-        content: Content,
-        root: Descriptor,
-        names: Sequence[str],
-        *,
-        platform: Platform | None = None,
-        progress: Progress = no_progress,
-        dry_run: bool = False,
-    ) -> Loaded:
-        return loading.load(self, content, root, names, platform, progress, dry_run=dry_run)
 
     def find(self, name: str) -> EngineImage | None:
         key = "target.digest" if name.startswith("sha256:") else "name"
@@ -178,15 +160,15 @@ class Containerd:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise EngineError(f"containerd at {self._socket} does not answer") from None
+            raise EngineError(f"containerd at {self.socket} does not answer") from None
         if done.returncode != 0:
             raise self._failed(f"failed: ctr {' '.join(arguments)}", done.stderr)
         return done.stdout
 
     def _command(self, *arguments: str, namespace: str = "") -> list[str]:
-        if not os.path.exists(self._socket):  # ctr would try for ten seconds
+        if not os.path.exists(self.socket):  # ctr would try for ten seconds
             raise EngineError(
-                f"there is no containerd at {self._socket}",
+                f"there is no containerd at {self.socket}",
                 fix="start it, or name its socket with --host or CONTAINERD_ADDRESS",
             )
         program = shutil.which("ctr")
@@ -195,13 +177,13 @@ class Containerd:
                 "there is no `ctr` on PATH to speak to containerd with",
                 fix="it is part of containerd; or load with --daemon=docker or podman",
             )
-        where = ["--address", self._socket, "--namespace", namespace or self._namespace]
+        where = ["--address", self.socket, "--namespace", namespace or self._namespace]
         return [program, *where, *arguments]
 
     def _failed(self, doing: str, said: bytes) -> EngineError:
         lines = said.decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1].removeprefix("ctr: ") if lines else "it says nothing"
         return EngineError(
-            f"containerd at {self._socket} {doing}: {reason[:400]}",
+            f"containerd at {self.socket} {doing}: {reason[:400]}",
             fix="is it running, and may you use its socket? CONTAINERD_ADDRESS names another",
         )

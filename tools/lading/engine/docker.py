@@ -6,20 +6,18 @@ image or the complete new one. Layers that the daemon has are not sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lading.engine import loading, sending
+from lading.engine import sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
-from lading.engine.engine import ENDED, EngineImage, Loaded, Progress, no_progress
+from lading.engine.engine import ENDED, EngineImage, Progress, Sent
 from lading.engine.name import split
-from lading.engine.sending import Sent
 from lading.errors import ConflictError, EngineError
 from lading.oci.content import Content
-from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import tarball
@@ -47,25 +45,9 @@ class Docker:
         )
         self._version: Mapping[str, Any] | None = None
 
-    @property
-    def address(self) -> str:
-        return self._api.endpoint.url
-
     def platform(self) -> Platform:
         version = self._asked()
         return Platform(str(version.get("Os", "linux")), str(version.get("Arch", "")))
-
-    def load(
-        self,
-        content: Content,
-        root: Descriptor,
-        names: Sequence[str],
-        *,
-        platform: Platform | None = None,
-        progress: Progress = no_progress,
-        dry_run: bool = False,
-    ) -> Loaded:
-        return loading.load(self, content, root, names, platform, progress, dry_run=dry_run)
 
     def find(self, name: str) -> EngineImage | None:
         answer = self._api.request("GET", f"/images/{quote(name, safe=':/@')}/json")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lading.oci.content import Content
-from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
+from lading.store.image import Image
 
-__all__ = ["ENDED", "Engine", "EngineImage", "Loaded", "Progress", "no_progress"]
+__all__ = ["ENDED", "Engine", "EngineImage", "Loaded", "Progress", "Sent"]
 
 #: States of a container that does not use its image any more. It still keeps the engine from
 #: removing the image, but nothing runs from it.
@@ -19,10 +19,6 @@ ENDED = frozenset({"dead", "exited", "removing", "stopped"})
 
 #: Called with the bytes sent so far and the bytes there are to send.
 Progress = Callable[[int, int], None]
-
-
-def no_progress(done: int, total: int) -> None:
-    """Shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,51 +61,50 @@ class Loaded:
         }
 
 
+@dataclass(slots=True)
+class Sent:
+    """How much went over the wire: whole layers, and bytes of layers."""
+
+    layers: int = 0
+    bytes: int = 0
+
+    def forget(self) -> None:
+        """Starts counting again: what was sent was of no use."""
+        self.layers = self.bytes = 0
+
+
 class Engine(Protocol):
-    """A container engine. Every method raises EngineError when the engine fails or goes away."""
+    """A container engine, to which `loading.load` gives images.
+
+    Every method raises EngineError when the engine fails or goes away.
+    """
 
     @property
     def name(self) -> str:
         """`docker`, `podman` or `containerd`."""
         ...
 
-    @property
-    def address(self) -> str:
-        """Where it answers, for messages."""
-        ...
-
     def platform(self) -> Platform:
         """What the engine runs natively."""
         ...
 
-    def load(
-        self,
-        content: Content,
-        root: Descriptor,
-        names: Sequence[str],
-        *,
-        platform: Platform | None = None,
-        progress: Progress = no_progress,
-        dry_run: bool = False,
-    ) -> Loaded:
-        """Gives the engine the image at `root` under `names`, which move only once it is verified.
+    def find(self, name: str) -> EngineImage | None:
+        """The image called `name` (a name or an image id), None when there is none."""
+        ...
 
-        Args:
-            content: where the image's bytes are.
-            root: its manifest, or an index that has one for the platform.
-            names: `repository:tag`; what the image's own archive calls itself does not matter.
-            platform: another one than the engine's own.
-            progress: called while bytes are sent.
-            dry_run: ask the engine, but send and name nothing.
+    def id_of(self, image: Image) -> Digest:
+        """What the engine calls the image, or will call it."""
+        ...
 
-        Raises:
-            NotFoundError: nothing for the platform, or a blob is missing.
-            CorruptError: a blob is not what its descriptor says; nothing was loaded.
+    def send(self, content: Content, image: Image, progress: Progress, sent: Sent) -> None:
+        """Sends the image, without a name, and without what is there already if it can.
+
+        Raises CorruptError when a blob is not what its descriptor says; nothing was loaded then.
         """
         ...
 
-    def find(self, name: str) -> EngineImage | None:
-        """The image called `name` (a name or an image id), None when there is none."""
+    def tag(self, image_id: Digest, name: str) -> None:
+        """Gives an image that is there the name `repository:tag`, which another may have had."""
         ...
 
     def used(self) -> frozenset[Digest]:

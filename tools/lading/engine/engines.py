@@ -64,7 +64,7 @@ def present(name: str, environ: Mapping[str, str] | None = None) -> bool:
         return (images or configured) and shutil.which("podman", path=env.get("PATH")) is not None
     from lading.engine.containerd import Containerd
 
-    socket = Containerd(environ=env).address
+    socket = Containerd(environ=env).socket
     asked = "CONTAINERD_ADDRESS" in env or "CONTAINERD_NAMESPACE" in env
     usable = os.access(socket, os.R_OK | os.W_OK)
     return asked or (usable and shutil.which("ctr", path=env.get("PATH")) is not None)

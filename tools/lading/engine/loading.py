@@ -7,11 +7,9 @@ with the expected layers do the names move, so a name is the old image or the co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
-from lading.engine.engine import EngineImage, Loaded, Progress
+from lading.engine.engine import Engine, Loaded, Progress, Sent
 from lading.engine.name import image_name
-from lading.engine.sending import Sent
 from lading.errors import CorruptError, EngineError
 from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
@@ -20,43 +18,35 @@ from lading.oci.platform import Platform
 from lading.store import image as images
 from lading.store.image import Image
 
-__all__ = ["Receiver", "load"]
-
-
-class Receiver(Protocol):
-    """The parts of a load that engines do each in their own way."""
-
-    @property
-    def name(self) -> str: ...
-
-    def platform(self) -> Platform: ...
-
-    def find(self, name: str) -> EngineImage | None: ...
-
-    def id_of(self, image: Image) -> Digest:
-        """What the engine will call the image."""
-        ...
-
-    def send(self, content: Content, image: Image, progress: Progress, sent: Sent) -> None:
-        """Sends the image without a name; raises EngineError."""
-        ...
-
-    def tag(self, image_id: Digest, name: str) -> None:
-        """Names an image that is there; raises EngineError."""
-        ...
+__all__ = ["load"]
 
 
 def load(
-    engine: Receiver,
+    engine: Engine,
     content: Content,
     root: Descriptor,
     names: Sequence[str],
-    platform: Platform | None,
-    progress: Progress,
     *,
+    platform: Platform | None = None,
+    progress: Progress = lambda done, total: None,
     dry_run: bool = False,
 ) -> Loaded:
-    """Loads the image at `root`; see `Engine.load`."""
+    """Gives an engine the image at `root` under `names`, which move only once it is verified.
+
+    Args:
+        engine: what gets it.
+        content: where the image's bytes are.
+        root: its manifest, or an index that has one for the platform.
+        names: `repository:tag`; what the image's own archive calls itself does not matter.
+        platform: another one than the engine's own.
+        progress: called while bytes are sent.
+        dry_run: ask the engine, but send and name nothing.
+
+    Raises:
+        NotFoundError: nothing for the platform, or a blob is missing.
+        CorruptError: a blob is not what its descriptor says; nothing was loaded.
+        EngineError: the engine failed or went away.
+    """
     wanted = [image_name(name) for name in names]
     image = images.read(content, root, platform or engine.platform())
     expected, sent = engine.id_of(image), Sent()
@@ -82,6 +72,6 @@ def load(
     return Loaded(engine.name, tuple(wanted), expected, image.platform, sent.layers, sent.bytes)
 
 
-def _shows(engine: Receiver, image_id: Digest, image: Image) -> bool:
+def _shows(engine: Engine, image_id: Digest, image: Image) -> bool:
     found = engine.find(str(image_id))
     return found is not None and found.diff_ids == image.diff_ids

@@ -11,22 +11,20 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from lading.engine import endpoint as endpoints
-from lading.engine import loading, sending
+from lading.engine import sending
 from lading.engine.api import Api
 from lading.engine.endpoint import Endpoint
-from lading.engine.engine import ENDED, EngineImage, Loaded, Progress, no_progress
+from lading.engine.engine import ENDED, EngineImage, Progress, Sent
 from lading.engine.name import split
-from lading.engine.sending import Sent
 from lading.engine.tied import tied
 from lading.errors import ConflictError, EngineError
 from lading.oci.content import Content
-from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.store import tarball
@@ -68,29 +66,13 @@ class Podman:
     def __init__(self, endpoint: Endpoint | None) -> None:
         self._service: subprocess.Popen[bytes] | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
-        self._given, self._made = endpoint, None if endpoint is None else _api(endpoint)
-
-    @property
-    def address(self) -> str:
-        return self._given.url if self._given else "podman on PATH"
+        self._made = None if endpoint is None else _api(endpoint)
 
     def platform(self) -> Platform:
         # The version names the platform as Go does; the host's facts name the CPU as uname does.
         version = self._api().get("/version")
         details = next(iter(version.get("Components") or [{}])).get("Details") or {}
         return Platform(details.get("Os", "linux"), details.get("Arch", ""))
-
-    def load(
-        self,
-        content: Content,
-        root: Descriptor,
-        names: Sequence[str],
-        *,
-        platform: Platform | None = None,
-        progress: Progress = no_progress,
-        dry_run: bool = False,
-    ) -> Loaded:
-        return loading.load(self, content, root, names, platform, progress, dry_run=dry_run)
 
     def find(self, name: str) -> EngineImage | None:
         answer = self._api().request("GET", f"/images/{_path(name)}/json")

@@ -7,12 +7,12 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lading.engine.engine import Progress
+from lading.engine.engine import Progress, Sent
 from lading.errors import CorruptError
 from lading.oci import media_types
 from lading.oci.content import Content
@@ -21,21 +21,9 @@ from lading.store import disk, tarball
 from lading.store.image import Image
 from lading.store.tarball import Member
 
-__all__ = ["Sent", "body", "unpacked"]
+__all__ = ["body", "unpacked"]
 
 _ZSTD = frozenset({media_types.LAYER_ZSTD, media_types.DOCKER_LAYER_ZSTD})
-
-
-@dataclass(slots=True)
-class Sent:
-    """How much went over the wire: whole layers, and bytes of layers."""
-
-    layers: int = 0
-    bytes: int = 0
-
-    def forget(self) -> None:
-        """Starts counting again: what was sent was of no use."""
-        self.layers = self.bytes = 0
 
 
 def body(

@@ -12,7 +12,7 @@ from pathlib import Path
 from lading.commands import flags
 from lading.commands.meter import Meter
 from lading.commands.store.shared import Verb, dump
-from lading.engine import engines
+from lading.engine import engines, loading
 from lading.engine.engine import Loaded
 from lading.errors import NotFoundError, UsageError
 from lading.oci.platform import Platform
@@ -57,7 +57,7 @@ def into_engine(
 ) -> Loaded:
     """Loads a stored image and counts the use; says so on stderr.
 
-    Raises NotFoundError, CorruptError, EngineError, …: see `access.opened` and `Engine.load`.
+    Raises NotFoundError, CorruptError, EngineError, …: see `access.opened` and `loading.load`.
     """
     with (
         Meter(f"{name}: verified") as meter,
@@ -65,7 +65,8 @@ def into_engine(
         contextlib.closing(engines.connect(daemon, host=host)) as engine,
         Meter(f"{name}: sent") as sent,
     ):
-        loaded = engine.load(
+        loaded = loading.load(
+            engine,
             found.archive,
             found.image.manifest,
             [reference or found.entry.docker_tag],
