@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from lading.builder.buildah import Steps
 from lading.builder.dockerfile import parse
 from lading.builder.failure import BuildError, failure
 from lading.builder.progress import Event, Status, Tail
 from lading.builder.rawjson import RawJson
+from lading.builder.steps import Steps
 from lading.errors import EngineError, StorageError
 
 _HERE = Path(__file__).parent
