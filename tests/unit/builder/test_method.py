@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lading.builder.method import DOCKERFILE, NIX, RULES, Node, Verdict, decide, nodes
+from lading.builder.method import DOCKERFILE, NIX, RULES, Verdict, decide
+from lading.builder.targets import Node, nodes
 from lading.errors import InputError, NotFoundError
 
 
-def _decide(*graph: Node, texts: dict[str, str] | None = None) -> Verdict:
-    return decide(graph[0].label, {node.label: node for node in graph}, texts)
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _decide(*graph: Node, text: str = "") -> Verdict:
+    """The verdict about the first node; source files at the path `D` hold `text`."""
+    Path("D").write_text(text)
+    return decide(graph[0].label, {node.label: node for node in graph})
 
 
 def _source(label: str, path: str = "") -> Node:
@@ -21,8 +31,8 @@ def _image(files: tuple[str, ...], **texts: dict[str, str]) -> Node:
     return Node("//a:image", "dockerfile_image", labels, texts)
 
 
-_COPIES = {"D": "FROM base\nCOPY x /x\nENV A=1\n"}
-_RUNS = {"D": "FROM base\nCOPY x /x\nRUN /x\n"}
+_COPIES = "FROM base\nCOPY x /x\nENV A=1\n"
+_RUNS = "FROM base\nCOPY x /x\nRUN /x\n"
 
 
 def test_outputs_of_bazel_are_for_rules() -> None:
@@ -52,7 +62,7 @@ def test_a_nix_derivation_is_for_nix() -> None:
 
 def test_a_dockerfile_that_runs_something_stays_one() -> None:
     image = _image(("//a:made",), bases={"base": "//b"})
-    verdict = _decide(image, _source("//a:Dockerfile", "D"), texts=_RUNS)
+    verdict = _decide(image, _source("//a:Dockerfile", "D"), text=_RUNS)
     assert (verdict.method, verdict.now) == (DOCKERFILE, DOCKERFILE)
     assert verdict.why == ("line 3: RUN runs a program",)
 
@@ -60,22 +70,22 @@ def test_a_dockerfile_that_runs_something_stays_one() -> None:
 def test_a_dockerfile_over_outputs_alone_is_better_rules() -> None:
     image = _image(("//a:made",), bases={"base": "//b"})
     made = Node("//a:made", "generated file")
-    verdict = _decide(image, _source("//a:Dockerfile", "D"), made, texts=_COPIES)
+    verdict = _decide(image, _source("//a:Dockerfile", "D"), made, text=_COPIES)
     assert (verdict.method, verdict.now) == (RULES, DOCKERFILE)
     assert verdict.to_json()["fits"] is False
     reasoned = _image((), bases={"base": "//b"}, reason={"": "an audit wants it"})
     assert (
         "an audit wants it"
-        in _decide(reasoned, _source("//a:Dockerfile", "D"), texts=_COPIES).why[1]
+        in _decide(reasoned, _source("//a:Dockerfile", "D"), text=_COPIES).why[1]
     )
 
 
 def test_what_keeps_it_a_dockerfile_is_told() -> None:
     source = _source("//a:main.c", "M")
     image = _image(("//a:main.c",), bases={"base": "//b"})
-    verdict = _decide(image, source, _source("//a:Dockerfile", "D"), texts=_COPIES)
+    verdict = _decide(image, source, _source("//a:Dockerfile", "D"), text=_COPIES)
     assert verdict.why == ("//a:main.c of its context is a source file",)
-    verdict = _decide(_image(()), _source("//a:Dockerfile", "D"), texts=_COPIES)
+    verdict = _decide(_image(()), _source("//a:Dockerfile", "D"), text=_COPIES)
     assert verdict.why == ("line 1: FROM base comes from outside of Bazel",)
     generated = Node("//a:Dockerfile", "generated file")
     assert "itself built" in _decide(_image(()), generated).why[0]
@@ -85,10 +95,10 @@ def test_a_folder_with_a_dockerfile() -> None:
     group = Node("//a:dev", "filegroup", {"srcs": ("//a:dev/Dockerfile", "//a:dev/entrypoint.sh")})
     file = _source("//a:dev/Dockerfile", "D")
     entry = _source("//a:dev/entrypoint.sh")
-    verdict = _decide(group, file, entry, texts=_RUNS)
+    verdict = _decide(group, file, entry, text=_RUNS)
     assert (verdict.method, verdict.example) == (DOCKERFILE, "dockerfile_image")
-    assert _decide(group, file, entry, texts=_COPIES).method == RULES
-    assert _decide(_source("//a:x.Dockerfile", "D"), texts=_RUNS).method == DOCKERFILE
+    assert _decide(group, file, entry, text=_COPIES).method == RULES
+    assert _decide(_source("//a:x.Dockerfile", "D"), text=_RUNS).method == DOCKERFILE
     assert _decide(_source("//a:Dockerfile.dockerignore")).method == RULES
 
 

@@ -12,14 +12,15 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from lading.builder.expand import Doubt, Values, expand
 from lading.builder.platforms import automatic
 from lading.builder.stages import Dockerfile, Instruction, Reference, Stage
-from lading.errors import InputError
+from lading.errors import InputError, NotFoundError
 from lading.oci.platform import Platform
 
-__all__ = ["Dockerfile", "Instruction", "Reference", "Stage", "parse"]
+__all__ = ["Dockerfile", "Instruction", "Reference", "Stage", "parse", "read"]
 
 _BOM = "\ufeff"
 _DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
@@ -35,6 +36,19 @@ _SCHEMES = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 _SEPARATORS = re.compile(r"[\x1c-\x1f]")
 #: What lading gives every build; it has a value once it is declared.
 _GIVEN = "SOURCE_DATE_EPOCH"
+
+
+def read(path: Path) -> str:
+    """The text of a Dockerfile; raises NotFoundError or InputError."""
+    try:
+        # Not read_text, for which a carriage return ends a line: for builders it does not.
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no Dockerfile at {path}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not text in UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def parse(

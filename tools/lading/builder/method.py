@@ -7,17 +7,16 @@ rules; for anything else there is a Dockerfile. The answer is read off the targe
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lading.builder.copies import obstacles
-from lading.builder.dockerfile import parse
-from lading.errors import InputError, NotFoundError
+from lading.builder.dockerfile import parse, read
+from lading.builder.targets import Node
+from lading.errors import NotFoundError
 
-__all__ = ["DOCKERFILE", "NIX", "RULES", "Node", "Verdict", "decide", "nodes"]
+__all__ = ["DOCKERFILE", "NIX", "RULES", "Verdict", "decide"]
 
 NIX, RULES, DOCKERFILE = "nix", "rules", "Dockerfile"
 
@@ -33,25 +32,6 @@ _OURS = {
     ),
 }  # fmt: skip
 _NIX_FILES = ("default.nix", "flake.nix", "shell.nix", "flake.lock")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A target: its rule class (or `source file`), the labels and the texts of its attributes.
-
-    `path` is where a source file is, or the BUILD file of a rule.
-    """
-
-    label: str
-    kind: str
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    path: str = ""
-
-    @property
-    def is_source(self) -> bool:
-        """Whether nothing makes it."""
-        return self.kind == "source file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,35 +55,20 @@ class Verdict:
         }
 
 
-def nodes(lines: Iterable[str]) -> dict[str, Node]:
-    """Reads what `bazel query --output=streamed_jsonproto` prints; raises InputError."""
-    found: dict[str, Node] = {}
-    for line in lines:
-        try:
-            value = json.loads(line)
-            node = _node(value)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"bazel query printed {line[:80]!r}: {error}") from None
-        if node is not None:
-            found[node.label] = node
-    return found
-
-
-def decide(label: str, graph: Mapping[str, Node], read: Mapping[str, str] | None = None) -> Verdict:
+def decide(label: str, graph: Mapping[str, Node]) -> Verdict:
     """Which method fits a target.
 
     Args:
         label: of the target, as the graph has it.
         graph: the target and what it depends on, `nodes` of a query.
-        read: texts of source files by their path, for tests; read from disk when left out.
 
-    Raises NotFoundError when the graph has no such target.
+    Raises NotFoundError when the graph has no such target, and what reading a Dockerfile raises.
     """
     if label not in graph:
         raise NotFoundError(f"there is no target {label}")
     node = graph[label]
     if node.kind == "alias" and node.labels.get("actual"):
-        return decide(node.labels["actual"][0], graph, read)
+        return decide(node.labels["actual"][0], graph)
     if _OURS.get(node.kind) == NIX:
         return Verdict(label, NIX, NIX, ("it is the closure of a Nix derivation",))
     if _is_nix(node):
@@ -116,53 +81,14 @@ def decide(label: str, graph: Mapping[str, Node], read: Mapping[str, str] | None
         if _is_nix(other):
             return _nix(node, f"{other.label} in it is a Nix derivation")
     if node.kind == "dockerfile_image":
-        return _dockerfile_image(node, graph, read)
+        return _dockerfile_image(node, graph)
     if node.kind == "image_run_layer":
         why = "it runs a program in an image, which only a builder can"
         return Verdict(label, DOCKERFILE, DOCKERFILE, (why,))
     for other in [node, *inside]:
         if other.is_source and _is_dockerfile(other.label):
-            return _dockerfile(node, other, read)
+            return _dockerfile(node, other)
     return _rules(node, inside)
-
-
-def _node(value: Mapping[str, Any]) -> Node | None:
-    if value["type"] == "SOURCE_FILE":
-        source = value["sourceFile"]
-        path = source.get("location", "").rpartition(":")[0].rpartition(":")[0]
-        return Node(source["name"], "source file", path=path)
-    if value["type"] == "GENERATED_FILE":
-        made = value["generatedFile"]
-        return Node(made["name"], "generated file", {"by": (made["generatingRule"],)})
-    if value["type"] != "RULE":
-        return None
-    rule = value["rule"]
-    labels: dict[str, tuple[str, ...]] = {}
-    texts: dict[str, dict[str, str]] = {}
-    for attribute in rule.get("attribute", ()):
-        name, kind = attribute["name"], attribute["type"]
-        if not name[:1].isalpha() or not attribute.get("explicitlySpecified"):
-            continue
-        if kind == "LABEL" and attribute.get("stringValue"):
-            labels[name] = (attribute["stringValue"],)
-        elif kind == "LABEL_LIST":
-            labels[name] = tuple(attribute.get("stringListValue", ()))
-        elif kind == "LABEL_DICT_UNARY":
-            items = attribute.get("labelDictUnaryValue", ())
-            labels[name] = tuple(item["value"] for item in items)
-            texts[name] = {item["key"]: item["value"] for item in items}
-        elif kind == "LABEL_KEYED_STRING_DICT":
-            items = attribute.get("labelKeyedStringDictValue", ())
-            labels[name] = tuple(item["key"] for item in items)
-        elif kind == "STRING_DICT":
-            items = attribute.get("stringDictValue", ())
-            texts[name] = {item["key"]: item["value"] for item in items}
-        elif kind == "STRING_LIST":
-            texts[name] = dict.fromkeys(attribute.get("stringListValue", ()), "")
-        elif kind == "STRING" and attribute.get("stringValue"):
-            texts[name] = {"": attribute["stringValue"]}
-    path = rule.get("location", "").rpartition(":")[0].rpartition(":")[0]
-    return Node(rule["name"], rule["ruleClass"], labels, texts, path)
 
 
 def _inside(node: Node, graph: Mapping[str, Node]) -> list[Node]:
@@ -208,9 +134,7 @@ def _nix(node: Node, why: str) -> Verdict:
     )
 
 
-def _dockerfile_image(
-    node: Node, graph: Mapping[str, Node], read: Mapping[str, str] | None
-) -> Verdict:
+def _dockerfile_image(node: Node, graph: Mapping[str, Node]) -> Verdict:
     source = graph.get((node.labels.get("dockerfile") or ("",))[0])
     files = [*node.labels.get("srcs", ()), *node.labels.get("files", ())]
     sources = [label for label in files if (found := graph.get(label)) and found.is_source]
@@ -219,7 +143,7 @@ def _dockerfile_image(
         why.insert(0, "its Dockerfile is itself built, so what it says is known only then")
         return Verdict(node.label, DOCKERFILE, DOCKERFILE, tuple(why))
     arguments = node.texts.get("build_args", {})
-    dockerfile = parse(_read(source, read), arguments)
+    dockerfile = parse(read(Path(source.path)), arguments)
     target = node.texts.get("target", {}).get("", "")
     why = [*obstacles(dockerfile, target, frozenset(node.texts.get("bases", ()))), *why]
     if why:
@@ -231,9 +155,9 @@ def _dockerfile_image(
     return Verdict(node.label, RULES, DOCKERFILE, tuple(told), "image_manifest and image_layer")
 
 
-def _dockerfile(node: Node, file: Node, read: Mapping[str, str] | None) -> Verdict:
+def _dockerfile(node: Node, file: Node) -> Verdict:
     """A Dockerfile that is no image target yet: a file, or a folder of files with one in it."""
-    dockerfile = parse(_read(file, read))
+    dockerfile = parse(read(Path(file.path)))
     bases = frozenset(item.name for item in dockerfile.external())
     why = obstacles(dockerfile, "", bases)
     if why:
@@ -258,14 +182,3 @@ def _rules(node: Node, inside: list[Node]) -> Verdict:
     return Verdict(
         node.label, RULES, "", tuple(why), "image_from_binary" if program else "image_layer"
     )
-
-
-def _read(node: Node, read: Mapping[str, str] | None) -> str:
-    if read is not None:
-        return read[node.path]
-    try:
-        return Path(node.path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{node.path} is not text in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{node.path} cannot be read: {error.strerror}") from None

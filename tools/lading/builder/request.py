@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from lading.builder.dockerfile import Dockerfile, parse
+from lading.builder.dockerfile import Dockerfile, parse, read
 from lading.builder.progress import Event
-from lading.errors import InputError, NotFoundError
+from lading.errors import InputError
 from lading.oci.platform import Platform
 
 __all__ = ["NETWORKS", "BuildRequest", "Builder", "OnEvent", "Secret"]
@@ -126,15 +126,7 @@ class BuildRequest:
 
     def text(self) -> str:
         """What is in the Dockerfile; raises NotFoundError or InputError."""
-        try:
-            # Not read_text, for which a carriage return ends a line: for builders it does not.
-            return self.file.read_bytes().decode()
-        except FileNotFoundError:
-            raise NotFoundError(f"there is no Dockerfile at {self.file}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{self.file} is not text in UTF-8") from None
-        except OSError as error:
-            raise InputError(f"{self.file} cannot be read: {error.strerror}") from None
+        return read(self.file)
 
 
 class Builder(Protocol):

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from lading.builder import method
 from lading.builder.method import Verdict
+from lading.builder.targets import nodes
 from lading.commands import entry, flags
 from lading.errors import InputError, NotFoundError, UsageError
 
@@ -44,9 +45,9 @@ def main(argv: Sequence[str]) -> int:
     workspace = os.environ.get("BUILD_WORKSPACE_DIRECTORY", os.getcwd())
     bazel = shlex.split(values.bazel) or _bazel(workspace)
     for target in targets:
-        graph = method.nodes(_ask(bazel, f"deps({_quoted(target)}, {_DEPTH})", workspace))
+        graph = nodes(_ask(bazel, f"deps({_quoted(target)}, {_DEPTH})", workspace))
         labels = _ask(bazel, _quoted(target), workspace)
-        for label in method.nodes(labels):
+        for label in nodes(labels):
             verdict = method.decide(label, graph)
             print(json.dumps(verdict.to_json()) if values.json else _text(verdict))
     return 0
