@@ -1,6 +1,6 @@
 """The contents of a layer as lines for the layer tool, made without expanding any depset.
 
-Each line is `KIND<TAB>path in the image<TAB>file`; tools/lading/actions/layer.py reads them.
+Each line is `KIND<TAB>path in the image<TAB>file`; tools/lading/layer/sources.py reads them.
 Lines are made by `map_each` functions, so they cost nothing in the analysis phase. Source files of
 a package are many and much alike: after `C<TAB>prefix in the image<TAB>prefix of the file`, a line
 that is nothing but `<TAB>rest` is a file with both.

@@ -39,8 +39,8 @@ class Tool:
 
 
 def sources(tree: Tree) -> list[str]:
-    """The lines of a parameter file that name the files of `tree`."""
-    return [f"F\t/data/{name}\t{tree.root}/{name}" for name in tree.files]
+    """The lines of a parameter file that name the files of `tree`, as a rule writes those of a package."""
+    return [f"C\t/data/\t{tree.root}/", *[f"\t{name}" for name in tree.files]]
 
 
 def lading(tree: Tree, kind: str, profile: str) -> Tool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lading.actions import layer, worker
-from lading.errors import UsageError
+from lading.errors import InputError
 
 
 def names(tmp_path: Path, *lines: str) -> list[str]:
@@ -43,8 +43,8 @@ def test_each_short_line_has_the_prefixes_before_it(tmp_path: Path, files: Path)
     assert names(tmp_path, *lines) == ["a/one", "b/three", "whole"]
 
 
-def test_prefixes_that_are_no_two_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not C, prefix, prefix"):
+def test_a_line_with_one_prefix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a source"):
         names(tmp_path, "C\t/app/", "\tone")
 
 

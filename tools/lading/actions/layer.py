@@ -1,8 +1,7 @@
 """The LayerTar action: sources in, one compressed layer and its metadata out.
 
-The command line is `--name=value` flags, and sources as `KIND<TAB>path<TAB>source` lines, see
-`lading.layer.collect`. After `C<TAB>prefix<TAB>prefix`, `<TAB>rest` is short for a file of which
-path and source begin with these. `--output=.tar.gz` is the file beside `--metadata=` that ends so.
+The command line is `--name=value` flags and the lines that `lading.layer.sources` reads.
+`--output=.tar.gz` is the file beside `--metadata=` that ends so.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from lading.layer.compress import SOCI_SPAN, Compression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lading.layer.kept import FrameCache
 
 __all__ = ["run"]
@@ -31,25 +32,8 @@ def run(request: worker.Request) -> None:
     Raises:
         LadingError: the command line is malformed, or the layer cannot be built.
     """
-    flags: dict[str, str] = {}
-    sources: list[str] = []
-    begin, middle = "F\t", "\t"
-    for argument in request.arguments:
-        if argument[:1] == "\t":
-            sources.append(f"{begin}{argument[1:]}{middle}{argument[1:]}")
-            continue
-        if argument[:2] != "--":
-            if argument[:2] == "C\t":
-                begin, middle = _prefixes(argument)
-            else:
-                sources.append(argument)
-            continue
-        name, equals, value = argument[2:].partition("=")
-        if name in _SINGLE and equals and name not in flags:
-            flags[name] = value
-        else:
-            problem = "given twice" if name in flags else "unknown or has no value"
-            raise UsageError(f"--{name:.80} is {problem}")
+    sources = [argument for argument in request.arguments if not argument.startswith("--")]
+    flags = _flags([argument for argument in request.arguments if argument.startswith("--")])
     output = flags.get("output", "")
     if output[:1] == "." and "/" not in output:
         output = flags.get("metadata", "").removesuffix(".metadata.json") + output
@@ -111,12 +95,15 @@ def _describe(blob: str, output: str) -> None:
     write_output(output, describe(blob))
 
 
-def _prefixes(line: str) -> tuple[str, str]:
-    """What comes before and between the two halves of a short line."""
-    fields = line.split("\t")
-    if len(fields) != 3:
-        raise UsageError(f"{line!r:.200} is not C, prefix, prefix")
-    return f"F\t{fields[1]}", f"\t{fields[2]}"
+def _flags(arguments: Sequence[str]) -> dict[str, str]:
+    flags: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, value = argument[2:].partition("=")
+        if name not in _SINGLE or not equals or name in flags:
+            problem = "given twice" if name in flags else "unknown or has no value"
+            raise UsageError(f"--{name:.80} is {problem}")
+        flags[name] = value
+    return flags
 
 
 def _number(flags: dict[str, str], name: str, default: int) -> int:

@@ -59,6 +59,10 @@ def main(run: Callable[[Request], None]) -> None:
     Args:
         run: does the action; raises LadingError for a failure that a user can cause.
     """
+    # mallopt(3), M_MMAP_THRESHOLD: once a block of this size was freed, glibc takes smaller ones from
+    # memory that it keeps. Each large block would be new pages of the kernel's otherwise, and a page
+    # costs as much as compressing a kilobyte.
+    bytes(8 << 20)
     if sys.getfilesystemencoding() != "utf-8":
         # Under such a locale the names of files would be read, and written, as something else.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

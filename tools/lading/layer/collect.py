@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import repeat
 
 from lading.errors import InputError
 from lading.layer.entries import (
@@ -19,11 +20,12 @@ from lading.layer.entries import (
 from lading.layer.paths import image_path
 from lading.layer.plan import Plan
 from lading.layer.reading import read_error
+from lading.layer.sources import Sources
 from lading.layer.tree import Defaults, walk_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from lading.layer.spool import Spool
 
@@ -31,7 +33,7 @@ __all__ = ["collect"]
 
 
 def collect(
-    sources: Iterable[str],
+    lines: Sequence[str],
     *,
     spool: Spool,
     default_metadata: str = "",
@@ -42,10 +44,7 @@ def collect(
     """The entries of a layer, ordered and without conflicts.
 
     Args:
-        sources: lines of kind, path in the image and source, with tabs between. Kinds are F
-            file, T tree, L symbolic link, S unresolved link, D directory, E empty file,
-            A archive, P Debian package, X pattern of paths to leave out of both, M metadata for
-            one path, N Nix archive, O object of a Nix store, V the hash that one of these has.
+        lines: what goes into the layer, see `lading.layer.sources`.
         spool: where archives are unpacked to; it has to live as long as the entries.
         default_metadata: JSON of `file_metadata()` for whatever has no metadata of its own; its
             mode is that of files.
@@ -68,13 +67,13 @@ def collect(
     trees: dict[str, set[str]] = {}
     objects: list[tuple[str, str, str]] = []
     patterns: list[str] = []
-    add = plan.add
-    for source in sources:
-        fields = source.split("\t")
-        kind, place, path = fields if len(fields) == 3 else _complete(fields)
-        if kind == "F" and not (expect_directories and os.path.isdir(path)):
-            add(Entry(image_path(place, what=path), FILE, defaults.file, path))
-        elif kind == "M":
+    sources = Sources(lines)
+    if expect_directories:
+        _find_directories(sources)
+    files = map(Entry, sources.names, repeat(FILE), repeat(defaults.file), sources.paths)
+    plan.add_all(list(files))
+    for kind, place, path in sources.others:
+        if kind == "M":
             overrides.append((image_path(place, what="file_metadata"), path))
         elif kind in ("N", "O", "V"):
             objects.append((kind, image_path(place, what=path), path))
@@ -104,12 +103,16 @@ def collect(
     return plan.ordered()
 
 
-def _complete(source: list[str]) -> list[str]:
-    """Kinds without a source may leave out their last fields."""
-    fields = [*source, "", ""][:3]
-    if len(source) > 3 or not source or (len(source) < 3 and fields[0] not in ("D", "E", "X")):
-        raise InputError(f"{chr(9).join(source)!r:.200} is not a source: KIND, path, source")
-    return fields
+def _find_directories(sources: Sources) -> None:
+    """Moves those of the files that are directories to the other sources."""
+    names, paths = sources.names, sources.paths
+    sources.names, sources.paths = [], []
+    for name, path in zip(names, paths, strict=True):
+        if os.path.isdir(path):
+            sources.others.append(["F", f"/{name}", path])
+        else:
+            sources.names.append(name)
+            sources.paths.append(path)
 
 
 def _add_other(plan: Plan, kind: str, place: str, path: str, defaults: Defaults) -> None:

@@ -15,7 +15,7 @@ from lading.layer.reading import same_content
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Plan"]
 
@@ -41,6 +41,16 @@ class Plan:
             self.entries[path] = _merge(there, entry)
         elif not path.isascii() or "\0" in path:
             check_name(path, origin=entry.describe())
+
+    def add_all(self, entries: Sequence[Entry]) -> None:
+        """Adds many entries, of which each has a name that was checked; raises as `add`."""
+        if not self.entries:
+            self.entries = {entry.path: entry for entry in entries}
+            if len(self.entries) == len(entries):
+                return
+            self.entries = {}
+        for entry in entries:
+            self.add(entry)
 
     def override(self, path: str, changes: Mapping[str, object], *, what: str) -> None:
         """Changes the metadata of the entry at exactly `path`; call it after `add_parents`.
@@ -89,10 +99,9 @@ class Plan:
     def ordered(self) -> list[Entry]:
         """The entries in the order of the archive: parents before children, by UTF-8 bytes."""
         self.entries.pop("", None)
-        paths: Iterable[str] = self.entries
-        if any(".wh." in path for path in paths):
-            return [self.entries[path] for path in sorted(paths, key=sort_key)]
-        return [self.entries[path] for path in sorted(paths)]
+        has_whiteouts = ".wh." in "\n".join(self.entries)
+        paths = sorted(self.entries, key=sort_key if has_whiteouts else None)
+        return list(map(self.entries.__getitem__, paths))
 
 
 def _refuse_below(there: Entry, entry: Entry) -> None:

@@ -23,9 +23,9 @@ from lading.layer.compress import Compression
 
 __all__ = ["dumps", "open_layer"]
 
-_VERSION = 4
-#: Kinds of sources whose last field is a path on this machine.
-_PATHS = frozenset("FTSAPRNO")
+_VERSION = 5
+#: Kinds of sources whose last field is a path on this machine, or begins one.
+_PATHS = frozenset("CFTSAPRNO")
 _PIPE = 1 << 20
 
 
