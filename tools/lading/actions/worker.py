@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 
 from lading.errors import LadingError, LimitError
 
@@ -59,10 +60,7 @@ def main(run: Callable[[Request], None]) -> None:
     Args:
         run: does the action; raises LadingError for a failure that a user can cause.
     """
-    # mallopt(3), M_MMAP_THRESHOLD: once a block of this size was freed, glibc takes smaller ones from
-    # memory that it keeps. Each large block would be new pages of the kernel's otherwise, and a page
-    # costs as much as compressing a kilobyte.
-    bytes(8 << 20)
+    _keep_freed_memory()
     if sys.getfilesystemencoding() != "utf-8":
         # Under such a locale the names of files would be read, and written, as something else.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
@@ -94,6 +92,16 @@ def main(run: Callable[[Request], None]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _keep_freed_memory() -> None:
+    """Makes large blocks come from memory that was used before.
+
+    glibc asks the kernel for each, and gives it back, until one of that size was freed (mallopt(3),
+    M_MMAP_THRESHOLD). A page that is new takes as long as compressing a kilobyte.
+    """
+    with suppress(MemoryError):
+        bytes(8 << 20)
 
 
 def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes]) -> None:

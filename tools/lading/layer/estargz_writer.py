@@ -10,6 +10,7 @@ import hashlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+from lading.layer.arena import Arena
 from lading.layer.entries import FILE, Entry, Meta
 from lading.layer.estargz import (
     CHUNK,
@@ -26,7 +27,7 @@ from lading.layer.outputs import write_all
 from lading.layer.page import Page
 from lading.layer.reading import Opened
 from lading.layer.tar import END, MAX_HEADER, Headers, padding
-from lading.layer.writer import Blob, Pool, processors
+from lading.layer.writer import Blob, processors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class _Item:
 class _Batch:
     """A buffer of entries; every content in it begins a gzip member, as does the buffer."""
 
-    __slots__ = ("items", "page")
+    __slots__ = ("items", "page", "place")
 
     def __init__(self, view: memoryview) -> None:
         self.page = Page(view)
         self.items: list[_Item] = []
+        self.place = 0
 
     def pack(self, compress: Compress) -> tuple[list[tuple[int, bytes]], dict[int, str]]:
         """Compresses the batch; runs on any thread.
@@ -116,19 +118,21 @@ def write_estargz(
     threads = threads or processors()
     compress = compression.compressor()
     sink = _Sink(fd)
-    # As many buffers as keep every thread busy, one that is filled, and no more.
-    pool = Pool(_CAPACITY, threads + 2)
+    # As many buffers as keep every thread busy, one that is filled, and one's room at the end of the
+    # ring: nobody but this thread gives them back.
+    arena = Arena(_CAPACITY, (threads + 3) * _CAPACITY)
     pending: deque[tuple[_Batch, Future[tuple[list[tuple[int, bytes]], dict[int, str]]]]] = deque()
 
     def finish_one() -> None:
         batch, future = pending.popleft()
         sink.write(batch, *future.result())
-        pool.give(batch.page.view)
+        arena.give(batch.place)
 
     with ThreadPoolExecutor(threads) as executor:
         try:
-            for batch in _batches(with_landmark(entries), pool.take):
+            for batch in _batches(with_landmark(entries), arena.take):
                 checkpoint()
+                batch.place = arena.cut(batch.page.used)
                 pending.append((batch, executor.submit(batch.pack, compress)))
                 if len(pending) > threads + 1:
                     finish_one()

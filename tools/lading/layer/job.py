@@ -16,21 +16,21 @@ class Job:
     """A frame: raw until it is hashed and compressed, then packed until it is written.
 
     Args:
-        buffer: holds the raw bytes.
-        size: how many bytes of `buffer` they are.
+        raw: the bytes, in memory of an `Arena`.
+        place: what the arena wants back.
         frame: the kept frame that they are to be, if they are one.
         mark: gets the frame's measures.
     """
 
-    __slots__ = ("buffer", "frame", "mark", "packed", "raw", "stored", "users", "writable")
+    __slots__ = ("frame", "mark", "packed", "place", "raw", "stored", "users", "writable")
 
     writable: Lock
 
     def __init__(
-        self, buffer: memoryview, size: int, frame: KeptFrame | None, mark: Mark | None
+        self, raw: memoryview, place: int, frame: KeptFrame | None, mark: Mark | None
     ) -> None:
-        self.buffer = buffer
-        self.raw = buffer[:size]
+        self.raw = raw
+        self.place = place
         self.frame = frame
         self.mark = mark
         self.packed: Bytes = b""

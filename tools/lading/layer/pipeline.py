@@ -3,7 +3,7 @@
     reader (the caller) ─┬─▶ sha256 of the archive
                          └─▶ compressors ─▶ sha256 of the blob, file
 
-Buffers come from a pool of fixed size, which bounds memory and holds the reader back. A frame that
+Buffers come from memory of a fixed size, which holds the reader back. A frame that
 is kept takes the same way, except that its compressed bytes are there already.
 """
 
@@ -19,10 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lading.layer.arena import Arena
     from lading.layer.compress import Compress, Compression
     from lading.layer.job import Job
     from lading.layer.kept import Kept
-    from lading.layer.writer import Pool, Progress
+    from lading.layer.writer import Progress
 
 __all__ = ["Pipeline"]
 
@@ -37,7 +38,8 @@ class Pipeline:
         fd: an open file, written from its current position.
         compression: how.
         threads: compressor threads.
-        pool: where buffers go back to.
+        count: how many frames may be on their way.
+        arena: where the memory of frames goes back to.
         progress: is brought forward; its owner looks at it after `close`.
         kept: where kept frames are.
     """
@@ -47,25 +49,26 @@ class Pipeline:
         fd: int,
         compression: Compression,
         threads: int,
-        pool: Pool,
+        count: int,
+        arena: Arena,
         progress: Progress,
         kept: Kept | None,
     ) -> None:
         self._fd = fd
-        self._pool = pool
+        self._arena = arena
         self._progress = progress
         self._kept = kept
         self._lock = threading.Lock()
         # Packed frames wait for their turn; without a bound one slow frame would pile them up.
         self._room: SimpleQueue[None] = SimpleQueue()
-        for _ in range(pool.count):
+        for _ in range(count):
             self._room.put(None)
         self._to_hash: SimpleQueue[Job | None] = SimpleQueue()
         self._to_pack: SimpleQueue[Job | None] = SimpleQueue()
         self._to_write: SimpleQueue[Job | None] = SimpleQueue()
         self._error: BaseException | None = None
         self._compression = compression
-        self._count = threads
+        self._packers = threads
         self._threads: list[threading.Thread] = []
         try:
             for stage in (self._hash, self._write, *[self._pack] * threads):
@@ -92,7 +95,7 @@ class Pipeline:
         """Waits for all threads; with `abandon`, they drop what is left. Raises what went wrong."""
         if abandon and self._error is None:
             self._error = LadingError("abandoned")
-        for _ in range(self._count):
+        for _ in range(self._packers):
             self._to_pack.put(None)
         self._to_hash.put(None)
         self._to_write.put(None)
@@ -117,7 +120,7 @@ class Pipeline:
             last = job.users == 0
         if last:
             job.raw.release()
-            self._pool.give(job.buffer)
+            self._arena.give(job.place)
 
     def _hash(self) -> None:
         while (job := self._to_hash.get()) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 
+from lading.layer.arena import Arena
 from lading.layer.compress import Compression
 from lading.layer.job import Job
 from lading.layer.outputs import write_all
@@ -16,7 +17,6 @@ from lading.layer.outputs import write_all
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from queue import SimpleQueue
 
     from lading.layer.kept import Kept, KeptFrame, Mark
     from lading.layer.pipeline import Pipeline
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     #: kept frame at the beginning of the archive, which need not be read.
     Frame = tuple[memoryview, int, KeptFrame | None] | KeptFrame
 
-__all__ = ["Blob", "Pool", "Progress", "processors", "write_blob"]
+__all__ = ["Blob", "Progress", "processors", "write_blob"]
 
 
-#: Bytes of buffers beside those that are being compressed: filled, hashed, written. Fewer than two
-#: let processors wait for one another, more than four gain nothing.
-_WAITING = 10 << 20
+#: Frames beside those that are being compressed: filled, hashed, written, or ready. They are at
+#: most so many, and of so many bytes on average.
+_AHEAD = 8
+_BYTES_AHEAD = 16 << 20
 
 
 class Blob:
@@ -55,31 +56,6 @@ def processors() -> int:
         return len(os.sched_getaffinity(0)) or 1
     except AttributeError:
         return os.cpu_count() or 1
-
-
-class Pool:
-    """Hands out at most `count` buffers and waits for one to come back when all are in use."""
-
-    __slots__ = ("_capacity", "_free", "_left", "_map", "count")
-
-    def __init__(self, capacity: int, count: int) -> None:
-        from mmap import mmap
-        from queue import SimpleQueue
-
-        self._capacity = capacity
-        self._left = self.count = count
-        self._map = mmap
-        self._free: SimpleQueue[memoryview] = SimpleQueue()
-
-    def take(self) -> memoryview:
-        if self._left and self._free.empty():
-            self._left -= 1
-            # Unlike a bytearray, it is not filled with zeros: what is never used costs nothing.
-            return memoryview(self._map(-1, self._capacity))
-        return self._free.get()
-
-    def give(self, buffer: memoryview) -> None:
-        self._free.put(buffer)
 
 
 class Progress:
@@ -181,12 +157,13 @@ def write_blob(
         LadingError: what `frames` or `checkpoint` raise.
     """
     threads = threads or processors()
-    pool = Pool(capacity, threads + max(2, min(4, _WAITING // capacity)))
+    count = threads + min(_AHEAD, _BYTES_AHEAD // compression.target)
+    arena = Arena(capacity, count * compression.target + capacity)
     progress = Progress()
     stages: Pipeline | None = None
     held: Job | None = None
     try:
-        for frame in frames(pool.take):
+        for frame in frames(arena.take):
             checkpoint()
             if not isinstance(frame, tuple):
                 assert kept is not None
@@ -196,7 +173,8 @@ def write_blob(
                 if marks is not None:
                     marks.append(frame.mark)
                 continue
-            job = Job(*frame, _mark(marks))
+            buffer, length, kept_frame = frame
+            job = Job(buffer[:length], arena.cut(length), kept_frame, _mark(marks))
             if held is None and stages is None:
                 progress.detach()
                 held = job
@@ -204,7 +182,7 @@ def write_blob(
             if stages is None:
                 from lading.layer.pipeline import Pipeline
 
-                stages = Pipeline(fd, compression, threads, pool, progress, kept)
+                stages = Pipeline(fd, compression, threads, count, arena, progress, kept)
                 assert held is not None
                 stages.put(held)
             stages.put(job)
