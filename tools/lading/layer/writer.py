@@ -31,7 +31,7 @@ __all__ = ["Blob", "Progress", "processors", "write_blob"]
 #: Frames beside those that are being compressed: filled, hashed, written, or ready. They are at
 #: most so many, and of so many bytes on average.
 _AHEAD = 8
-_BYTES_AHEAD = 16 << 20
+_BYTES_AHEAD = 12 << 20
 
 
 class Blob:
