@@ -1,7 +1,7 @@
 """Writes frames as a blob and learns its digests, in constant memory.
 
-Threads start when there is a second frame to compress: a small layer is written where it stands,
-and so is one of which only a frame has changed.
+Threads start when there is a second frame to compress, or a first one that is worth it: a small
+layer is written where it stands.
 """
 
 from __future__ import annotations
@@ -173,18 +173,19 @@ def write_blob(
                 if marks is not None:
                     marks.append(frame.mark)
                 continue
-            buffer, length, kept_frame = frame
-            job = Job(buffer[:length], arena.cut(length), kept_frame, _mark(marks))
             if held is None and stages is None:
                 progress.detach()
-                held = job
-                continue
+            buffer, length, kept_frame = frame
+            job = Job(buffer[:length], arena.cut(length), kept_frame, _mark(marks))
             if stages is None:
+                if held is None and length < compression.target // 2:
+                    held = job
+                    continue
                 from lading.layer.pipeline import Pipeline
 
                 stages = Pipeline(fd, compression, threads, count, arena, progress, kept)
-                assert held is not None
-                stages.put(held)
+                if held is not None:
+                    stages.put(held)
             stages.put(job)
     except BaseException:
         if stages is not None:
