@@ -39,7 +39,7 @@ class Tool:
 
 
 def sources(tree: Tree) -> list[str]:
-    """The lines of a parameter file that name the files of `tree`, as a rule writes those of a package."""
+    """The lines of a parameter file that name the files of `tree`, as those of a package."""
     return [f"C\t/data/\t{tree.root}/", *[f"\t{name}" for name in tree.files]]
 
 

@@ -54,13 +54,13 @@ def test_it_waits_until_a_buffer_comes_back() -> None:
     for _ in range(2):
         arena.take()
         places.append(arena.cut(_CAPACITY))
-    taken = threading.Event()
-    thread = threading.Thread(target=lambda: (arena.take(), taken.set()))
+    thread = threading.Thread(target=arena.take)
     thread.start()
-    assert not taken.wait(0.05)
+    thread.join(0.05)
+    assert thread.is_alive()
     arena.give(places[0])
-    assert taken.wait(10)
-    thread.join()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_short_parts_leave_room_for_more() -> None:

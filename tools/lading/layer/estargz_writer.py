@@ -118,8 +118,8 @@ def write_estargz(
     threads = threads or processors()
     compress = compression.compressor()
     sink = _Sink(fd)
-    # As many buffers as keep every thread busy, one that is filled, and one's room at the end of the
-    # ring: nobody but this thread gives them back.
+    # As many buffers as keep every thread busy, one that is filled, and the end of the ring, where
+    # there may be no room for one: nobody but this thread gives them back.
     arena = Arena(_CAPACITY, (threads + 3) * _CAPACITY)
     pending: deque[tuple[_Batch, Future[tuple[list[tuple[int, bytes]], dict[int, str]]]]] = deque()
 
