@@ -92,14 +92,15 @@ class FileMemory:
         return {digest: frozenset(tags) - {""} for digest, *tags in words}
 
     def _write(self, path: Path, known: dict[str, frozenset[str]]) -> None:
-        import tempfile
-
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             self._make_room()
         latest = list(known.items())[-_IMAGES:]
         text = "".join(f"{' '.join([digest, *sorted(tags)])}\n" for digest, tags in latest)
-        number, temporary = tempfile.mkstemp(dir=self._directory, prefix=".pushed-")
+        # As mkstemp would, without importing it: after the last byte nothing else goes on.
+        temporary = self._directory / f".pushed-{os.urandom(8).hex()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        number = os.open(temporary, flags, 0o600)
         try:
             with os.fdopen(number, "w", encoding="utf-8") as file:
                 file.write(text)
