@@ -12,10 +12,16 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.platform import Platform
 from lading_dashboard.images import Config
 
-__all__ = ["parse_config", "parse_time"]
+__all__ = ["parse_config"]
+
+#: The history's `created_by` for each layer; remarks for a person.
+_Steps = tuple[str, ...]
+_Remarks = tuple[str, ...]
 
 
-def parse_config(data: bytes, descriptor: Descriptor, layers: int) -> tuple[Config, Steps, Remarks]:
+def parse_config(
+    data: bytes, descriptor: Descriptor, layers: int
+) -> tuple[Config, _Steps, _Remarks]:
     """Reads an image config (image-spec 1.1, config.md).
 
     Args:
@@ -60,7 +66,7 @@ def parse_config(data: bytes, descriptor: Descriptor, layers: int) -> tuple[Conf
     labels = mapping(run, "Labels")
     created = None
     if stated := text(value, "created"):
-        created = parse_time(stated)
+        created = _time(stated)
         if created is None:
             remarks.append(f"created of the config is not a date: {stated:.60}")
     diff_ids = texts(mapping(value, "rootfs"), "diff_ids")
@@ -85,12 +91,7 @@ def parse_config(data: bytes, descriptor: Descriptor, layers: int) -> tuple[Conf
     return config, _steps(value, layers), tuple(remarks)
 
 
-#: The history's `created_by` for each layer; remarks for a person.
-Steps = tuple[str, ...]
-Remarks = tuple[str, ...]
-
-
-def parse_time(text: str) -> datetime | None:
+def _time(text: str) -> datetime | None:
     """Reads an RFC 3339 date and time; None if it is none that a calendar has."""
     try:
         found = datetime.fromisoformat(text)
@@ -108,7 +109,7 @@ def _platform(value: Mapping[str, Any], remarks: list[str]) -> Platform | None:
     return found if str(found) else None
 
 
-def _steps(value: Mapping[str, Any], layers: int) -> Steps:
+def _steps(value: Mapping[str, Any], layers: int) -> _Steps:
     history = value.get("history")
     entries = history if isinstance(history, list) else []
     made = [item for item in entries if isinstance(item, dict) and not item.get("empty_layer")]

@@ -85,6 +85,12 @@ class Manifest:
         return self.config.created if self.config else None
 
     @property
+    def all_problems(self) -> tuple[str, ...]:
+        """What is wrong with it and its layers, each once."""
+        layers = (layer.problem for layer in self.layers if layer.problem)
+        return tuple(dict.fromkeys((*self.problems, *layers)))
+
+    @property
     def total(self) -> int:
         """Bytes to transfer for this manifest: itself, its config and layers, each digest once."""
         return sum(dict(self.parts()).values())
@@ -161,6 +167,5 @@ class Image:
         """What is wrong with it anywhere, each once."""
         found = list(self.problems)
         for manifest in self.manifests:
-            found += manifest.problems
-            found += (layer.problem for layer in manifest.layers if layer.problem)
+            found += manifest.all_problems
         return tuple(dict.fromkeys(found))

@@ -127,7 +127,7 @@ class Pages:
             inner=found.manifest is not None,
             elsewhere=found.elsewhere,
             shared=shared,
-            problems=_manifest_problems(manifest) if found.manifest else image.all_problems,
+            problems=(found.manifest or image).all_problems,
             bars={
                 item.digest: segments(item.layers, shared, largest=largest)
                 for item in ([manifest] if manifest else image.manifests)
@@ -142,14 +142,6 @@ class Pages:
         text = self._environment.get_template(template).render(**values)
         # JSON may hold halves of surrogate pairs, and names of directories any bytes at all.
         return text.encode("utf-8", "replace")
-
-
-def _manifest_problems(manifest: Manifest | None) -> tuple[str, ...]:
-    """What is wrong with one manifest and its layers."""
-    if manifest is None:
-        return ()
-    layers = (layer.problem for layer in manifest.layers if layer.problem)
-    return tuple(dict.fromkeys((*manifest.problems, *layers)))
 
 
 def _largest(manifests: Iterable[Manifest]) -> int:

@@ -5,7 +5,7 @@ What is wrong with one part becomes a problem of that part; everything else is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,10 +19,10 @@ from lading_dashboard.configs import parse_config
 from lading_dashboard.disk import DiskLayout
 from lading_dashboard.images import Config, Image, Layer, Manifest, Role
 
-__all__ = ["MAX_MANIFESTS", "MAX_ROOTS", "read_image", "read_layout"]
+__all__ = ["MAX_LAYERS", "MAX_MANIFESTS", "MAX_ROOTS", "read_layout"]
 
-#: Most images shown of one layout, and most manifests of one image: a layout that somebody
-#: else writes decides neither how long a page takes nor how large it gets.
+#: Most images shown of one layout, manifests of one image, and layers of one manifest: a layout
+#: that somebody else writes decides neither how long a page takes nor how large it gets.
 MAX_ROOTS = 2000
 MAX_MANIFESTS = 200
 MAX_LAYERS = 500
@@ -48,10 +48,10 @@ def read_layout(disk: DiskLayout, repository: str) -> tuple[tuple[Image, ...], t
         else ()
     )
     shown = list(roots.values())[:MAX_ROOTS]
-    return tuple(read_image(disk, repository, root, tags) for root, tags in shown), problems
+    return tuple(_image(disk, repository, root, tags) for root, tags in shown), problems
 
 
-def read_image(disk: DiskLayout, repository: str, root: Descriptor, tags: list[str]) -> Image:
+def _image(disk: DiskLayout, repository: str, root: Descriptor, tags: list[str]) -> Image:
     """One root with everything below it; never fails for what the layout contains."""
     image = Image(
         repository=repository,
@@ -186,6 +186,5 @@ def _annotations(value: dict[str, object]) -> dict[str, str]:
     return _shown({key: text for key, text in found.items() if isinstance(text, str)})
 
 
-def _shown(annotations: object) -> dict[str, str]:
-    assert hasattr(annotations, "items")
+def _shown(annotations: Mapping[str, str]) -> dict[str, str]:
     return {key: text for key, text in sorted(annotations.items()) if key != REF_NAME}
