@@ -34,7 +34,7 @@ from lading.store import image as images
 from lading.store.image import Image
 from lading.store.layout_directory import Layout
 
-__all__ = ["Result", "image", "is_whiteout", "layer", "order", "whiteout"]
+__all__ = ["Result", "image", "layer", "order", "whiteout"]
 
 _WHITEOUT = Meta(0)
 #: The time of all that a builder made, which is that of SOURCE_DATE_EPOCH=0.
@@ -159,7 +159,7 @@ def layer(
             )
             plan = Plan()
             for entry in change(entries):
-                if is_whiteout(entry.path):
+                if _is_whiteout(entry.path):
                     entry = whiteout(entry.path)  # drivers give theirs different modes
                 apply(entry, {"mtime": 0})
                 plan.add(entry)
@@ -178,7 +178,7 @@ def layer(
     return blob
 
 
-def is_whiteout(path: str) -> bool:
+def _is_whiteout(path: str) -> bool:
     """Whether an entry hides something of the layers below."""
     return path.rpartition("/")[2].startswith(".wh.")
 

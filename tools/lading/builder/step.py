@@ -27,10 +27,10 @@ from lading.store import image as images
 from lading.store.archive import Archive
 from lading.store.layout_directory import Layout
 
-__all__ = ["INPUTS", "Step", "run"]
+__all__ = ["Step", "run"]
 
 #: Where the command finds its inputs.
-INPUTS = "/inputs"
+_INPUTS = "/inputs"
 _OPAQUE = ".wh..wh..opq"
 #: What builders put into a container, and mount points that they leave behind.
 _NOISE = ("dev", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "inputs", "proc",
@@ -51,7 +51,7 @@ class Step:
         words = [*self.command, self.user, self.working_dir, *self.env, *self.env.values()]
         if not self.command or any("\n" in word or "\0" in word for word in words):
             raise InputError("the command is empty, or has a line break in it")
-        mounts = [f"--mount=type=bind,source=inputs,target={INPUTS}"]
+        mounts = [f"--mount=type=bind,source=inputs,target={_INPUTS}"]
         mounts += [f"--mount=type=secret,id={name}" for name in secrets]
         lines = [
             "FROM base",

@@ -9,7 +9,7 @@ from lading.debian.relation import Group, Relation, parse_relations
 from lading.debian.version import version_key
 from lading.errors import CorruptError
 
-__all__ = ["NAME", "Package", "check_path", "parse_package", "parse_stanza"]
+__all__ = ["NAME", "Package", "check_path", "parse_package"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,7 +39,7 @@ class Package:
     breaks: tuple[Group, ...] = ()
 
 
-def parse_stanza(text: str) -> dict[str, str]:
+def _parse_stanza(text: str) -> dict[str, str]:
     """The single-line fields of a control stanza; continuation lines are not needed and left out.
 
     Raises:
@@ -63,7 +63,7 @@ def parse_package(text: str, archive: str) -> Package:
         CorruptError: a field that the lock needs is missing or malformed.
         InputError: a relation does not follow the grammar.
     """
-    fields = parse_stanza(text)
+    fields = _parse_stanza(text)
     try:
         package = Package(
             name=fields["Package"],

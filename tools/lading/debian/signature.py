@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lading.errors import CorruptError, InputError, NotFoundError
 
-__all__ = ["KEYRINGS", "find_keyring", "signed_text"]
+__all__ = ["find_keyring", "signed_text"]
 
-KEYRINGS = (
+_KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
 )
@@ -28,11 +28,11 @@ def find_keyring(environment: Mapping[str, str] | None = None) -> Path:
     """
     environment = os.environ if environment is None else environment
     named = environment.get("LADING_DEBIAN_KEYRING", "")
-    for path in (Path(named),) if named else KEYRINGS:
+    for path in (Path(named),) if named else _KEYRINGS:
         if path.is_file():
             return path
     raise NotFoundError(
-        f"no Debian keyring at {named or ' or '.join(map(str, KEYRINGS))}",
+        f"no Debian keyring at {named or ' or '.join(map(str, _KEYRINGS))}",
         fix="install the package debian-archive-keyring, or set LADING_DEBIAN_KEYRING",
     )
 

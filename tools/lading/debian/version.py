@@ -10,7 +10,7 @@ from typing import Any
 
 from lading.errors import InputError
 
-__all__ = ["OPERATORS", "VersionKey", "satisfies", "version_key"]
+__all__ = ["VersionKey", "satisfies", "version_key"]
 
 VersionKey = tuple[Any, ...]
 
@@ -26,7 +26,7 @@ _PART = re.compile(r"(?P<text>[^0-9]*)(?P<number>[0-9]*)")
 # The end of a part sorts after "~" and before everything else.
 _END = 0
 
-OPERATORS: dict[str, Callable[[VersionKey, VersionKey], bool]] = {
+_OPERATORS: dict[str, Callable[[VersionKey, VersionKey], bool]] = {
     "<<": operator.lt,
     "<=": operator.le,
     "=": operator.eq,
@@ -57,8 +57,8 @@ def version_key(version: str) -> VersionKey:
 
 
 def satisfies(version: str, relation: str, wanted: str) -> bool:
-    """Whether `version relation wanted` holds; `relation` is a key of OPERATORS."""
-    return OPERATORS[relation](version_key(version), version_key(wanted))
+    """Whether `version relation wanted` holds; `relation` is `<<`, `<=`, `=`, `>=` or `>>`."""
+    return _OPERATORS[relation](version_key(version), version_key(wanted))
 
 
 def _part_key(part: str) -> list[Any]:

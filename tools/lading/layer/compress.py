@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
     Compress = Callable[[Bytes], Bytes]
 
-__all__ = ["COMPRESSIONS", "PROFILES", "SOCI_SPAN", "Compression"]
+__all__ = ["SOCI_SPAN", "Compression"]
 
 _MIB = 1 << 20
 _LEVELS = {
@@ -31,8 +31,8 @@ _TARGETS = {"gzip": _MIB, "zstd": 4 * _MIB, "none": _MIB}
 SOCI_SPAN = 4 * _MIB
 _MEDIA_SUFFIX = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}
 
-COMPRESSIONS = tuple(_LEVELS)
-PROFILES = ("fast", "small", "smallest")
+_COMPRESSIONS = tuple(_LEVELS)
+_PROFILES = ("fast", "small", "smallest")
 
 # Samples of a frame, in bytes, which tell whether it is worth compressing.
 _SAMPLE = 2048
@@ -53,9 +53,9 @@ class Compression:
     ) -> None:
         """Raises UsageError for a kind, profile or level that does not exist."""
         if kind not in _LEVELS:
-            raise UsageError(f"compression {kind!r:.40} is not one of {', '.join(COMPRESSIONS)}")
-        if profile not in PROFILES:
-            raise UsageError(f"profile {profile!r:.40} is not one of {', '.join(PROFILES)}")
+            raise UsageError(f"compression {kind!r:.40} is not one of {', '.join(_COMPRESSIONS)}")
+        if profile not in _PROFILES:
+            raise UsageError(f"profile {profile!r:.40} is not one of {', '.join(_PROFILES)}")
         low, high = _LIMITS[kind]
         if level >= 0 and kind != "none" and not low <= level <= high:
             raise UsageError(f"{kind} level {level} is not between {low} and {high}")

@@ -23,17 +23,17 @@ from dataclasses import dataclass
 
 from lading.errors import InputError
 
-__all__ = ["BASE", "FAMILIES", "MAX_NAME", "Name", "compose", "is_compiler", "normalize", "parse"]
+__all__ = ["BASE", "Name", "compose", "is_compiler", "normalize", "parse"]
 
 #: Longest name, in characters: it is a file name and a repository with room for `:tag`.
-MAX_NAME = 128
+_MAX_NAME = 128
 #: The variant of an image that has no compiler and nothing special.
 BASE = "base"
 #: Compilers that a name knows from other words by the version that follows.
-FAMILIES = ("clang", "dmd", "gcc", "gdc", "ghc", "go", "icx", "ldc", "nvcc", "rust")
+_FAMILIES = ("clang", "dmd", "gcc", "gdc", "ghc", "go", "icx", "ldc", "nvcc", "rust")
 
 _WORD = r"[a-z][a-z0-9]*"
-_COMPILER = re.compile(rf"({'|'.join(FAMILIES)})([0-9]+(?:\.[0-9]+)*)")
+_COMPILER = re.compile(rf"({'|'.join(_FAMILIES)})([0-9]+(?:\.[0-9]+)*)")
 _NAME = re.compile(
     rf"(?P<project>{_WORD}(?:-{_WORD})*)-(?P<os>{_WORD})-(?P<version>[0-9]+(?:\.[0-9]+)*)"
     rf"-(?P<variant>{_WORD}(?:\.[0-9]+)*(?:-{_WORD}(?:\.[0-9]+)*)*)"
@@ -119,8 +119,8 @@ def _fault(text: str) -> str:
     """What is wrong with a name, empty when it is a valid one."""
     if not text:
         return "it is empty"
-    if len(text) > MAX_NAME:
-        return f"it is longer than {MAX_NAME} characters"
+    if len(text) > _MAX_NAME:
+        return f"it is longer than {_MAX_NAME} characters"
     if bad := re.search(r"[^a-z0-9.-]", text):
         return f"it has the character {bad[0]!r}"
     match = _NAME.fullmatch(text)
@@ -169,7 +169,7 @@ def _join(words: list[str]) -> list[str]:
     """Joins a compiler and the version after it: `gcc`, `14` is `gcc14`."""
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] in FAMILIES and word[:1].isdigit():
+        if joined and joined[-1] in _FAMILIES and word[:1].isdigit():
             joined[-1] += word
         else:
             joined.append(word)
