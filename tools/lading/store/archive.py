@@ -20,6 +20,7 @@ from lading.oci import document, layout, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
+from lading.scan.codec import sniff
 from lading.store import disk, tarball, tarscan
 from lading.store import image as images
 from lading.store.entry import Entry
@@ -198,9 +199,8 @@ class Archive(AbstractContextManager["Archive"]):
         found = self._files.get(name) if isinstance(name, str) else None
         if found is None:
             raise CorruptError(f"{self.file_path} is incomplete: it does not hold {name!r:.200}")
-        start = os.pread(self._file.fileno(), 4, found.offset)
-        kinds = {b"\x1f\x8b": media_types.LAYER_GZIP, b"\x28\xb5\x2f\xfd": media_types.LAYER_ZSTD}
-        kind = next((kind for magic, kind in kinds.items() if start.startswith(magic)), "")
+        kinds = {"gzip": media_types.LAYER_GZIP, "zstd": media_types.LAYER_ZSTD}
+        kind = kinds.get(sniff(os.pread(self._file.fileno(), 4, found.offset)), "")
         digest = self._hashed(found) if kind else diff_id
         self._blobs[digest] = found
         return Descriptor(kind or media_types.LAYER, digest, found.size)
