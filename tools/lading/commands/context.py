@@ -55,6 +55,8 @@ def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context |
     """
     setting = image.extra.get("destinations") or {}
     name = values.context
+    if name == "":
+        return None
     if name is None:
         name = os.environ.get("LADING_CONTEXT", setting.get("context", ""))
     if values.destinations:
@@ -67,8 +69,6 @@ def choose(values: flags.FlagValues, image: Deploy, runfiles: Path) -> Context |
             fix="give --destinations, or build with --@lading//rules/settings:destinations=//:FILE",
         )
     else:
-        return None
-    if values.context == "":
         return None
     return _read(path, values.destinations or setting.get("label", str(path))).choose(name)
 
