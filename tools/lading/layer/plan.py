@@ -97,9 +97,19 @@ class Plan:
         )
 
     def ordered(self) -> list[Entry]:
-        """The entries in the order of the archive: parents before children, by UTF-8 bytes."""
+        """The entries in the order of the archive: parents before children, by UTF-8 bytes.
+
+        Raises:
+            InputError: something is called like a whiteout and is none.
+        """
         self.entries.pop("", None)
         has_whiteouts = ".wh." in "\n".join(self.entries)
+        if has_whiteouts:
+            from lading.layer.whiteouts import check_whiteout
+
+            for path, entry in self.entries.items():
+                if ".wh." in path:
+                    check_whiteout(entry)
         paths = sorted(self.entries, key=sort_key if has_whiteouts else None)
         return list(map(self.entries.__getitem__, paths))
 
