@@ -36,6 +36,8 @@ DIRECTORY = "5"
 _RESERVED = frozenset(
     {"path", "linkpath", "size", "uid", "gid", "uname", "gname", "mtime", "hdrcharset"}
 )
+#: Records that make an entry another file: sparse, or of another name or size.
+_OTHER_FILES = ("GNU.", "SCHILY.realsize")
 _MAX_ID = 2**32 - 2
 _MAX_MTIME = 2**55
 
@@ -193,7 +195,8 @@ def parse_meta(text: str, *, what: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise InputError(f"{what}: {text!r:.80} is not metadata", fix="use file_metadata(…)")
     changes: dict[str, object] = {}
-    for key, item in value.items():
+    for said, given in value.items():
+        key, item = said, given
         if item is None:
             continue
         good = False
@@ -207,22 +210,39 @@ def parse_meta(text: str, *, what: str) -> dict[str, object]:
                 item = _seconds(item, what=f"{what}: mtime")
             good = type(item) is int and 0 <= item <= limit
         elif key in ("uname", "gname"):
-            good = isinstance(item, str) and "\0" not in item and "\n" not in item
+            good = isinstance(item, str) and _is_text(item) and not {"\0", "\n"} & set(item)
         elif key == "pax_records":
-            good = isinstance(item, dict) and all(
-                isinstance(record, str) and name and "=" not in name and name not in _RESERVED
-                for name, record in item.items()
-            )
+            good = isinstance(item, dict) and all(map(_is_record, item, item.values()))
             key = "pax"
             item = tuple(sorted(item.items())) if good else item
         if not good:
             raise InputError(
-                f"{what}: {key} cannot be {item!r:.80}",
+                f"{what}: {said} cannot be {given!r:.80}",
                 fix="mode is octal text, uid, gid and mtime are numbers of 0 or more, mtime may be "
                 "RFC 3339, pax_records are extra records such as SCHILY.xattr.user.key",
             )
         changes[key] = item
     return changes
+
+
+def _is_record(name: str, value: object) -> bool:
+    """Whether a PAX record says the same to every reader."""
+    if not (isinstance(value, str) and _is_text(value) and name and _is_text(name, "strict")):
+        return False
+    if {"=", "\0", "\n"} & set(name) or name in _RESERVED or name.startswith(_OTHER_FILES):
+        return False
+    # Go's reader refuses an archive in which they are malformed.
+    number = value.removeprefix("-").replace(".", "", 1)
+    return name not in ("atime", "ctime") or (number.isascii() and number.isdecimal())
+
+
+def _is_text(text: str, errors: str = "surrogateescape") -> bool:
+    """Whether it can be written, by default with bytes that are no UTF-8."""
+    try:
+        text.encode(errors=errors)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _seconds(text: str, *, what: str) -> int:
