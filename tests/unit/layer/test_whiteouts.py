@@ -1,4 +1,4 @@
-"""A name beginning with `.wh.` hides another (image-spec 1.1, layer.md), and is for nothing else."""
+"""A name beginning with `.wh.` hides another (image-spec 1.1, layer.md), and is only for that."""
 
 from __future__ import annotations
 
