@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
                 print(failed.to_json(), flush=True)
             raise
         root = _keep(directory, made, output, values.tag)
-    reference = f"oci:{output}:{values.tag[0]}" if values.tag else f"oci:{output}@{root.digest}"
+    reference = f"oci:{output}:{values.tag[0]}" if values.tag else f"oci:{output}"
     references = [reference, *delivery.deliver(values, Layout(output), root)]
     if values.json:
         status = {"status": "built", "digest": str(root.digest), "reference": reference}
