@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lading.errors import (
+    ConflictError,
     CorruptError,
     DeniedError,
     InputError,
@@ -45,6 +46,8 @@ def failure(response: Response, doing: str, *, registry: str, hint: str = "") ->
         return DeniedError(text, fix=f"{hint}; {login}" if hint not in ("", login) else login)
     if status == 404:
         return NotFoundError(text, fix=_NOT_SEEN)
+    if status in (409, 412):
+        return ConflictError(text)
     if status == 413:
         return LimitError(text, fix="if a proxy limits the size of requests, try --chunk=4M")
     if status == 405:

@@ -26,14 +26,19 @@ __all__ = ["Authenticator"]
 
 @dataclass(slots=True)
 class _State:
-    """What is known about one origin. Its token server is asked by one thread in its `turn`."""
+    """What is known about one origin. Its token server is asked by one thread in its `turn`.
+
+    Repositories may have token servers of their own; `realm` is the one that was named last, and
+    the guess for a repository of which nothing is known.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     turn: threading.Lock = field(default_factory=threading.Lock)
     scheme: str = ""
     realm: Realm | None = None
+    realms: dict[str, Realm] = field(default_factory=dict)
     credentials: dict[str, Credential | None] = field(default_factory=dict)
-    tokens: dict[tuple[str, ...], Token] = field(default_factory=dict)
+    tokens: dict[tuple[Realm, tuple[str, ...]], Token] = field(default_factory=dict)
     #: When the token server last did not answer, and how that is told.
     trouble: tuple[float, UnreachableError] | None = None
 
@@ -70,25 +75,27 @@ class Authenticator:
             return ""
         since = time.monotonic()
         with state.lock:
-            credential, realm = self._credential(state, access), state.realm
+            credential = self._credential(state, access)
+            realm = state.realms.get(access.repository, state.realm)
             if state.scheme == "basic":
                 return credential.basic if credential is not None else ""
             if credential is not None and credential.registry_token:
                 return f"Bearer {credential.registry_token}"
+        assert realm is not None
+        key = realm, access.scopes
         with state.turn:
-            token = state.tokens.get(access.scopes)
+            token = state.tokens.get(key)
             if token is None or token.expires <= time.monotonic():
                 if state.trouble is not None and state.trouble[0] > since:
                     # Another thread has found out while this one waited for its turn.
                     raise state.trouble[1]
-                assert realm is not None
                 try:
                     request = tokens.ask(realm, access.scopes, credential)
                     token = tokens.read(self._fetch(request, credential, access.registry), realm)
                 except UnreachableError as error:
                     state.trouble = time.monotonic(), error
                     raise
-                state.tokens[access.scopes] = token
+                state.tokens[key] = token
             return f"Bearer {token.text}"
 
     def challenged(self, access: Access, headers: Iterable[str], used: str) -> bool:
@@ -104,10 +111,16 @@ class Authenticator:
         challenges = parse(headers)
         state = self._state(access)
         with state.lock:
+            basic = any(challenge.scheme == "basic" for challenge in challenges)
             for challenge in challenges:
                 if challenge.scheme == "bearer":
-                    return self._bearer(state, access, challenge, used)
-            if any(challenge.scheme == "basic" for challenge in challenges):
+                    try:
+                        return self._bearer(state, access, challenge, used)
+                    except DeniedError:
+                        # The registry itself would do as well, for whoever has a login.
+                        if not basic or self._credential(state, access) is None:
+                            raise
+            if basic:
                 if used.startswith("Basic "):
                     return False
                 if self._credential(state, access) is None:
@@ -129,14 +142,16 @@ class Authenticator:
 
     def _bearer(self, state: _State, access: Access, challenge: Challenge, used: str) -> bool:
         realm = tokens.check_realm(challenge, access.origin, self._realms)
-        if state.scheme != "bearer" or state.realm != realm:
-            state.scheme, state.realm = "bearer", realm
-            state.tokens.clear()
-            return True
-        token = state.tokens.get(access.scopes)
+        known = state.scheme == "bearer" and state.realms.get(access.repository) == realm
+        state.scheme, state.realm = "bearer", realm
+        state.realms[access.repository] = realm
+        key = realm, access.scopes
+        token = state.tokens.get(key)
         if token is not None and used == f"Bearer {token.text}":
             # Expired or revoked before its time: another one is asked for, once.
-            del state.tokens[access.scopes]
+            del state.tokens[key]
+        if not known:
+            return True
         credential = self._credential(state, access)
         return credential is None or not credential.registry_token
 

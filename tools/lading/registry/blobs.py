@@ -30,7 +30,11 @@ def exists(repository: Repository, descriptor: Descriptor, *, push: bool = True)
     access = repository.access("pull,push" if push else "pull")
     response = repository.request("HEAD", f"blobs/{descriptor.digest}", doing=doing, access=access)
     response.close()
-    if response.status == 404:
+    if response.status in (404, 405, 501) or (push and response.status == 403):
+        # Where there is no HEAD, or a login may write and not look, it is sent again.
+        return False
+    if response.status != 200 and response.request.origin != repository.origin:
+        # An address in a storage that is signed for GET is no good for HEAD.
         return False
     if response.status != 200:
         raise repository.failure(response, doing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading.errors import CorruptError, InputError, NotFoundError
+from lading.errors import CorruptError, InputError, LadingError, NotFoundError
 from lading.http.messages import Response
 from lading.http.retry import Attempts
 from lading.oci import document, media_types
@@ -20,13 +20,23 @@ _TYPES = (
 )
 _ACCEPT = ", ".join(_TYPES)
 _KNOWN = frozenset(_TYPES)
+#: What registries say of a tag that is there, and immutable.
+_SET = frozenset({400, 403, 409, 412})
 
 
-def head(repository: Repository, reference: str | Digest, *, push: bool = False) -> Digest | None:
+def head(
+    repository: Repository, reference: str | Digest, *, push: bool = False, blind: bool = False
+) -> Digest | None:
     """The digest of what `reference` names, or None if it is not there.
 
-    One request, unless the registry leaves out Docker-Content-Digest: then the manifest itself
-    is fetched and hashed. With `push` the token that a push goes on to need is asked for at once.
+    One request, unless the registry leaves out Docker-Content-Digest, or has no HEAD: then the
+    manifest itself is fetched and hashed.
+
+    Args:
+        repository: where to look.
+        reference: a tag or digest.
+        push: ask with the rights that a push goes on to need, which saves a second token.
+        blind: None as well for a login that may write and not look.
     """
     doing = f"look for {reference} in"
     response = repository.request(
@@ -36,10 +46,10 @@ def head(repository: Repository, reference: str | Digest, *, push: bool = False)
         access=repository.access("pull,push" if push else "pull"),
         headers={"Accept": _ACCEPT},
     )
-    if response.status == 404:
+    if response.status == 404 or (blind and response.status == 403):
         response.close()
         return None
-    if response.status != 200:
+    if response.status not in (200, 405, 501):
         raise repository.failure(response, doing)
     response.close()
     if found := _stated(response, f"the manifest {reference} of {repository}"):
@@ -93,6 +103,7 @@ def put(
 
     Sending it twice is harmless, so a lost answer is met with another attempt, and so, once, is
     the word that it is damaged: docker-registry says so when it reads what another push is writing.
+    A tag that must not be set again, and names this manifest, is set.
     Raises CorruptError if the registry sticks to that, or says that it stored something else.
     """
     doing = f"push the manifest {reference} to"
@@ -105,9 +116,11 @@ def put(
             headers={"Content-Type": descriptor.media_type},
             body=data,
         )
-        if response.status in (201, 202):
+        if response.status in (200, 201, 202, 204):
             break
         trouble = repository.failure(response, doing)
+        if response.status in _SET and _is_there(repository, reference, descriptor.digest):
+            return response
         if not (first and isinstance(trouble, CorruptError) and attempts.again(trouble.what)):
             raise trouble
     response.close()
@@ -117,6 +130,14 @@ def put(
             f"{repository} stored {stored:.80} instead of the manifest {descriptor.digest}"
         )
     return response
+
+
+def _is_there(repository: Repository, reference: str | Digest, digest: Digest) -> bool:
+    """Whether a refusal came too late: the answer to an earlier attempt was lost."""
+    try:
+        return head(repository, reference, push=True) == digest
+    except LadingError:
+        return False
 
 
 def delete(repository: Repository, reference: str | Digest) -> bool:

@@ -20,7 +20,7 @@ from lading.oci.digest import Digest
 from lading.record import record, replace
 from lading.registry import blobs, manifests, referrers
 from lading.registry.memory import NOTHING, Memory
-from lading.registry.policy import ANY_TAG, TagPolicy
+from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
 from lading.registry.progress import SILENT, Outcome, Progress
 from lading.registry.session import Repository
 from lading.registry.threads import Threads
@@ -75,11 +75,15 @@ class Pushed:
 
 @record
 class _Seen:
-    """What was there of a job, and when: the tags that have to be set, and the image itself."""
+    """What was there of a job, and when: the tags that have to be set, and the image itself.
+
+    `finished` says that an earlier run has pushed it to the end.
+    """
 
     job: Job
     missing: tuple[str, ...]
     known: bool
+    finished: bool
     at: float
 
 
@@ -157,28 +161,32 @@ class Pusher:
             if push and tag in new and job.policy.is_mutable(tag):
                 missing.append(tag)
                 continue
-            there = manifests.head(repository, tag, push=push)
+            blind = push and (job.policy.is_mutable(tag) or tag == content_tag(root.digest))
+            there = manifests.head(repository, tag, push=push, blind=blind)
             if there == root.digest:
                 known = True
             else:
                 job.policy.check_move(tag, there, root.digest, repository)
                 missing.append(tag)
         if not known:
-            known = manifests.head(repository, root.digest, push=push) is not None
-        return _Seen(job, tuple(missing), known, time.monotonic())
+            known = manifests.head(repository, root.digest, push=push, blind=push) is not None
+        return _Seen(job, tuple(missing), known, before is not None, time.monotonic())
 
     def _send(self, seen: _Seen, pool: Threads) -> Pushed:
         job, missing = seen.job, seen.missing
         if seen.known:
-            data = read_document(job.content, job.root) if missing else b""
+            needed = missing or not seen.finished
+            data = read_document(job.content, job.root) if needed else b""
             self._look_again(seen)
             self._tag(job, missing, data)
+            if data and not missing and _refers(job.root, data):
+                # A push that was interrupted may not have come to noting what it refers to.
+                self._put(job, job.root, data)
             return Pushed(job, missing, existing=1)
         pushed, data = self._parts(job, pool)
         self._look_again(seen)
         if not missing:
-            answer = manifests.put(job.repository, job.root.digest, job.root, data)
-            referrers.record(job.repository, job.root, data, answer)
+            self._put(job, job.root, data)
         self._tag(job, missing, data)
         return replace(pushed, moved=missing)
 
@@ -191,6 +199,10 @@ class Pusher:
             if job.policy.is_set_once(tag):
                 there = manifests.head(job.repository, tag, push=True)
                 job.policy.check_move(tag, there, job.root.digest, job.repository)
+
+    def _put(self, job: Job, descriptor: Descriptor, data: bytes) -> None:
+        answer = manifests.put(job.repository, descriptor.digest, descriptor, data)
+        referrers.record(job.repository, descriptor, data, answer)
 
     def _tag(self, job: Job, tags: Sequence[str], data: bytes) -> None:
         for number, tag in enumerate(tags):
@@ -210,12 +222,11 @@ class Pusher:
         sizes = [size for outcome, size in outcomes if outcome == "sent"]
         for descriptor, document in parts[:-1]:
             if document is not None:
-                push = not self._dry_run
-                if manifests.head(job.repository, descriptor.digest, push=push) is not None:
+                there = manifests.head(job.repository, descriptor.digest, push=True, blind=True)
+                if there is not None and not _refers(descriptor, document):
                     outcomes.append(("exists", descriptor.size))
                     continue
-                answer = manifests.put(job.repository, descriptor.digest, descriptor, document)
-                referrers.record(job.repository, descriptor, document, answer)
+                self._put(job, descriptor, document)
                 sizes.append(descriptor.size)
         sizes.append(job.root.size)
         return Pushed(
@@ -271,6 +282,10 @@ class Pusher:
             sent += 1
             size += descriptor.size
         return Pushed(job, missing, sent=sent, sent_bytes=size, existing=existing)
+
+
+def _refers(descriptor: Descriptor, data: bytes) -> bool:
+    return referrers.subject_of(data, what=str(descriptor.digest)) is not None
 
 
 def _check_tags(jobs: Sequence[Job]) -> None:

@@ -79,6 +79,8 @@ class Session:
         self._warnings: Warnings | None = None
         self._origins: dict[str, Origin] = {}
         self._settled: set[Origin] = set()
+        self._hiding: dict[Origin, bool] = {}
+        self._asking = threading.Lock()
         self._lock = threading.Lock()
         self._turns: defaultdict[tuple[object, ...], threading.Lock] = defaultdict(threading.Lock)
 
@@ -151,6 +153,12 @@ class Session:
                     authenticated = True
                     response.close()
                     continue
+            # Of HEAD it is nothing unusual that something is not there.
+            refused = own and response.status in (403, 404) and request.method != "HEAD"
+            if refused and not used and not authenticated and self._hides(access):
+                authenticated = True
+                response.close()
+                continue
             if response.status in RETRY_STATUSES:
                 trouble = f"cannot {doing}: {response.request.origin} says {response.status}"
                 if attempts.again(trouble, answer=response):
@@ -170,6 +178,26 @@ class Session:
             headers = response.headers("WWW-Authenticate")
             self._authenticator().challenged(access, headers, used)
         return response
+
+    def _hides(self, access: Access) -> bool:
+        """Whether a refusal may be one for who has not logged in, as asking for the base tells.
+
+        Some registries say of what the anonymous may not see that it is not there, and challenge
+        nowhere else.
+        """
+        with self._asking:
+            if access.origin not in self._hiding:
+                self._hiding[access.origin] = self._challenges(access)
+            return self._hiding[access.origin]
+
+    def _challenges(self, access: Access) -> bool:
+        try:
+            response = self.transport.send(Request("GET", access.origin, "/v2/"))
+            response.close()
+            headers = response.headers("WWW-Authenticate")
+            return response.status == 401 and self._authenticator().challenged(access, headers, "")
+        except (LadingError, TransportError):
+            return False
 
     def turn(self, *what: object) -> threading.Lock:
         """The lock that those hold who read something of a registry to write it anew."""

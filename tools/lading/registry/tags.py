@@ -16,6 +16,7 @@ __all__ = ["list_tags", "next_page"]
 
 _LINK = re.compile(r'<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next"?', re.IGNORECASE)
 _MAX_TAGS = 1_000_000
+_MAX_PAGES = 20_000
 
 
 def list_tags(repository: Repository) -> list[str]:
@@ -48,7 +49,9 @@ def list_tags(repository: Repository) -> list[str]:
             raise CorruptError(f"cannot {doing}: {error.what}") from None
         if len(tags) > _MAX_TAGS:
             raise LimitError(f"{repository} has more than {_MAX_TAGS} tags")
-        target = next_page(response, seen, doing) if found else ""
+        target = next_page(response, seen, doing)
+        if len(seen) > _MAX_PAGES:
+            raise LimitError(f"the tags of {repository} are more than {_MAX_PAGES} pages")
     return tags
 
 

@@ -27,6 +27,8 @@ from lading.registry.source import Source
 
 __all__ = ["upload"]
 
+#: The specification knows one for a chunk and one for the end; registries have others.
+_SUCCESS = frozenset({200, 201, 202, 204})
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
 
@@ -102,11 +104,11 @@ class _Upload:
                 self._cancel(session)
                 raise
             else:
-                if last and response.status in (200, 201, 204):
+                if last and response.status in _SUCCESS:
                     response.close()
                     self._check_digest(response)
                     return "sent"
-                if not last and response.status in (202, 204):
+                if not last and response.status in _SUCCESS:
                     response.close()
                     self._advance(session, response)
                     continue
