@@ -11,9 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lading.layer.entries import Entry
 
-__all__ = ["PREFIX", "check_whiteout"]
+__all__ = ["check_whiteout"]
 
-PREFIX = ".wh."
+_PREFIX = ".wh."
 _OPAQUE = ".wh..wh..opq"
 
 
@@ -25,19 +25,19 @@ def check_whiteout(entry: Entry) -> None:
             nothing that it may hide.
     """
     *above, name = entry.path.split("/")
-    if any(part.startswith(PREFIX) for part in above):
+    if any(part.startswith(_PREFIX) for part in above):
         problem = "lies in a directory that is called like a whiteout"
-    elif not name.startswith(PREFIX) or entry.implied:
+    elif not name.startswith(_PREFIX) or entry.implied:
         return  # what lies in the latter comes later, and has a source to be named
     elif entry.kind != FILE or _size(entry):
         problem = "is called like a whiteout and is no empty file"
-    elif name != _OPAQUE and (name[4:] in ("", ".", "..") or name[4:].startswith(PREFIX)):
+    elif name != _OPAQUE and (name[4:] in ("", ".", "..") or name[4:].startswith(_PREFIX)):
         problem = "is a whiteout that names nothing it could hide"
     else:
         return
     raise InputError(
         f"{entry.describe()}: /{entry.path[:200]} {problem}; engines would not unpack it",
-        fix=f"give it a name that does not begin with {PREFIX}",
+        fix=f"give it a name that does not begin with {_PREFIX}",
     )
 
 
