@@ -17,7 +17,7 @@ from typing import BinaryIO
 from lading.commands import contract, deploy, entry, flags, structure, structure_config, target
 from lading.commands.structure import Result
 from lading.commands.structure_config import Command
-from lading.errors import EngineError, InputError, NotFoundError, UsageError, visible
+from lading.errors import EngineError, InputError, NotFoundError, visible
 from lading.layer.view import Opener, View
 from lading.oci.descriptor import Descriptor
 from lading.store import image as images
@@ -37,8 +37,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the tests; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}")
+    entry.parse_flags(values, argv, usage=__doc__ or "")
     runfiles = Path(values.runfiles)
     subject = deploy.read(Path(values.spec), runfiles)
     failed = total = 0

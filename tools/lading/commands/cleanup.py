@@ -24,7 +24,7 @@ from typing import Any
 from lading.commands import entry, flags, limits
 from lading.commands.usage import count
 from lading.engine import engines
-from lading.errors import InputError, LadingError, LimitError, NotFoundError, UsageError, visible
+from lading.errors import InputError, LadingError, LimitError, NotFoundError, visible
 from lading.store import catalog_file, cleanup, collect, prune, sizes
 from lading.store.entry import Entry
 from lading.store.prune import Plan, Policy
@@ -39,8 +39,7 @@ _ROUNDS = 5
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
+    entry.parse_flags(values, argv, usage=__doc__ or "")
     policy, remove_loaded = limits.read(values)
     root = store_root(values.store)
     if not root.is_dir():

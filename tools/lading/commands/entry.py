@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lading.commands import flags
-from lading.errors import LadingError, StorageError
+from lading.errors import LadingError, StorageError, UsageError
 
-__all__ = ["check_file", "here", "parse", "run", "write_file"]
+__all__ = ["check_file", "here", "parse", "parse_flags", "run", "write_file"]
 
 
 #: What a disk that is full, or no longer written to, answers.
@@ -35,6 +35,18 @@ def parse(values: flags.FlagValues, argv: Sequence[str], *, usage: str) -> list[
         print(usage.strip(), "", values.get_help(), sep="\n")
         raise SystemExit(0)
     return values.parse(words)
+
+
+def parse_flags(
+    values: flags.FlagValues,
+    argv: Sequence[str],
+    *,
+    usage: str,
+    fix: str = "--help lists the flags",
+) -> None:
+    """As `parse`, where nothing but flags is expected: raises UsageError for anything else."""
+    if rest := parse(values, argv, usage=usage):
+        raise UsageError(f"unexpected argument {rest[0]!r:.80}", fix=fix)
 
 
 def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> None:

@@ -50,8 +50,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}", fix="tags are set with --tag=NAME")
+    entry.parse_flags(values, argv, usage=__doc__ or "", fix="tags are set with --tag=NAME")
     spec, runfiles = target.files(values, "//…:load")
     platform = Platform.parse(values.platform) if values.platform else None
     image = deploy.read(spec, runfiles)

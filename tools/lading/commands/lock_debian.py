@@ -28,7 +28,6 @@ from lading.errors import (
     InputError,
     NotFoundError,
     StorageError,
-    UsageError,
 )
 
 __all__ = ["main"]
@@ -72,8 +71,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r:.80}", fix="--help lists the flags")
+    entry.parse_flags(values, argv, usage=__doc__ or "")
     workspace = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))
     spec_path, lock_path = workspace / values.spec, workspace / values.lock
     spec_text = _read(spec_path)

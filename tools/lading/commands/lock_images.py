@@ -44,8 +44,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}")
+    entry.parse_flags(values, argv, usage=__doc__ or "")
     if not values.requests:
         raise UsageError("--requests is missing", fix="run it with bazel run @lading//tools:lock")
     asked = document.loads_object(Path(values.requests).read_bytes(), what="the list of images")

@@ -21,7 +21,7 @@ from lading.commands.meter import Meter
 from lading.commands.transfer import Transfer
 from lading.commands.usage import count
 from lading.engine import ENGINES
-from lading.errors import LadingError, UsageError
+from lading.errors import LadingError
 from lading.oci.content import Content
 from lading.oci.reference import check_repository
 from lading.record import replace
@@ -86,8 +86,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}", fix="--help lists the flags")
+    entry.parse_flags(values, argv, usage=__doc__ or "")
     spec, runfiles = target.files(values, "//…")
     if values.metadata_file:
         entry.check_file(Path(values.metadata_file))

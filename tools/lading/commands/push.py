@@ -71,8 +71,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}", fix="tags are set with --tag=NAME")
+    entry.parse_flags(values, argv, usage=__doc__ or "", fix="tags are set with --tag=NAME")
     spec, runfiles = target.files(values, "//…:push")
     if values.metadata_file:
         entry.check_file(Path(values.metadata_file))

@@ -33,8 +33,7 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the command; raises LadingError."""
     values = _flags()
-    if rest := entry.parse(values, argv, usage=__doc__ or ""):
-        raise UsageError(f"unexpected argument {rest[0]!r}", fix="the name is set with --name=NAME")
+    entry.parse_flags(values, argv, usage=__doc__ or "", fix="the name is set with --name=NAME")
     spec, runfiles = target.files(values, "//…:save")
     image = deploy.read(spec, runfiles)
     name = values.name or image.extra.get("name")
