@@ -27,7 +27,7 @@ from lading.registry.threads import Threads
 
 __all__ = ["Job", "Pushed", "Pusher"]
 
-_BLOBS = 6
+_BLOBS = 4
 _IMAGES = 8
 #: Seconds for which what a tag names may be taken for known, when it must not move.
 _FRESH = 0.5
