@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import mmap
 import os
 import random
 import socket
@@ -162,6 +164,28 @@ def test_file_that_becomes_shorter_while_it_is_sent_is_corrupt(
     with pytest.raises(CorruptError, match="shorter"):
         sending.send_body(near, FileBody(path, 0, len(DATA), advanced.append), Limits())
     assert 0 < sum(advanced) < len(DATA)
+
+
+def test_file_that_cannot_be_mapped_is_sent(
+    pair: tuple[socket.socket, socket.socket],
+    tmp_path: Path,
+    advanced: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """mmap(2), ENODEV: not every file system has it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    near, far = pair
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    received = bytearray()
+    thread = _receive(far, len(DATA), received)
+    assert sending.send_body(near, FileBody(path, 0, len(DATA), advanced.append), Limits())
+    thread.join(10)
+    assert received == DATA
 
 
 @pytest.mark.parametrize("times", [1, 3])

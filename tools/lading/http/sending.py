@@ -98,6 +98,9 @@ def _by_mapping(sock: socket.socket, file: io.FileIO, offset: int, size: int) ->
         )
     except ValueError:
         raise _shorter(file) from None
+    except OSError:
+        # Not every file system can do it.
+        return _by_sendfile(sock, file, offset, size)
     with window, memoryview(window) as whole, whole[before:] as part:
         try:
             return sock.send(part)
