@@ -66,8 +66,9 @@ class NestedBazel:
         # In the source tree the links belong to the Bazel that runs the tests: neither replaced nor
         # removed, which even `clean` would do.
         links = ["--symlink_prefix=/"] if self._in_sources() and verb in _LINKING else []
+        startup = [*_caches(), f"--output_base={self.output_base}"]
         return subprocess.Popen(
-            [*self.prefix, self.program, f"--output_base={self.output_base}", verb, *links, *rest],
+            [*self.prefix, self.program, *startup, verb, *links, *rest],
             cwd=self.directory,
             env={**outer, **self.env},
             stdin=subprocess.DEVNULL,
@@ -87,6 +88,15 @@ class NestedBazel:
         listed = self.run("cquery", *options, "--output=files", target)
         execution_root = self.run("info", *options, "execution_root").stdout.strip()
         return [Path(execution_root, line) for line in listed.stdout.splitlines()]
+
+
+def _caches() -> list[str]:
+    """Options for the caches of the Bazel that runs the test, whatever HOME that one was given."""
+    for directory in Path(os.environ["TEST_SRCDIR"]).parents:
+        if directory.name == "execroot":
+            root = directory.parent.parent
+            return [f"--output_user_root={root}"] if (root / "cache/repos").is_dir() else []
+    return []
 
 
 def workspace() -> Path:
