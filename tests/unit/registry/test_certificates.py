@@ -29,7 +29,7 @@ from tests.registry_server.certificates import (
 from tests.registry_server.faults import Answer, Fault
 from tests.registry_server.proxy import serve_proxy
 from tests.registry_server.registry import Registry
-from tests.registry_server.server import Server, serve, serve_tokens
+from tests.registry_server.server import Server, TokenServer, serve, serve_tokens
 
 Make = Callable[..., Session]
 _IMAGE = images.manifest(100_000)
@@ -197,32 +197,34 @@ class TestNobodyElseLearnsWhoWeAre:
             assert tokens.log == []
 
 
-def test_token_server_on_the_same_host_is_one_with_the_registry(
-    session: Session, config: Path
-) -> None:
-    """GitLab's: the registry has a port of its own."""
+@pytest.fixture
+def beside(config: Path) -> Iterator[tuple[Server, TokenServer]]:
+    """A registry that we have a certificate for, and its token server on another port."""
     context = another_context(client=True)
     with (
         serve_tokens(tls=context) as tokens,
         serve(Registry(token=tokens.auth), tls=context) as server,
     ):
         _keep(config, server.address, _ALL)
-        _push(session, server.address)
-        assert tokens.log
+        yield server, tokens
+
+
+def test_token_server_on_the_same_host_is_one_with_the_registry(
+    session: Session, beside: tuple[Server, TokenServer]
+) -> None:
+    """GitLab's: the registry has a port of its own."""
+    server, tokens = beside
+    _push(session, server.address)
+    assert tokens.log
 
 
 def test_token_server_on_the_same_host_may_have_a_directory_of_its_own(
-    session: Session, config: Path
+    session: Session, config: Path, beside: tuple[Server, TokenServer]
 ) -> None:
-    context = another_context(client=True)
-    with (
-        serve_tokens(tls=context) as tokens,
-        serve(Registry(token=tokens.auth), tls=context) as server,
-    ):
-        _keep(config, server.address, _ALL)
-        _keep(config, tokens.realm.split("/")[2], {})
-        with pytest.raises(InputError, match="not trusted"):
-            _push(session, server.address)
+    server, tokens = beside
+    _keep(config, tokens.realm.split("/")[2], {})
+    with pytest.raises(InputError, match="not trusted"):
+        _push(session, server.address)
 
 
 @pytest.mark.parametrize("tls12", [True, False])

@@ -31,16 +31,22 @@ def advanced() -> list[int]:
     return []
 
 
+@pytest.fixture
+def whole(tmp_path: Path, advanced: list[int]) -> FileBody:
+    """All of DATA, from a file."""
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    return FileBody(path, 0, len(DATA), advanced.append)
+
+
 @pytest.fixture(params=["sendfile", "mapped", "stream"])
 def body(
     request: pytest.FixtureRequest,
-    tmp_path: Path,
+    whole: FileBody,
     monkeypatch: pytest.MonkeyPatch,
     advanced: list[int],
 ) -> Iterator[Body]:
     """Makes a body of a part of DATA; to a peer that is not on this machine, by sendfile."""
-    path = tmp_path / "data"
-    path.write_bytes(DATA)
     used: list[str] = []
     sendfile = os.sendfile
 
@@ -55,7 +61,7 @@ def body(
     def make(offset: int, size: int) -> FileBody | StreamBody:
         if request.param == "stream":
             return StreamBody(io.BytesIO(DATA[offset:]), size, advanced.append)
-        return FileBody(path, offset, size, advanced.append)
+        return FileBody(whole.path, offset, size, advanced.append)
 
     yield make
     assert bool(used) == (request.param == "sendfile")
@@ -137,39 +143,32 @@ def test_peer_that_answers_early_stops_the_body(
 
 
 def test_peer_that_answers_and_reads_no_more_is_heard_soon(
-    pair: tuple[socket.socket, socket.socket], tmp_path: Path, advanced: list[int]
+    pair: tuple[socket.socket, socket.socket], whole: FileBody, advanced: list[int]
 ) -> None:
     near, far = pair
-    path = tmp_path / "data"
-    path.write_bytes(DATA)
     threading.Timer(0.2, far.sendall, [b"HTTP/1.1 413 no"]).start()
-    assert not sending.send_body(
-        near, FileBody(path, 0, len(DATA), advanced.append), Limits(idle=9)
-    )
+    assert not sending.send_body(near, whole, Limits(idle=9))
     assert 0 < sum(advanced) < len(DATA)
 
 
 def test_file_that_becomes_shorter_while_it_is_sent_is_corrupt(
-    pair: tuple[socket.socket, socket.socket], tmp_path: Path, advanced: list[int]
+    pair: tuple[socket.socket, socket.socket], whole: FileBody, advanced: list[int]
 ) -> None:
     near, far = pair
-    path = tmp_path / "data"
-    path.write_bytes(DATA)
 
     def shorten() -> None:
-        os.truncate(path, 1000)
+        os.truncate(whole.path, 1000)
         _receive(far, len(DATA), bytearray())
 
     threading.Timer(0.2, shorten).start()
     with pytest.raises(CorruptError, match="shorter"):
-        sending.send_body(near, FileBody(path, 0, len(DATA), advanced.append), Limits())
+        sending.send_body(near, whole, Limits())
     assert 0 < sum(advanced) < len(DATA)
 
 
 def test_file_that_cannot_be_mapped_is_sent(
     pair: tuple[socket.socket, socket.socket],
-    tmp_path: Path,
-    advanced: list[int],
+    whole: FileBody,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """mmap(2), ENODEV: not every file system has it."""
@@ -179,11 +178,9 @@ def test_file_that_cannot_be_mapped_is_sent(
 
     monkeypatch.setattr(mmap, "mmap", refuse)
     near, far = pair
-    path = tmp_path / "data"
-    path.write_bytes(DATA)
     received = bytearray()
     thread = _receive(far, len(DATA), received)
-    assert sending.send_body(near, FileBody(path, 0, len(DATA), advanced.append), Limits())
+    assert sending.send_body(near, whole, Limits())
     thread.join(10)
     assert received == DATA
 

@@ -16,13 +16,13 @@ import pytest
 from lading.layer.estargz import TOC_ANNOTATION, TOC_NAME
 from lading.oci.verify_rules import Finding, exit_code
 from lading.scan.tar import scan_stream
-from lading.verify.place import Options, verify_directory
 from lading.verify.toc import TocCheck
 from tests.unit.layer.bench import Built, build
-from tests.unit.verify.seeds import Spoilt, member, tar_of
+from tests.unit.verify import tables
+from tests.unit.verify.seeds import member, tar_of
+from tests.unit.verify.tables import Entries, of
 
 _LARGE = 9 << 20
-Entries = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def _findings(tmp_path: Path, tar: bytes, blob: bytes, toc_digest: str) -> tuple[Finding, ...]:
-    spoilt = Spoilt(tmp_path / "layout")
-    spoilt.set_layer(tar, blob)
-    spoilt.change_manifest(
-        lambda value: value["layers"][0].update(annotations={TOC_ANNOTATION: toc_digest})
-    )
-    findings = verify_directory(spoilt.directory, Options()).findings
-    return tuple(item for item in findings if item.rule != "layout-unreferenced")
+    return tables.findings(tmp_path, tar, blob, {"annotations": {TOC_ANNOTATION: toc_digest}})
 
 
 def _toc(tar: bytes) -> bytes:
@@ -83,29 +77,14 @@ def test_the_table_of_an_honest_layer(tmp_path: Path, layer: Built) -> None:
     assert _findings(tmp_path, layer.tar, layer.blob, _digest(toc)) == ()
 
 
-def _of(entries: Entries, name: str, kind: str = "reg") -> dict[str, Any]:
-    return next(item for item in entries if (item["name"], item["type"]) == (name, kind))
-
-
 LIES: dict[str, Callable[[Entries], object]] = {
-    "another digest": lambda all_: _of(all_, "bin/small").update(digest=_digest(b"evil!")),
-    "another chunk": lambda all_: _of(all_, "bin/small").update(chunkDigest=_digest(b"evil!")),
-    "another later chunk": lambda all_: _of(all_, "bin/large", "chunk").update(
+    **tables.LIES,
+    "another digest": lambda all_: of(all_, "bin/small").update(digest=_digest(b"evil!")),
+    "another chunk": lambda all_: of(all_, "bin/small").update(chunkDigest=_digest(b"evil!")),
+    "another later chunk": lambda all_: of(all_, "bin/large", "chunk").update(
         chunkDigest=_digest(b"evil!")
     ),
-    "another size": lambda all_: _of(all_, "bin/small").update(size=4),
-    "a size beyond all memory": lambda all_: _of(all_, "bin/large").update(size=1 << 62),
-    "a program with its user's rights": lambda all_: _of(all_, "bin/small").update(mode=0o4755),
-    "another owner": lambda all_: _of(all_, "bin/small").update(uid=1000),
-    "another attribute": lambda all_: _of(all_, "bin/small").update(xattrs={"user.key": "AAAA"}),
-    "another target": lambda all_: _of(all_, "bin/link", "symlink").update(linkName="/bin/sh"),
-    "another type": lambda all_: _of(all_, "etc/empty").update(type="fifo"),
-    "another name": lambda all_: _of(all_, "bin/small").update(name="bin/other"),
-    "a file too few": lambda all_: all_.remove(_of(all_, "bin/small")),
-    "a file too many": lambda all_: all_.append({**_of(all_, "bin/small"), "name": "bin/more"}),
-    "a file twice": lambda all_: all_.append(dict(_of(all_, "bin/small"))),
-    "a number for a name": lambda all_: _of(all_, "bin/small").update(name=5),
-    "no type": lambda all_: _of(all_, "bin/small").pop("type"),
+    "another type": lambda all_: of(all_, "etc/empty").update(type="fifo"),
 }
 
 
@@ -122,7 +101,7 @@ def test_a_table_that_lies(tmp_path: Path, layer: Built, lie: str) -> None:
 
 def _rechunked(entries: Entries, content: bytes, sizes: list[int]) -> None:
     """As another writer has them: `bin/large` in chunks of these sizes."""
-    first = _of(entries, "bin/large")
+    first = of(entries, "bin/large")
     for later in [item for item in entries if item["type"] == "chunk"]:
         entries.remove(later)
     offset = 0

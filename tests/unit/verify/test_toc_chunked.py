@@ -15,15 +15,16 @@ import zstandard
 from lading.layer.estargz import TOC_ANNOTATION
 from lading.oci.verify_rules import Finding, exit_code
 from lading.verify.place import Options, verify_directory
+from tests.unit.verify import tables
 from tests.unit.verify.chunked_writer import Chunked, digest_of, entries_of, split_of, write
 from tests.unit.verify.seeds import Spoilt, member, tar_of
+from tests.unit.verify.tables import Entries, of
 
 _POSITION = "io.github.containers.zstd-chunked.manifest-position"
 _CHECKSUM = "io.github.containers.zstd-chunked.manifest-checksum"
 _SPLIT = "io.github.containers.zstd-chunked.tarsplit-position"
 _LARGE = b"ab" * 50_000 + bytes(100_000) + b"c" * 777
 _CHUNK = 50_000
-Entries = list[dict[str, Any]]
 
 
 def _tar() -> bytes:
@@ -42,16 +43,9 @@ def _tar() -> bytes:
 
 
 def _findings(tmp_path: Path, layer: Chunked) -> tuple[Finding, ...]:
-    spoilt = Spoilt(tmp_path / "layout")
-    spoilt.set_layer(layer.tar, layer.blob)
-    spoilt.change_manifest(
-        lambda value: value["layers"][0].update(
-            annotations=layer.annotations,
-            mediaType="application/vnd.oci.image.layer.v1.tar+zstd",
-        )
-    )
-    findings = verify_directory(spoilt.directory, Options()).findings
-    return tuple(item for item in findings if item.rule != "layout-unreferenced")
+    media_type = "application/vnd.oci.image.layer.v1.tar+zstd"
+    stated = {"annotations": layer.annotations, "mediaType": media_type}
+    return tables.findings(tmp_path, layer.tar, layer.blob, stated)
 
 
 def _said(tmp_path: Path, layer: Chunked) -> list[str]:
@@ -77,41 +71,26 @@ def test_a_file_that_is_called_like_the_table_of_estargz(tmp_path: Path) -> None
     ]
 
 
-def _of(entries: Entries, name: str, kind: str = "reg") -> dict[str, Any]:
-    return next(item for item in entries if (item["name"], item["type"]) == (name, kind))
-
-
 def _zeros(entries: Entries) -> dict[str, Any]:
     return next(item for item in entries if item.get("chunkType"))
 
 
 _EVIL = digest_of(b"evil!")
 LIES: dict[str, Callable[[Entries], object]] = {
-    "another digest": lambda all_: _of(all_, "bin/small").update(digest=_EVIL),
-    "no digest": lambda all_: _of(all_, "bin/small").pop("digest"),
-    "another chunk": lambda all_: _of(all_, "bin/large").update(chunkDigest=_EVIL),
-    "another later chunk": lambda all_: _of(all_, "bin/large", "chunk").update(chunkDigest=_EVIL),
-    "a chunk of another size": lambda all_: _of(all_, "bin/large").update(chunkSize=1),
-    "a chunk without a digest": lambda all_: _of(all_, "bin/large", "chunk").pop("chunkDigest"),
-    "a chunk too few": lambda all_: all_.remove(_of(all_, "bin/large", "chunk")),
-    "zeros that are none": lambda all_: _of(all_, "bin/large").update(chunkType="zeros"),
+    **tables.LIES,
+    "another digest": lambda all_: of(all_, "bin/small").update(digest=_EVIL),
+    "no digest": lambda all_: of(all_, "bin/small").pop("digest"),
+    "another chunk": lambda all_: of(all_, "bin/large").update(chunkDigest=_EVIL),
+    "another later chunk": lambda all_: of(all_, "bin/large", "chunk").update(chunkDigest=_EVIL),
+    "a chunk of another size": lambda all_: of(all_, "bin/large").update(chunkSize=1),
+    "a chunk without a digest": lambda all_: of(all_, "bin/large", "chunk").pop("chunkDigest"),
+    "a chunk too few": lambda all_: all_.remove(of(all_, "bin/large", "chunk")),
+    "zeros that are none": lambda all_: of(all_, "bin/large").update(chunkType="zeros"),
     "zeros with another digest": lambda all_: _zeros(all_).update(chunkDigest=_EVIL),
     "another kind of chunk": lambda all_: _zeros(all_).update(chunkType="ones"),
-    "another size": lambda all_: _of(all_, "bin/small").update(size=4),
-    "a size beyond all memory": lambda all_: _of(all_, "bin/large").update(size=1 << 62),
-    "a program with its user's rights": lambda all_: _of(all_, "bin/small").update(mode=0o4755),
-    "another owner": lambda all_: _of(all_, "bin/small").update(uid=1000),
-    "another attribute": lambda all_: _of(all_, "bin/small").update(xattrs={"user.key": "AAAA"}),
-    "another target": lambda all_: _of(all_, "bin/link", "symlink").update(linkName="/bin/sh"),
-    "another file": lambda all_: _of(all_, "bin/hard", "hardlink").update(linkName="empty"),
-    "another device": lambda all_: _of(all_, "dev/null", "char").update(devMinor=5),
-    "another type": lambda all_: _of(all_, "empty").update(type="fifo"),
-    "another name": lambda all_: _of(all_, "bin/small").update(name="bin/other"),
-    "a file too few": lambda all_: all_.remove(_of(all_, "bin/small")),
-    "a file too many": lambda all_: all_.append({**_of(all_, "bin/small"), "name": "bin/more"}),
-    "a file twice": lambda all_: all_.append(dict(_of(all_, "bin/small"))),
-    "a number for a name": lambda all_: _of(all_, "bin/small").update(name=5),
-    "no type": lambda all_: _of(all_, "bin/small").pop("type"),
+    "another file": lambda all_: of(all_, "bin/hard", "hardlink").update(linkName="empty"),
+    "another device": lambda all_: of(all_, "dev/null", "char").update(devMinor=5),
+    "another type": lambda all_: of(all_, "empty").update(type="fifo"),
 }
 
 

@@ -60,10 +60,10 @@ def main(run: Callable[[Request], None]) -> None:
     Args:
         run: does the action; raises LadingError for a failure that a user can cause.
     """
-    _keep_freed_memory()
     if sys.getfilesystemencoding() != "utf-8":
         # Under such a locale the names of files would be read, and written, as something else.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
+    _keep_freed_memory()
     if "--persistent_worker" in sys.argv:
         # Whatever prints by mistake goes to Bazel's log, not into the protocol.
         replies = os.fdopen(os.dup(1), "wb")

@@ -20,6 +20,7 @@ from lading.layer.entries import FILE, Entry, Meta, apply
 from lading.layer.frames import Cutter
 from lading.layer.lay import lay
 from lading.layer.outputs import Output
+from lading.layer.paths import WHITEOUT
 from lading.layer.plan import Plan
 from lading.layer.reading import open_file
 from lading.layer.spool import Spool
@@ -180,7 +181,7 @@ def layer(
 
 def _is_whiteout(path: str) -> bool:
     """Whether an entry hides something of the layers below."""
-    return path.rpartition("/")[2].startswith(".wh.")
+    return path.rpartition("/")[2].startswith(WHITEOUT)
 
 
 def whiteout(path: str) -> Entry:
@@ -197,7 +198,7 @@ def order(entries: list[Entry]) -> list[Entry]:
     return sorted(
         entries,
         key=lambda entry: [
-            (not part.startswith(".wh."), part.encode("utf-8", "surrogateescape"))
+            (not part.startswith(WHITEOUT), part.encode("utf-8", "surrogateescape"))
             for part in entry.path.split("/")
             if part
         ],

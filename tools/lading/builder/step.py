@@ -21,6 +21,7 @@ from lading.builder.request import Builder, BuildRequest
 from lading.errors import CorruptError, InputError
 from lading.layer.compress import Compression
 from lading.layer.entries import DIRECTORY, Entry
+from lading.layer.paths import OPAQUE, WHITEOUT
 from lading.layer.view import View
 from lading.layer.writer import Blob
 from lading.store import image as images
@@ -31,7 +32,6 @@ __all__ = ["Step", "run"]
 
 #: Where the command finds its inputs.
 _INPUTS = "/inputs"
-_OPAQUE = ".wh..wh..opq"
 #: What builders put into a container, and mount points that they leave behind.
 _NOISE = ("dev", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "inputs", "proc",
           "run/.containerenv", "run/secrets", "sys", ".dockerenv")  # fmt: skip
@@ -136,11 +136,11 @@ def _changes(entries: list[Entry], view: View) -> list[Entry]:
     """
     there = {entry.path: entry for entry in entries}
     found = [
-        entry for entry in entries if not entry.path.endswith(_OPAQUE) and _is_change(entry, view)
+        entry for entry in entries if not entry.path.endswith(OPAQUE) and _is_change(entry, view)
     ]
     for path in there:
-        if path.endswith(_OPAQUE):
-            found += _hidden(path.removesuffix(_OPAQUE).rstrip("/"), there, view)
+        if path.endswith(OPAQUE):
+            found += _hidden(path.removesuffix(OPAQUE).rstrip("/"), there, view)
     return list({entry.path: entry for entry in found}.values())
 
 
@@ -151,7 +151,9 @@ def _hidden(directory: str, there: Mapping[str, Entry], view: View) -> Iterator[
         path = f"{directory}/{name}" if directory else name
         new = there.get(path)
         if new is None:
-            yield normalise.whiteout(f"{directory}/.wh.{name}" if directory else f".wh.{name}")
+            yield normalise.whiteout(
+                f"{directory}/{WHITEOUT}{name}" if directory else f"{WHITEOUT}{name}"
+            )
         elif new.kind == child.type == DIRECTORY:
             yield from _hidden(path, there, view)
 

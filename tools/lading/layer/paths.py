@@ -9,7 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["image_path", "parent_meta", "relative_paths", "sort_key"]
+__all__ = ["OPAQUE", "WHITEOUT", "image_path", "parent_meta", "relative_paths", "sort_key"]
+
+#: How the names of whiteouts begin, and the one that hides all that a lower layer has in its
+#: directory (image-spec 1.1, layer.md, "Whiteouts").
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
 
 #: What a path, with a line break behind it, has to hold to be another one than it says, or none.
 _ODD = ("//", "/./", "/../", "/\n", "/.\n", "/..\n", "\0")
@@ -90,4 +95,4 @@ def sort_key(path: str) -> str:
     image-spec 1.1, layer.md, "Whiteouts": a whiteout listed after a sibling might hide it.
     """
     head, slash, name = path.rpartition("/")
-    return f"{head}{slash}\0{name}" if name.startswith(".wh.") else path
+    return f"{head}{slash}\0{name}" if name.startswith(WHITEOUT) else path

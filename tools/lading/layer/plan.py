@@ -10,7 +10,7 @@ from lading.layer.entries import (
     apply,
     check_name,
 )
-from lading.layer.paths import parent_meta, sort_key
+from lading.layer.paths import WHITEOUT, parent_meta, sort_key
 from lading.layer.reading import same_content
 
 TYPE_CHECKING = False
@@ -103,12 +103,12 @@ class Plan:
             InputError: something is called like a whiteout and is none.
         """
         self.entries.pop("", None)
-        has_whiteouts = ".wh." in "\n".join(self.entries)
+        has_whiteouts = WHITEOUT in "\n".join(self.entries)
         if has_whiteouts:
             from lading.layer.whiteouts import check_whiteout
 
             for path, entry in self.entries.items():
-                if ".wh." in path:
+                if WHITEOUT in path:
                     check_whiteout(entry)
         paths = sorted(self.entries, key=sort_key if has_whiteouts else None)
         return list(map(self.entries.__getitem__, paths))

@@ -19,7 +19,7 @@ END = bytes(2 * BLOCK)
 #: Largest header accepted, with its PAX records, in bytes.
 MAX_HEADER = 64 * 1024
 #: Bytes of a component of a path, and of a path, that Linux takes (NAME_MAX, PATH_MAX less a NUL).
-MAX_NAME, MAX_PATH = 255, 4095
+_MAX_NAME, _MAX_PATH = 255, 4095
 
 _MAX_OCTAL_7 = 0o7777777
 _MAX_OCTAL_11 = 0o77777777777
@@ -124,7 +124,7 @@ def _general(entry: Entry, kind: str, size: int, link: str) -> bytes:
     records = _pax(meta)
     path = entry.path + "/" if kind == DIRECTORY else entry.path
     points_to = link if kind == SYMLINK else ""
-    if len(path) > MAX_NAME or len(points_to) > MAX_NAME or not path.isascii():
+    if len(path) > _MAX_NAME or len(points_to) > _MAX_NAME or not path.isascii():
         _check_length(entry, points_to)
     split = _split(path)
     if split is None:
@@ -161,16 +161,16 @@ def _check_length(entry: Entry, link: str) -> None:
     longest = max(map(len, data.split(b"/")))
     what = f"{entry.describe():.400}: the path /{entry.path[:100]}…"
     fix = "give it a shorter path in the image"
-    if longest > MAX_NAME:
+    if longest > _MAX_NAME:
         raise InputError(
-            f"{what} has a part of {longest} bytes, longer than the {MAX_NAME} of a file's name",
+            f"{what} has a part of {longest} bytes, longer than the {_MAX_NAME} of a file's name",
             fix=fix,
         )
-    if len(data) >= MAX_PATH:
-        raise InputError(f"{what} is longer than the {MAX_PATH} bytes of a path", fix=fix)
-    if len(link) > MAX_PATH // 4 and len(link.encode()) > MAX_PATH:
+    if len(data) >= _MAX_PATH:
+        raise InputError(f"{what} is longer than the {_MAX_PATH} bytes of a path", fix=fix)
+    if len(link) > _MAX_PATH // 4 and len(link.encode()) > _MAX_PATH:
         raise InputError(
-            f"{what} has a target that is longer than the {MAX_PATH} bytes of a path",
+            f"{what} has a target that is longer than the {_MAX_PATH} bytes of a path",
             fix="let it point elsewhere",
         )
 

@@ -11,12 +11,11 @@ from typing import BinaryIO
 
 from lading.errors import CorruptError, LimitError
 from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK
+from lading.layer.paths import OPAQUE, WHITEOUT
 from lading.scan.tar import Entry, TarScanner, scan_stream
 
 __all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "Opener", "View"]
 
-_WHITEOUT = ".wh."
-_OPAQUE = ".wh..wh..opq"
 #: As many symbolic links as Linux follows in one path.
 _MAX_LINKS = 40
 #: Files and directories that layers put somewhere; no distribution comes near.
@@ -193,12 +192,12 @@ class View:
             if ".." in (*parents, name):
                 raise CorruptError(f"layer {number + 1}: {_text(entry.name)!r} leaves the root")
             directory = self._directory(parents, number)
-            if name == _OPAQUE:
+            if name == OPAQUE:
                 self._prune(directory, number)
-            elif name.startswith(_WHITEOUT):
-                hidden = directory.children.get(name.removeprefix(_WHITEOUT))
+            elif name.startswith(WHITEOUT):
+                hidden = directory.children.get(name.removeprefix(WHITEOUT))
                 if hidden is not None and not self._prune(hidden, number):
-                    del directory.children[name.removeprefix(_WHITEOUT)]
+                    del directory.children[name.removeprefix(WHITEOUT)]
             else:
                 self._put(directory, name, entry, number)
 

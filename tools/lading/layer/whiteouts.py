@@ -6,15 +6,13 @@ import os
 
 from lading.errors import InputError
 from lading.layer.entries import FILE, Slice
+from lading.layer.paths import OPAQUE, WHITEOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lading.layer.entries import Entry
 
 __all__ = ["check_whiteout"]
-
-_PREFIX = ".wh."
-_OPAQUE = ".wh..wh..opq"
 
 
 def check_whiteout(entry: Entry) -> None:
@@ -25,19 +23,19 @@ def check_whiteout(entry: Entry) -> None:
             nothing that it may hide.
     """
     *above, name = entry.path.split("/")
-    if any(part.startswith(_PREFIX) for part in above):
+    if any(part.startswith(WHITEOUT) for part in above):
         problem = "lies in a directory that is called like a whiteout"
-    elif not name.startswith(_PREFIX) or entry.implied:
+    elif not name.startswith(WHITEOUT) or entry.implied:
         return  # what lies in the latter comes later, and has a source to be named
     elif entry.kind != FILE or _size(entry):
         problem = "is called like a whiteout and is no empty file"
-    elif name != _OPAQUE and (name[4:] in ("", ".", "..") or name[4:].startswith(_PREFIX)):
+    elif name != OPAQUE and (name[4:] in ("", ".", "..") or name[4:].startswith(WHITEOUT)):
         problem = "is a whiteout that names nothing it could hide"
     else:
         return
     raise InputError(
         f"{entry.describe()}: /{entry.path[:200]} {problem}; engines would not unpack it",
-        fix=f"give it a name that does not begin with {_PREFIX}",
+        fix=f"give it a name that does not begin with {WHITEOUT}",
     )
 
 
