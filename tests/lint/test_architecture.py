@@ -15,6 +15,7 @@ from tests.lint.workspace import files, root
 _FLOORS = [
     "errors",
     "record",
+    "yamltext",
     "scan",
     "oci",
     "http",

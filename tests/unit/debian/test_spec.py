@@ -42,8 +42,13 @@ def test_sets_follow_those_they_are_above() -> None:
         ("cc: {", "cc: {above: [python], ", "above each other"),
         ("asks questions", "", "exclude is not a mapping of package names to reasons"),
         ("{openssl: a reason}", "[openssl]", "point_releases is not a mapping"),
+        (
+            "  cc:",
+            "  cc: {packages: [zlib1g]}\n  cc:",
+            "line 8: it has the key 'cc' a second time\n  keep one of",
+        ),
         ("sets:", "sets: [", "is not YAML"),
-        ("suite: trixie", "suite: !!python/object/apply:os.getcwd []", "is not YAML"),
+        ("suite: trixie", "suite: !!python/object/apply:os.getcwd []", "the tag"),
     ],
 )
 def test_mistakes_are_named(old: str, new: str, message: str) -> None:

@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lading import yamltext
 from lading.errors import CorruptError, InputError, LadingError, LimitError
-from lading.store import catalog, yamltext
+from lading.store import catalog
 from lading.store.catalog import Catalog
 from lading.store.entry import Entry
 

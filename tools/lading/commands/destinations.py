@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lading import yamltext
 from lading.errors import InputError, NotFoundError
 from lading.oci.reference import Reference, check_repository
 from lading.registry.policy import ANY_TAG, TagPolicy
-from lading.store import yamltext
 
 __all__ = ["Context", "Destinations", "parse"]
 

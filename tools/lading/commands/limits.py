@@ -77,7 +77,7 @@ def _of_the_workspace() -> dict[str, Any]:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    from lading.store import yamltext
+    from lading import yamltext
 
     try:
         data = path.read_bytes()

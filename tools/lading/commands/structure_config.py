@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lading import yamltext
 from lading.errors import InputError
-from lading.store import yamltext
 
 __all__ = ["Command", "Config", "read", "strings"]
 

@@ -48,14 +48,12 @@ def parse_spec(text: str, name: str) -> Spec:
     """Reads a specification in YAML; `name` is what messages call the file.
 
     Raises:
-        InputError: it is not YAML, a key is unknown or missing, or a value is of the wrong kind.
+        InputError: it is not YAML, a key is unknown, missing or there twice, or a value is of the
+            wrong kind.
     """
-    import yaml
+    from lading import yamltext
 
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{name} is not YAML: {' '.join(str(error).split()):.200}") from None
+    document = yamltext.load(text.encode(), what=name)
     if not isinstance(document, dict):
         raise InputError(f"{name} is not a mapping of {', '.join(sorted(_KEYS))}")
     unknown = {str(key) for key in document} - _KEYS

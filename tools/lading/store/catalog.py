@@ -64,7 +64,7 @@ def parse(text: str, *, what: str) -> Catalog:
         CorruptError: it is no catalog at all.
         LimitError: it nests too deep.
     """
-    from lading.store import yamltext
+    from lading import yamltext
 
     try:
         node = yamltext.parse(text, what=what)
@@ -179,7 +179,7 @@ def _spliced(catalog: Catalog, place: int, start: int, end: int, block: str) -> 
 
 def _changed(block: str, old: Entry, new: Entry, indent: int) -> str:
     """The lines of an entry with other values for the keys that differ."""
-    from lading.store import yamltext
+    from lading import yamltext
 
     before, after = old.to_values(), new.to_values()
     changes = {key: value for key, value in after.items() if before.get(key) != value}
@@ -214,7 +214,7 @@ def _changed(block: str, old: Entry, new: Entry, indent: int) -> str:
 
 
 def _parsed(block: str) -> Any:
-    from lading.store import yamltext
+    from lading import yamltext
 
     node = yamltext.parse(block, what="an entry")
     assert node is not None
@@ -226,7 +226,7 @@ def _block(entry: Entry, indent: int) -> str:
 
     Raises InputError when they cannot be read: every reader would refuse the whole catalog.
     """
-    from lading.store import yamltext
+    from lading import yamltext
 
     margin = " " * indent
     lines = [f"{key}: {yamltext.dumps_value(value)}" for key, value in entry.to_values().items()]
@@ -242,7 +242,7 @@ def _block(entry: Entry, indent: int) -> str:
 
 def _rewritten(catalog: Catalog, entry: Entry | None, *, drop_name: str) -> Catalog:
     """The whole catalog written anew, with one entry put or dropped."""
-    from lading.store import yamltext
+    from lading import yamltext
 
     node = yamltext.parse(catalog.text, what="the catalog")
     assert node is not None
@@ -271,7 +271,7 @@ def _rewritten(catalog: Catalog, entry: Entry | None, *, drop_name: str) -> Cata
 
 
 def _lines(value: Mapping[str, Any]) -> str:
-    from lading.store import yamltext
+    from lading import yamltext
 
     items = (
         f"{yamltext.dumps_value(key)}: {yamltext.dumps_value(item)}" for key, item in value.items()

@@ -1,6 +1,7 @@
-"""The part of YAML that the catalog is written in: read with places, and written safely.
+"""The part of YAML that lading reads: with places, strictly, and written safely.
 
-What people write for lading is read with it too: policies, destinations, tests of images.
+The catalog of a store is written in it, and what people write for lading: policies, destinations,
+tests of images, packages to lock.
 
 Aliases, tags, duplicate keys and several documents are refused: an alias can be a bomb, a tag
 can be anything, and of two equal keys readers disagree which counts. Scalars follow the core
@@ -144,9 +145,9 @@ def _events(text: str, what: str) -> Iterator[Any]:
 
 def _node(event: Any, events: Iterator[Any], what: str, depth: int) -> Node:
     if isinstance(event, yaml.AliasEvent):
-        raise _refused(event, what, f"an alias (*{event.anchor})")
+        raise _refused(event, what, f"an alias (*{event.anchor}), which is not read here")
     if event.tag is not None:
-        raise _refused(event, what, f"the tag {event.tag}")
+        raise _refused(event, what, f"the tag {event.tag}, which is not read here")
     if isinstance(event, yaml.ScalarEvent):
         return _scalar(event)
     if depth > _MAX_DEPTH:
@@ -170,7 +171,8 @@ def _node(event: Any, events: Iterator[Any], what: str, depth: int) -> Node:
                 raise _refused(following, what, "a key that is no text")
             name = str(key.value)
             if name in children:
-                raise _refused(following, what, f"the key {name!r:.80} a second time")
+                thing = f"the key {name!r:.80} a second time"
+                raise _refused(following, what, thing, fix="keep one of the two")
             child = _node(next(events), events, what, depth + 1)
             children[name], value[name] = child, child.value
             end = max(key.end, child.end)
@@ -200,8 +202,7 @@ def _resolve(text: str) -> Any:
     return number if json.dumps(number) == text else text
 
 
-def _refused(event: Any, what: str, thing: str) -> CorruptError:
-    return CorruptError(
-        f"{what}, line {event.start_mark.line + 1}: it has {thing}, which is not read here",
-        fix="write the values out in plain YAML",
-    )
+def _refused(
+    event: Any, what: str, thing: str, fix: str = "write the values out in plain YAML"
+) -> CorruptError:
+    return CorruptError(f"{what}, line {event.start_mark.line + 1}: it has {thing}", fix=fix)
