@@ -32,28 +32,35 @@ _with_version = transition(
     outputs = [_VERSION_FLAG],
 )
 
-# A program is compiled whenever it runs, so this one is short. Importing makes objects that stay: looking for
-# garbage among them takes a tenth of the start. Modules are looked for in the standard library first: there are
+# A program is compiled whenever it runs, so this one is short. It does what `runpy` does, without what that imports.
+# Importing makes objects that stay: looking for garbage among them takes a tenth of the start. Modules are looked for in the standard library first: there are
 # more of them. For a worker with multiplex sandboxing, Bazel leaves directories out of what it links into the
 # worker's own: there a link leads to where ours is.
 _MAIN = """\
 import gc
 import sys
+from _frozen_importlib_external import PathFinder
 from posix import readlink, stat
 
-gc.set_threshold(50000)
-root = __file__.removesuffix({main})
-own = root + {own}
-try:
-    stat(own)
-except FileNotFoundError:
-    own = readlink(__file__).removesuffix(".main.py") + ".lib"
-sys.path += [own] + [root + path for path in {paths}]
+
+def find():
+    gc.set_threshold(50000)
+    root = __file__.removesuffix({main})
+    own = root + {own}
+    try:
+        stat(own)
+    except FileNotFoundError:
+        own = readlink(__file__).removesuffix(".main.py") + ".lib"
+    sys.path += [own] + [root + path for path in {paths}]
+    package = __import__({package}, fromlist=[""])
+    return PathFinder.find_spec({module}, package.__path__)
+
 
 try:
-    from runpy import run_module
-
-    run_module({module}, run_name="__main__", alter_sys=True)
+    __spec__ = find()
+    __package__ = __spec__.parent
+    __file__ = sys.argv[0] = __spec__.origin
+    exec(__spec__.loader.get_code(__spec__.name))
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -98,6 +105,7 @@ def _impl(ctx):
     ctx.actions.write(main, _MAIN.format(
         main = repr(runfiles_path(main, ctx.workspace_name)),
         module = repr(ctx.attr.module),
+        package = repr(ctx.attr.module.rpartition(".")[0]),
         own = repr(runfiles_path(compiled, ctx.workspace_name)),
         paths = repr(paths.keys()),
     ))
@@ -176,7 +184,7 @@ python_program = rule(
     attrs = {
         "data": attr.label_list(allow_files = True, doc = "What the program reads, for `$(rootpath)` in `args`."),
         "deps": attr.label_list(mandatory = True, providers = [PyInfo], doc = "`py_library` targets of the module and all it imports."),
-        "module": attr.string(mandatory = True, doc = "Dotted name of the module that is run as `__main__`."),
+        "module": attr.string(mandatory = True, doc = "Dotted name of the module, in a package, that is run as `__main__`."),
         "_compiler": attr.label(default = ":compile_modules.py", allow_single_file = True),
         "_compiler_runtime": attr.label(default = "@rules_python//python:current_py_toolchain", cfg = "exec"),
         "_launcher": attr.label(default = ":launcher.sh.tpl", allow_single_file = True),

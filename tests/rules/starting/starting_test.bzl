@@ -15,7 +15,7 @@ def _written(env, name):
 def _imports_impl(ctx):
     env = analysistest.begin(ctx)
     name = analysistest.target_under_test(env).label.name
-    [line] = [line for line in _written(env, name + ".main.py").splitlines() if line.startswith("sys.path += ")]
+    [line] = [line for line in _written(env, name + ".main.py").splitlines() if "sys.path += " in line]
     for package in ctx.attr.packages:
         asserts.equals(env, 2, len(line.split("/%s/site-packages\"" % package)), package + " is imported from where it lies")
     asserts.false(env, "/tools\"" in line, "this repository's modules are imported from the compiled ones alone")

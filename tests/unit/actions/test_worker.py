@@ -311,9 +311,10 @@ def test_no_room_for_the_output(worker: _Worker) -> None:
     assert worker.response()["exitCode"] == 0
 
 
-#: Builds a layer, then one more with room for a thread and none for a buffer.
+#: Builds a layer, then one more with room for a thread and none for a buffer; a worker has
+#: imported by then what it reads requests with.
 _EXHAUSTED = """
-import os, resource, sys, threading
+import json, os, resource, sys, threading
 from lading.actions import layer, worker
 layer.run(worker.Request(["--output=first", "--metadata=first.json", "E\\t/x"]))
 pages = int(open("/proc/self/statm").read().split()[0])

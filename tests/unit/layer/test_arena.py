@@ -20,6 +20,7 @@ _CAPACITY = 8
 def test_buffers_in_use_are_never_handed_out(size: int, steps: list[tuple[int, int]]) -> None:
     """Each part is filled with its number, and holds nothing else when it is given back."""
     arena = Arena(_CAPACITY, size * _CAPACITY)
+    arena.share()
     # In the order of the ring; what was given back stays until all before it was.
     parts: deque[tuple[int, memoryview, bytes | None]] = deque()
 
@@ -50,6 +51,7 @@ def test_buffers_in_use_are_never_handed_out(size: int, steps: list[tuple[int, i
 
 def test_it_waits_until_a_buffer_comes_back() -> None:
     arena = Arena(_CAPACITY, 2 * _CAPACITY)
+    arena.share()
     places = []
     for _ in range(2):
         arena.take()
@@ -65,6 +67,7 @@ def test_it_waits_until_a_buffer_comes_back() -> None:
 
 def test_short_parts_leave_room_for_more() -> None:
     arena = Arena(_CAPACITY, 3 * _CAPACITY)
+    arena.share()
     for _ in range(9):
         arena.take()
         arena.cut(2)

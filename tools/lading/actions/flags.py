@@ -5,9 +5,11 @@ Parsing takes microseconds and imports nothing; absl and argparse are for people
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from lading.errors import LimitError, NotFoundError, StorageError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["expand", "layer_annotations", "pairs", "parse", "read", "tabbed", "write"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
 
 from lading.errors import LadingError, LimitError
 
@@ -100,8 +99,10 @@ def _keep_freed_memory() -> None:
     glibc asks the kernel for each, and gives it back, until one of that size was freed (mallopt(3),
     M_MMAP_THRESHOLD). A page that is new takes as long as compressing a kilobyte.
     """
-    with suppress(MemoryError):
+    try:
         bytes(8 << 20)
+    except MemoryError:
+        return
 
 
 def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes]) -> None:

@@ -10,7 +10,10 @@ them.
 from __future__ import annotations
 
 from mmap import mmap
-from queue import SimpleQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 __all__ = ["Arena"]
 
@@ -18,7 +21,7 @@ __all__ = ["Arena"]
 class Arena:
     """Hands out buffers, one after the other, and waits for earlier ones to come back.
 
-    One thread calls `take` and `cut`, any may call `give`.
+    One thread calls `take` and `cut`; after `share`, any may call `give`.
 
     Args:
         capacity: bytes of a buffer.
@@ -32,17 +35,24 @@ class Arena:
         self._size = max(size, 2 * capacity)
         # Unlike a bytearray, it is not filled with zeros: what is never used costs nothing.
         self._view = memoryview(mmap(-1, self._size))
-        self._given: SimpleQueue[int] = SimpleQueue()
+        self._given: SimpleQueue[int] | None = None
         # Where parts begin that are in use, the oldest first, and where the newest one ends.
         self._used: dict[int, None] = {}
         self._head = self._here = 0
 
+    def share(self) -> None:
+        """Begins to take buffers back. A tiny layer has one, and imports no queues for it."""
+        from queue import SimpleQueue
+
+        self._given = SimpleQueue()
+
     def take(self) -> memoryview:
         """A buffer; `cut` has to be called before the next one is taken."""
         given = self._given
-        while not given.empty():
+        while given is not None and not given.empty():
             del self._used[given.get()]
         while (here := self._room()) < 0:
+            assert given is not None
             del self._used[given.get()]
         self._here = here
         return self._view[here : here + self._capacity]
@@ -59,6 +69,7 @@ class Arena:
 
     def give(self, place: int) -> None:
         """Takes back what `cut` returned."""
+        assert self._given is not None
         self._given.put(place)
 
     def _room(self) -> int:

@@ -121,6 +121,7 @@ def write_estargz(
     # As many buffers as keep every thread busy, one that is filled, and the end of the ring, where
     # there may be no room for one: nobody but this thread gives them back.
     arena = Arena(_CAPACITY, (threads + 3) * _CAPACITY)
+    arena.share()
     pending: deque[tuple[_Batch, Future[tuple[list[tuple[int, bytes]], dict[int, str]]]]] = deque()
 
     def finish_one() -> None:

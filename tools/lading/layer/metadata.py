@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from lading.layer.writer import Blob
 
 TYPE_CHECKING = False
@@ -33,4 +31,19 @@ def layer_metadata(
         "annotations": dict(sorted(annotations.items())),
         "history": {"created": "1970-01-01T00:00:00Z", "created_by": created_by},
     }
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _json(value).encode() + b"\n"
+
+
+def _json(value: object) -> str:
+    """Compact JSON. What needs no escapes is written without the library, for a tiny layer is
+    built in the time that loading it takes.
+    """
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{_json(key)}:{_json(item)}" for key, item in value.items()]) + "}"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str) and value.isprintable() and not {'"', "\\"} & set(value):
+        return f'"{value}"'
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

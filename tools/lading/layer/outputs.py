@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from lading.errors import StorageError
 
@@ -57,8 +56,7 @@ class Output:
             raise StorageError(f"{self._path} cannot be written: {failure.strerror}") from None
         finally:
             if self._temporary:
-                with suppress(OSError):
-                    os.unlink(self._temporary)
+                _remove(self._temporary)
 
     def _name(self) -> None:
         # open(2), O_TMPFILE. Any descriptor makes os.link use linkat, which can follow the link.
@@ -92,6 +90,14 @@ def _open_named(temporary: str, path: str) -> int:
         return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _remove(path: str) -> None:
+    # `contextlib` takes as long to import as a tiny layer takes to write.
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 class Nowhere:

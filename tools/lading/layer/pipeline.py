@@ -56,6 +56,7 @@ class Pipeline:
     ) -> None:
         self._fd = fd
         self._arena = arena
+        arena.share()
         self._progress = progress
         self._kept = kept
         self._lock = threading.Lock()
