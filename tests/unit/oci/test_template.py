@@ -99,6 +99,13 @@ def test_without_any_variable_the_fix_says_how_to_get_some() -> None:
         render("{{.X}}", {}, what="tag")
 
 
+@pytest.mark.parametrize("variables", [{}, {"base": {}, "$": {}}])
+def test_where_the_status_was_not_read_the_fix_is_to_stamp(variables: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r'stamp = "force".*--stamp') as caught:
+        render("{{.STABLE_COMMIT}}", variables, what="//:push, tag")
+    assert "print" not in str(caught.value)
+
+
 def test_a_key_of_the_workspace_status_says_who_has_to_print_it() -> None:
     with pytest.raises(InputError, match="have --workspace_status_command print STABLE_COMMIT"):
         render("{{.STABLE_COMMIT}}", {"BUILD_USER": "me"}, what="//:push, tag")

@@ -31,6 +31,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_STATUS_KEYS = ("BUILD_", "STABLE_")
+
 
 class _Missing(NamedTuple):
     """A variable that has no value: false in a condition, an error anywhere else."""
@@ -249,17 +251,20 @@ def _refuse_missing(value: Any, variables: Mapping[str, Any]) -> None:
         known = [f"${name}" for name in sorted(variables.get("$", {}))]
     else:
         known = [f".{name}" for name in sorted(variables) if name != "$"]
-    if value.name.startswith(".STABLE_"):
-        raise _TemplateError(
-            f"{value.name} is unknown",
-            f"have --workspace_status_command print {value.name[1:]}; there are {', '.join(known)}",
+    there_are = f"there are {', '.join(known)}" if known else "there are no build_settings"
+    if value.name.startswith("$") or "." in value.name[1:]:
+        fix = there_are
+    elif not any(name.startswith(_STATUS_KEYS) for name in variables):
+        # Bazel writes BUILD_ keys into every status: none here means that it was not read.
+        fix = (
+            'keys of the workspace status need stamp = "force" (tags of image(): stamp_tags), '
+            f"or Bazel's --stamp; {there_are}"
         )
-    raise _TemplateError(
-        f"{value.name} is unknown",
-        f"there are {', '.join(known)}"
-        if known
-        else "there are no variables: set build_settings, or stamp and build with --stamp",
-    )
+    elif value.name.startswith(".STABLE_"):
+        fix = f"have --workspace_status_command print {value.name[1:]}; {there_are}"
+    else:
+        fix = there_are
+    raise _TemplateError(f"{value.name} is unknown", fix)
 
 
 def _equal(first: Any, *others: Any) -> bool:
