@@ -13,7 +13,10 @@ import pytest
 
 from lading.errors import LadingError, LimitError, NotFoundError
 from lading.http.limits import CHUNK, Limits
+from lading.http.messages import Request, TransportError
+from lading.http.origin import Origin
 from lading.http.retry import Budget
+from lading.http.transport import Transport
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.registry import manifests, tags
@@ -207,6 +210,34 @@ class TestNotice:
         [line] = told
         says = f"cannot list the tags of {repository}: http://{server.address} says 429"
         assert line == f"{says}; trying again in 30 s"
+
+    def test_of_pauses_for_a_registry_that_is_down(
+        self, make_session: Make, told: list[str], pauses: list[float]
+    ) -> None:
+        """Nobody wonders for seconds whether something happens."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(LadingError, match="Connection refused"):
+            tags.list_tags(make_session(notice=told.append).repository(address, "app"))
+        unsaid = sum(pauses[: len(pauses) - len(told)])
+        assert unsaid < 2
+        assert all("Connection refused; trying again in " in line for line in told)
+
+    def test_of_a_pause_that_several_threads_make(self, told: list[str]) -> None:
+        budget = Budget(Limits(noticed=0.2), notice=told.append)
+        with Threads(4) as threads:
+            threads.each(lambda seconds: budget.wait(seconds, "down"), [0.3] * 4)
+        assert told == ["down; trying again in 0 s"]
+
+    def test_of_a_connection_that_takes_long(self, make_session: Make, told: list[str]) -> None:
+        """The handshake is never answered."""
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            address = f"127.0.0.1:{deaf.getsockname()[1]}"
+            limits = Limits(connect=0.5, patience=0.1, attempts=1)
+            transport = Transport(limits, user_agent="", notice=told.append)
+            with pytest.raises(TransportError):
+                transport.send(Request("GET", Origin.split(f"https://{address}")[0], "/v2/"))
+        assert told == [f"no connection to https://{address} yet"]
 
     def test_of_an_attempt_after_silence(
         self, make_session: Make, server: Server, told: list[str]

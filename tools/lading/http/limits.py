@@ -20,7 +20,8 @@ class Limits:
         answer: from the end of a request to the end of the answer's header.
         settle: a server may hash and move an upload at this rate before it answers, on top of
             `answer`.
-        patience: from the end of a request until whoever watches is told that there is no answer.
+        patience: from the end of a request until whoever watches is told that there is no answer,
+            on top of the time that the server may settle; and for a connection.
         drain: for what is left of an answer that nobody wants to read, to keep its connection.
         rate, window: a body that moves fewer than `rate` bytes a second, averaged over `window`
             seconds spent waiting for the network, is given up.
@@ -31,6 +32,7 @@ class Limits:
             was. Who is silent for so long is rather dead than busy.
         wait: the most that one session spends waiting between attempts, all its threads together.
         longest_wait: the most that one pause takes, whatever Retry-After asks for.
+        noticed: a pause so long is told whoever watches.
         first_wait: the pause before the second attempt; it doubles from there.
         redirects: hops that one request follows.
     """
@@ -39,7 +41,7 @@ class Limits:
     idle: float = 60
     answer: float = 60
     settle: float = 8 * CHUNK
-    patience: float = 10
+    patience: float = 3
     drain: float = 1
     rate: float = 1024
     window: float = 30
@@ -48,5 +50,6 @@ class Limits:
     silences: int = 3
     wait: float = 300
     longest_wait: float = 60
+    noticed: float = 1
     first_wait: float = 0.5
     redirects: int = 5

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from lading.http.limits import Limits
@@ -14,7 +16,7 @@ from lading.http.limits import Limits
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Pace", "PacedSocket", "TooSlowError"]
+__all__ = ["Pace", "PacedSocket", "TooSlowError", "told_if_late"]
 
 
 class TooSlowError(TimeoutError):
@@ -27,8 +29,8 @@ class Pace:
     Args:
         limits: bounds.
         settles: bytes that the server may want to hash before it answers.
-        late: is told once, when the header is not there after `limits.patience`, how many seconds
-            there are in all.
+        late: is told once, when the header is not there after `limits.patience` and the time to
+            hash, how many seconds there are in all.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Pace:
     ) -> None:
         self._limits = limits
         self._seconds = limits.answer + settles / limits.settle
+        self._patience = limits.patience + settles / limits.settle
         self._started = time.monotonic()
         #: Whether the header is still to come.
         self.in_header = True
@@ -61,12 +64,12 @@ class Pace:
         passed = time.monotonic() - self._started
         if passed >= self._seconds:
             raise TooSlowError(f"timed out, no answer within {self._seconds:.3g} s")
-        if self._late is not None and passed >= self._limits.patience:
+        if self._late is not None and passed >= self._patience:
             late, self._late = self._late, None
             late(self._seconds)
         if self._late is None:
             return self._seconds - passed
-        return min(self._limits.patience, self._seconds) - passed
+        return min(self._patience, self._seconds) - passed
 
     def count(self, size: int, waited: float) -> None:
         """`size` bytes took `waited` seconds.
@@ -85,6 +88,21 @@ class Pace:
         if self._moved < self._limits.rate * self._waited:
             raise TooSlowError(f"slower than {self._limits.rate:.0f} bytes a second")
         self._waited, self._moved = 0.0, 0
+
+
+@contextlib.contextmanager
+def told_if_late(notice: Callable[[str], None] | None, text: str, limits: Limits) -> Iterator[None]:
+    """Has `notice` told `text` where the block takes longer than `limits.patience`."""
+    if notice is None:
+        yield
+        return
+    timer = threading.Timer(limits.patience, notice, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class PacedSocket:

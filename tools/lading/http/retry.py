@@ -44,8 +44,8 @@ class Budget:
     def wait(self, seconds: float, why: str, *, told: bool = False) -> bool:
         """Waits, unless that exceeds what is left; returns whether it did.
 
-        Threads that wait at the same time wait once. With `told` even a short pause is worth a
-        word, since something long came before it.
+        Threads that wait at the same time wait once, and say so once. With `told` even a short
+        pause is worth a word, since something long came before it.
         """
         with self._lock:
             now = time.monotonic()
@@ -56,7 +56,7 @@ class Budget:
             self._left -= more
             self._ends.append(end)
         try:
-            if self._notice is not None and (told or seconds >= self.limits.patience):
+            if self._notice is not None and (told or more >= self.limits.noticed):
                 self._notice(f"{why}; trying again in {seconds:.0f} s")
             self._sleep(seconds)
         finally:

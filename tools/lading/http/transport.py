@@ -23,7 +23,7 @@ from lading.http.answer import paced_answer
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError, reason
 from lading.http.origin import Nearness, Origin
-from lading.http.pace import Pace
+from lading.http.pace import Pace, told_if_late
 from lading.http.proxy import proxy_for
 from lading.http.sending import send_body
 
@@ -240,9 +240,10 @@ class Transport:
         if request.nearest is not None and proxy is None:
             redirects.check_addresses(origin, request.nearest)
         try:
-            conn, peer = connecting.connect(
-                origin, proxy, self._limits, lambda: self._trusting().context(kept)
-            )
+            with told_if_late(self._notice, f"no connection to {origin} yet", self._limits):
+                conn, peer = connecting.connect(
+                    origin, proxy, self._limits, lambda: self._trusting().context(kept)
+                )
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             self._note(request, reason(error), None)
             refused = self._trust and self._trust.refused(error, request, kept)
