@@ -98,6 +98,37 @@ def _duplicate_key(spoilt: Spoilt) -> None:
     )
 
 
+def _directory_with_data(data: bytes) -> bytes:
+    info = tarfile.TarInfo("etc/d")
+    info.type, info.size = tarfile.DIRTYPE, 512
+    return info.tobuf(tarfile.USTAR_FORMAT) + bytes(512) + data
+
+
+_AMD64 = {"platform": {"os": "linux", "architecture": "amd64"}}
+
+
+def _set_index(spoilt: Spoilt, manifests: list[dict[str, Any]]) -> None:
+    """Puts an index of `manifests` between the layout's and the image."""
+    for item in manifests:
+        item.pop("annotations", None)
+    data = json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+    spoilt.set_root(data, mediaType=media_types.INDEX)
+
+
+def _two_for_one_platform(spoilt: Spoilt) -> None:
+    first = {**spoilt.index["manifests"][0], **_AMD64}
+    spoilt.change_manifest(lambda value: value.update(annotations={"a": "b"}))
+    _set_index(spoilt, [first, {**spoilt.index["manifests"][0], **_AMD64}])
+
+
+def _one_without_a_platform(spoilt: Spoilt) -> None:
+    first = {**spoilt.index["manifests"][0], **_AMD64}
+    spoilt.change_manifest(lambda value: value.update(annotations={"a": "b"}))
+    second = spoilt.index["manifests"][0]
+    second.pop("platform", None)
+    _set_index(spoilt, [first, second])
+
+
 _EMPTY = {"mediaType": media_types.EMPTY, "size": 2}
 
 
@@ -178,6 +209,16 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
         "descriptor-platform",
         _index(lambda v: v["manifests"][0].update(platform={"architecture": "amd64"})),
     ),
+    "an artifact type that is none": (
+        "descriptor-artifact-type", _manifest(lambda v: v.update(artifactType="none")),
+    ),
+    # indexes
+    "no manifests": (
+        "index-manifests",
+        lambda s: s.set_root(b'{"schemaVersion":2}', mediaType=media_types.INDEX),
+    ),
+    "two images, one without a platform": ("platform-missing", _one_without_a_platform),
+    "two images for one platform": ("platform-duplicate", _two_for_one_platform),
     # documents
     "schema version 1": ("schema-version", _manifest(lambda v: v.update(schemaVersion=1))),
     "another media type inside": (
@@ -192,6 +233,9 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     "an unknown layer type": (
         "layer-media-type",
         _manifest(lambda v: v["layers"][0].update(mediaType="application/x-layer")),
+    ),
+    "no layers at all": (
+        "manifest-no-layers", _manifest(lambda v: v.update(layers=[])),
     ),
     "a nameless platform": ("config-platform", _config(lambda v: v.pop("os"))),
     "an unknown architecture": (
@@ -241,6 +285,14 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
         "tar-through-link",
         _tar(member("d", type=tarfile.SYMTYPE, linkname="/etc"), member("d/x", b"x")),
     ),
+    "a directory with data": ("tar-link-size", _tar_bytes(_directory_with_data)),
+    "a name of nothing": ("tar-name-empty", _tar(member(""))),
+    "a root that is a file": ("tar-name-empty", _tar(member("./."))),
+    "a name in Latin-1": ("tar-name-encoding", _tar(member("caf\udce9"))),
+    "a sparse file": (
+        "tar-sparse",
+        _tar(member("x", b"0\n", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"})),
+    ),
     "a hard link to nothing": (
         "tar-hardlink", _tar(member("l", type=tarfile.LNKTYPE, linkname="nothing")),
     ),
@@ -248,6 +300,15 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
         "tar-hardlink-escape", _tar(member("l", type=tarfile.LNKTYPE, linkname="../../etc/passwd")),
     ),
     "a whiteout with content": ("tar-whiteout", _tar(member("etc/.wh.a", b"x"))),
+    "a whiteout behind what it hides": (
+        "tar-whiteout-order", _tar(member("etc/a", b"a"), member("etc/.wh.a")),
+    ),
+    "an opaque directory behind what is in it": (
+        "tar-whiteout-order", _tar(member("etc/d/a", b"a"), member("etc/.wh..wh..opq")),
+    ),
+    "a whiteout that is a directory": (
+        "tar-whiteout", _tar(member("etc/.wh.a", type=tarfile.DIRTYPE)),
+    ),
     "a whiteout of its parent": ("tar-whiteout-name", _tar(member("etc/.wh...", b""))),
     "a file with the name of a directory": ("tar-field", _tar(member("d/"))),
     "an owner below zero": ("tar-field", _tar(member("x", uid=2**32 - 1))),
@@ -264,6 +325,9 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     "an unknown type": ("tar-type", _tar(member("x", type=b"Z"))),
 }  # fmt: skip
 
+#: What scripts rely on (docs/verify.md).
+_CODES = {"unsafe": 12, "corrupt": 5, "missing": 4, "invalid": 3, "limit": 9}
+
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_seeded_fault_is_found_by_its_rule(tmp_path: Path, name: str) -> None:
@@ -271,11 +335,20 @@ def test_a_seeded_fault_is_found_by_its_rule(tmp_path: Path, name: str) -> None:
     spoilt = Spoilt(tmp_path / "layout")
     spoil(spoilt)
     report = verify_directory(spoilt.directory, Options())
-    assert rule in {finding.rule for finding in report.findings}
-    if RULES[rule].severity is Severity.ERROR:
-        assert exit_code(report.findings) != 0
-    elif RULES[rule].severity is Severity.WARNING:
-        assert exit_code(report.findings, strict=True) != 0
+    findings = [finding for finding in report.findings if finding.rule == rule]
+    assert findings
+    if RULES[rule].severity is not Severity.NOTE:
+        assert exit_code(findings, strict=True) == _CODES[RULES[rule].kind.value]
+    assert (exit_code(report.findings) != 0) >= (RULES[rule].severity is Severity.ERROR)
+
+
+def test_a_fault_of_every_rule_is_seeded() -> None:
+    elsewhere = {
+        "docker-manifest", "docker-tag", "docker-oci-disagreement", "layer-toc",
+        "limit-documents", "limit-entries", "limit-names", "limit-ratio", "limit-size",
+        "limit-time", "index-depth", "platform-expected",
+    }  # fmt: skip
+    assert elsewhere | {rule for rule, _ in FAULTS.values()} == RULES.keys()
 
 
 def test_a_sound_image_has_no_findings(tmp_path: Path) -> None:
@@ -312,6 +385,8 @@ def _cut_second(spoilt: Spoilt) -> None:
         (Limits(total_bytes=5000), "limit-size"),
         (Limits(ratio=2, ratio_floor=1), "limit-ratio"),
         (Limits(seconds=0), "limit-time"),
+        (Limits(documents=1), "limit-documents"),
+        (Limits(depth=-1), "index-depth"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
