@@ -61,7 +61,7 @@ def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lzma_or_bz2(kind: str, chunks: Iterator[bytes], what: str) -> Iterator[bytes]:
-    """Streams may be concatenated; xz streams may have padding of zeros between them."""
+    """Streams may be concatenated."""
     import bz2
     import lzma
 
@@ -83,16 +83,31 @@ def _lzma_or_bz2(kind: str, chunks: Iterator[bytes], what: str) -> Iterator[byte
                 if output:
                     yield output
         except (lzma.LZMAError, OSError) as error:
+            if "limit exceeded" in str(error):
+                raise LimitError(
+                    f"{what} asks for more than {_XZ_MEMORY >> 20} MiB of memory to be unpacked",
+                    fix="pack it with xz -9, or less",
+                ) from None
             raise CorruptError(f"{what} is damaged: {error}") from None
         data = decompressor.unused_data
-        while kind == "xz" and not data.strip(b"\0"):
-            data = next(chunks, b"")
-            if not data:
-                return
-        data = data.lstrip(b"\0") if kind == "xz" else data
+        if kind == "xz":
+            data = _behind_padding(data, chunks, what)
         while len(data) < _MAGIC and (more := next(chunks, b"")):
             data += more
         if not data:
             return
         if sniff(data[:_MAGIC].ljust(_MAGIC, b"\0")) != kind:
             raise CorruptError(f"{what} is damaged: something else follows its {kind} stream")
+
+
+def _behind_padding(data: bytes, chunks: Iterator[bytes], what: str) -> bytes:
+    """What is behind zeros that follow an xz stream, which are a multiple of four."""
+    padding = 0
+    while True:
+        rest = data.lstrip(b"\0")
+        padding += len(data) - len(rest)
+        if rest or not (data := next(chunks, b"")):
+            break
+    if padding % 4:
+        raise CorruptError(f"{what} is damaged: {padding} zeros follow its xz stream")
+    return rest
