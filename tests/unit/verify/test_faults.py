@@ -311,6 +311,7 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     ),
     "a whiteout of its parent": ("tar-whiteout-name", _tar(member("etc/.wh...", b""))),
     "a file with the name of a directory": ("tar-field", _tar(member("d/"))),
+    "a symbolic link to nowhere": ("tar-field", _tar(member("l", type=tarfile.SYMTYPE))),
     "an owner below zero": ("tar-field", _tar(member("x", uid=2**32 - 1))),
     "a name longer than any path": ("limit-name", _tar(member("d/" * 100_000 + "x"))),
     "a sparse name that hides another": (

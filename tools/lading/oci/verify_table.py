@@ -161,8 +161,8 @@ def _table() -> Iterable[Rule]:
         Rule("tar-header", error, corrupt,
              "a tar header is malformed or fails its checksum", fetch),
         Rule("tar-field", error, invalid,
-             "an owner or time is out of range, or a file has a directory's name: readers differ",
-             build),
+             "an owner or time is out of range, a file has a directory's name, or a symbolic link "
+             "no target: readers differ", build),
         Rule("tar-truncated", error, corrupt, "a tar archive is cut off", fetch),
         Rule("tar-end", error, corrupt,
              "a tar archive does not end with two zero blocks", fetch),

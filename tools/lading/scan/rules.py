@@ -75,6 +75,8 @@ class LayerRules:
             )
         if entry.type == "1":
             self._check_hard_link(entry)
+        elif kind == _SYMLINK and not entry.link:
+            self._report("tar-field", entry_at(entry.index, name), "a symbolic link to nothing")
         self._kinds[path] = kind
 
     def _check_name(self, name: bytes, entry: Entry) -> bool:
