@@ -136,6 +136,11 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
         CorruptError,
     ),
     "extended header of Solaris": (_changed(_pax({"path": "b"}, b""), 156, b"X"), CorruptError),
+    "record whose key holds a NUL": (_pax({"SCHILY.xattr.user.a\0b": "x"}, b""), CorruptError),
+    "attribute whose name is not UTF-8": (
+        _pax({"SCHILY.xattr.user.Z": "x"}, b"").replace(b"user.Z", b"user.\xff"),
+        InputError,
+    ),
     "size of nothing": (_pax({"size": ""}, b"x"), CorruptError),
     "number behind a NUL": (_changed(GOOD, 124, b"\x0000000000007"), CorruptError),
     "prefix of a name that is none": (
@@ -206,6 +211,8 @@ COMPRESSED: dict[str, bytes] = {
     "zstd with a huge window": b"\x28\xb5\x2f\xfd\x00\xf8" + bytes(50),
     "xz cut off": lzma.compress(GOOD)[:-5],
     "xz and more": lzma.compress(GOOD) + b"more",
+    "xz and three zeros": lzma.compress(GOOD) + bytes(3),
+    "xz, a zero and xz": lzma.compress(GOOD) + b"\0" + lzma.compress(LOST),
     "bzip2 cut off": bz2.compress(GOOD)[:-5],
     "bzip2 and more": bz2.compress(GOOD) + b"more",
 }
@@ -228,6 +235,14 @@ def test_streams_that_begin_at_the_end_of_a_piece(pack: Callable[[bytes], bytes]
     pieces = iter([first + second[:cut], second[cut:]])
     size = len(first) + len(second)
     assert b"".join(decompress.uncompressed(pieces, size, what="")) == GOOD + LOST
+
+
+@pytest.mark.parametrize("padding", [0, 4, 8192])
+def test_zeros_between_and_behind_xz_streams(padding: int) -> None:
+    data = lzma.compress(GOOD) + bytes(padding) + lzma.compress(LOST) + bytes(padding)
+    for size in (7, 1000, len(data)):
+        pieces = (data[at : at + size] for at in range(0, len(data), size))
+        assert b"".join(decompress.uncompressed(pieces, len(data), what="")) == GOOD + LOST
 
 
 @pytest.mark.parametrize(
@@ -300,6 +315,23 @@ def test_a_directory_that_is_there_twice_is_what_is_said_last(tmp_path: Path) ->
     path.write_bytes(_tar(first, _member("d/a", data=b"x"), second))
     members = build(tmp_path, [f"A\t/\t{path}"]).members()
     assert (members["d"].mode, members["d"].uid) == (0o700, 7)
+
+
+def test_attributes_are_kept_as_they_are_and_empty_ones_too(tmp_path: Path) -> None:
+    # One without a value is one for Go's reader, and so for engines, for GNU tar and for bsdtar.
+    records = {"SCHILY.xattr.user.empty": "", "SCHILY.xattr.user.lines": "a\n12 b=c\n\0"}
+    path = tmp_path / "attributes.tar"
+    path.write_bytes(_pax(records, b""))
+    member = build(tmp_path, [f"A\t/\t{path}"]).members()["a"]
+    assert member.pax_headers == records
+
+
+def test_an_xz_stream_that_asks_for_much_memory_says_so(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "large.tar.xz"
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]
+    path.write_bytes(lzma.compress(GOOD, filters=filters))
+    with pytest.raises(LimitError, match=r"large\.tar\.xz .* memory"):
+        build(out, [f"A\t/\t{path}"])
 
 
 def test_a_sparse_file_is_refused_with_what_to_do(out: Path, tmp_path: Path) -> None:

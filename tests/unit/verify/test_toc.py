@@ -31,7 +31,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Built:
     (tmp_path / "large").write_bytes(b"ab" * (_LARGE // 2))
     (tmp_path / "small").write_bytes(b"small")
     (tmp_path / "empty").write_bytes(b"")
-    meta = '{"pax_records": {"SCHILY.xattr.user.key": "value"}}'
+    meta = '{"pax_records": {"SCHILY.xattr.user.key": "value", "SCHILY.xattr.user.no": ""}}'
     lines = [
         f"F\t/bin/large\t{tmp_path}/large",
         f"F\t/bin/small\t{tmp_path}/small",

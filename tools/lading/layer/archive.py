@@ -175,7 +175,7 @@ class _Converter:
 
     def _meta(self, member: Member, mode: int = -1) -> Meta:
         records = {
-            key.decode("utf-8", "replace"): value.decode("utf-8", "surrogateescape")
+            self._text(key, "attribute"): value.decode("utf-8", "surrogateescape")
             for key, value in member.pax.items()
             if key.startswith(b"SCHILY.xattr.")
         }

@@ -23,7 +23,7 @@ from lading.layer.compress import Compression
 
 __all__ = ["dumps", "open_layer"]
 
-_VERSION = 5
+_VERSION = 6
 #: Kinds of sources whose last field is a path on this machine, or begins one.
 _PATHS = frozenset("CFTSAPRNO")
 _PIPE = 1 << 20

@@ -11,6 +11,9 @@ __all__ = ["Report", "number", "parse_pax", "seconds", "sparse_name"]
 #: Takes the identity of a rule, the place and what is there.
 Report = Callable[[str, str, str], None]
 
+#: An extended attribute, which may be empty: no reader takes that for one that is taken back.
+_ATTRIBUTE = b"SCHILY.xattr."
+
 #: The oldest form of GNU sparse maps repeats its keys.
 _REPEATED = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
 
@@ -23,8 +26,9 @@ _NEVER_EMPTY = frozenset(
 def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
     """The records `length key=value` in `data`; a key with an empty value is left out.
 
-    Raises Fault (`tar-pax`) for anything that two readers could understand differently: a length
-    that is off, a key that occurs twice, a NUL in a name, a name or number without a value.
+    An extended attribute is not. Raises Fault (`tar-pax`) for anything that two readers could
+    understand differently: a length that is off, a key that occurs twice or holds a NUL, a NUL in
+    a name, a name or number without a value.
     """
     records: dict[bytes, bytes] = {}
     seen: set[bytes] = set()
@@ -37,7 +41,7 @@ def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
         end = position + int(digits)
         record = data[space + 1 : end]
         key, equals, value = record[:-1].partition(b"=")
-        if end > len(data) or not record.endswith(b"\n") or not equals or not key:
+        if end > len(data) or not record.endswith(b"\n") or not equals or not key or b"\0" in key:
             raise Fault("tar-pax", f"the record {record[:40]!a} is malformed", at=at)
         if key in seen and key not in _REPEATED:
             raise Fault("tar-pax", f"{key[:40]!a} occurs twice", at=at)
@@ -46,7 +50,7 @@ def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
             raise Fault("tar-pax", f"{key.decode()} has no value", at=at)
         if b"\0" in value and key in (b"path", b"linkpath", b"size", b"uname", b"gname"):
             raise Fault("tar-pax", f"{key.decode()} holds a NUL", at=at)
-        if value:
+        if value or key.startswith(_ATTRIBUTE):
             records[key] = value
         position = end
     return records
