@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,13 @@ import pytest
 
 from lading.commands import diff, inspect
 from lading.errors import ConflictError, NotFoundError, UsageError
+from lading.oci import media_types
+from lading.oci.digest import Digest
 from lading.store import layouts
 from tests.unit.store import tiny
+from tests.unit.verify.seeds import member, tar_of
+
+Member = tuple[tarfile.TarInfo, bytes]
 
 
 def _layout(
@@ -25,6 +32,17 @@ def _layout(
     root = tiny.image(content, [tiny.layer(files) for files in layers], config=config)
     layouts.write(directory, root, content, [tag])
     return f"oci:{directory}:{tag}"
+
+
+def _of_members(directory: Path, *layers: list[Member]) -> str:
+    """A layout whose layers have entries of every kind."""
+    content = tiny.MemoryContent()
+    tars = [tar_of(*members) for members in layers]
+    made = [
+        tiny.Layer(media_types.LAYER_GZIP, gzip.compress(tar), Digest.of(tar), {}) for tar in tars
+    ]
+    layouts.write(directory, tiny.image(content, made), content, ["v1"])
+    return f"oci:{directory}:v1"
 
 
 def _inspect(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
@@ -52,6 +70,34 @@ def test_layers_files_copies_and_what_is_hidden(
     assert value["biggest"][0] == {"path": "/big", "size": 2000}
     assert value["copies"] == [{"size": 400, "paths": ["/one", "/two"]}]
     assert value["wasted"] == 3500 + 400
+
+
+def test_a_file_of_two_names_is_one_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = [
+        member("a", b"x" * 900),
+        member("b", type=tarfile.LNKTYPE, linkname="a"),
+        member("c", b"y" * 800),
+    ]
+    second = [member(".wh.a"), member("d", b"x" * 900)]
+    value = _inspect(capsys, _of_members(tmp_path / "a", first, second))
+    assert [one["path"] for one in value["biggest"]] == ["/b", "/d", "/c"]
+    assert value["copies"] == [{"size": 900, "paths": ["/b", "/d"]}]
+    assert [layer["hidden"] for layer in value["layers"]] == [0, 0]
+    assert [layer["uncompressed"] for layer in value["layers"]] == [1700, 900]
+    one_layer = _inspect(capsys, _of_members(tmp_path / "b", first))
+    assert [one["path"] for one in one_layer["biggest"]] == ["/a", "/c"]
+    assert one_layer["copies"] == []
+
+
+def test_what_an_opaque_directory_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = [member("d/a", b"x" * 100), member("d/b/c", b"y" * 50), member("e", b"z" * 10)]
+    second = [member("d/.wh..wh..opq"), member("d/b/c", b"y" * 50)]
+    value = _inspect(capsys, _of_members(tmp_path / "a", first, second, [member(".wh.d")]))
+    assert [layer["hidden"] for layer in value["layers"]] == [150, 50, 0]
+    assert [one["path"] for one in value["biggest"]] == ["/e"]
+    assert value["wasted"] == 200
 
 
 def test_names_of_files_move_no_cursor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +130,52 @@ def test_what_differs_between_files(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("added", "/new", 2),
         ("removed", "/old", -1),
         ("changed", "/size", 1),
+    ]
+
+
+def test_what_differs_beside_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capability = {"SCHILY.xattr.security.capability": "\x01", "SCHILY.xattr.user.a": "b"}
+    old = [
+        member("attributes", pax_headers={"SCHILY.xattr.user.a": "b"}),
+        member("device", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+        member("link", type=tarfile.SYMTYPE, linkname="a"),
+        member("mode", mode=0o644),
+        member("owner", uid=1),
+        member("type"),
+        member("time", mtime=1),
+    ]
+    new = [
+        member("attributes", pax_headers=capability),
+        member("device", type=tarfile.CHRTYPE, devmajor=1, devminor=5),
+        member("link", type=tarfile.SYMTYPE, linkname="b"),
+        member("mode", mode=0o4755),
+        member("owner", gid=2),
+        member("type", type=tarfile.DIRTYPE),
+        member("time", mtime=2),
+    ]
+    names = [_of_members(tmp_path / str(number), one) for number, one in enumerate((old, new))]
+    code, value = _diff(capsys, *names)
+    assert code == 1
+    assert {one["path"]: one["what"] for one in value["files"]} == {
+        "/attributes": ["attribute security.capability"],
+        "/device": ["device 1:3 → 1:5"],
+        "/link": ["link a → b"],
+        "/mode": ["mode 0644 → 4755"],
+        "/owner": ["owner 1:0 → 0:2"],
+        "/type": ["type 0 → 5"],
+    }
+
+
+def test_ports_are_escaped_in_pointers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = _layout(tmp_path / "a", {"x": b""}, config={"ExposedPorts": {"80/tcp": {}}})
+    new = _layout(tmp_path / "b", {"x": b""}, config={"Labels": {"a~b": "c"}})
+    value = _diff(capsys, old, new)[1]
+    assert [one["at"] for one in value["config"]] == ["/config/ExposedPorts", "/config/Labels"]
+    new = _layout(tmp_path / "c", {"x": b""}, config={"ExposedPorts": {"~/x": {}}})
+    value = _diff(capsys, old, new)[1]
+    assert [one["at"] for one in value["config"]] == [
+        "/config/ExposedPorts/80~1tcp",
+        "/config/ExposedPorts/~0~1x",
     ]
 
 

@@ -6,7 +6,7 @@ read from its layer when somebody asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from lading.errors import CorruptError, LimitError
@@ -33,6 +33,10 @@ _FATAL = frozenset(
     }
 )
 
+_ATTRIBUTE = b"SCHILY.xattr."
+#: What nearly all files have.
+_NONE: Mapping[str, bytes] = {}
+
 Opener = Callable[[], BinaryIO]
 
 
@@ -40,12 +44,14 @@ class Node:
     """A file, directory, link or device of an image.
 
     `type` is the tar typeflag (FILE, SYMLINK, DIRECTORY, …), `mode` the permission bits, `link`
-    a symbolic link's target. A directory that no layer lists has mode 0755 and owner 0:0. `layer`
-    is the number of the last layer that has it; for a file, that is where its content is.
+    a symbolic link's target, `attributes` the extended ones by name, `device` major and minor
+    number. A directory that no layer lists has mode 0755 and owner 0:0. `layer` is the number of
+    the last layer that has it; for a file, that is where its content is.
     """
 
     __slots__ = (
-        "children", "gid", "layer", "link", "mode", "offset", "size", "type", "uid",
+        "attributes", "children", "device", "gid", "layer", "link", "mode", "offset", "size",
+        "type", "uid",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +66,8 @@ class Node:
         self.size = size
         self.offset = offset
         self.link = link
+        self.attributes: Mapping[str, bytes] = _NONE
+        self.device = (0, 0)
         self.children: dict[str, Node] = {}
 
 
@@ -259,6 +267,13 @@ class View:
 
 def _set_meta(node: Node, entry: Entry, number: int) -> None:
     node.mode, node.uid, node.gid = entry.mode & 0o7777, entry.uid, entry.gid
+    node.device = entry.device
+    attributes = {
+        _text(key[len(_ATTRIBUTE) :]): value
+        for key, value in entry.pax.items()
+        if key.startswith(_ATTRIBUTE)
+    }
+    node.attributes = attributes or _NONE
     node.layer = number
 
 

@@ -12,6 +12,10 @@ from lading.verify.sizes import Files
 __all__ = ["Change", "config_changes", "file_changes"]
 
 
+#: Character and block devices, spelled as the typeflag of a tar header.
+_DEVICES = ("3", "4")
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One difference: `kind` is added, removed or changed; `what` names what changed."""
@@ -49,12 +53,18 @@ def _differences(first: Node, second: Node, old: Files, new: Files, path: str) -
         yield f"mode {first.mode:04o} → {second.mode:04o}"
     if (first.uid, first.gid) != (second.uid, second.gid):
         yield f"owner {first.uid}:{first.gid} → {second.uid}:{second.gid}"
+    if first.type in _DEVICES and first.device != second.device:
+        yield "device {}:{} → {}:{}".format(*first.device, *second.device)
+    for name in sorted(first.attributes.keys() | second.attributes.keys()):
+        if first.attributes.get(name) != second.attributes.get(name):
+            yield f"attribute {name}"
 
 
 def config_changes(old: Any, new: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
     """JSON pointers at which two configs differ, with both values; None stands for absent."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            yield from config_changes(old.get(key), new.get(key), f"{at}/{key}")
+            place = key.replace("~", "~0").replace("/", "~1")
+            yield from config_changes(old.get(key), new.get(key), f"{at}/{place}")
     elif old != new:
         yield at, old, new

@@ -60,9 +60,12 @@ class Files:
         return self.digests.get((node.layer, node.offset), "")
 
     def biggest(self, count: int) -> list[tuple[int, str]]:
-        """The largest files that can be seen, largest first."""
-        files = [(node.size, path) for path, node in self.view.walk() if node.type == FILE]
-        return sorted(files, key=lambda item: (-item[0], item[1]))[:count]
+        """The largest files that can be seen, largest first, each by the first of its names."""
+        files: dict[tuple[int, int], tuple[int, str]] = {}
+        for path, node in self.view.walk():
+            if node.type == FILE:
+                files.setdefault((node.layer, node.offset), (node.size, path))
+        return sorted(files.values(), key=lambda item: (-item[0], item[1]))[:count]
 
     def copies(self) -> list[Copies]:
         """Contents that are stored more than once, the most wasteful first; hard links are not."""
