@@ -225,7 +225,7 @@ def test_requests_run_side_by_side_in_sandboxes(worker: _Worker) -> None:
     (worker.directory / "file").write_bytes(b"of the worker itself")
     parameters = large / "arguments"
     parameters.write_text("\n".join([*_SLOW, "--output=out/layer", "--metadata=out/layer.json"]))
-    arguments = ["@arguments", "F\t/file\tfile", f"--mtree={_MTREE}"]
+    arguments = ["@arguments", "F\t/file\tfile", f"--recipe={_RECIPE}"]
     worker.send({"requestId": 1, "arguments": arguments, "sandboxDir": "sandbox/1/main"})
     worker.wait_for_bytes(large / "out")
     worker.request(2, "layer", "F\t/file\tfile", sandbox="sandbox/2/main")
@@ -236,12 +236,12 @@ def test_requests_run_side_by_side_in_sandboxes(worker: _Worker) -> None:
     ]
     sizes = [_size_of_file(sandbox / "out/layer") for sandbox in (large, small)]
     assert sizes == [(large / "file").stat().st_size, len(b"small")]
-    assert (large / _MTREE).exists()
+    assert (large / _RECIPE).exists()
     assert worker.outputs() == set()
     assert worker.is_healthy()
 
 
-_MTREE = "out/layer.mtree"
+_RECIPE = "out/layer.recipe"
 
 
 def _size_of_file(layer: Path) -> int:

@@ -167,6 +167,20 @@ def test_a_failure_of_the_second_output_leaves_none(
     _refused(out, "E\t/x", StorageError, "no")
 
 
+@pytest.mark.parametrize("bad", ["blob", "metadata", "recipe"])
+def test_an_output_that_cannot_have_its_name_leaves_none(out: Path, bad: str) -> None:
+    # Found only at the very end: there is a directory where the output is to be.
+    paths = {name: str(out / name) for name in ("blob", "metadata", "recipe")}
+    (out / bad).mkdir()
+    request = building.LayerRequest(
+        paths["blob"], ["E\t/x"], metadata=paths["metadata"], recipe=paths["recipe"]
+    )
+    with pytest.raises(StorageError, match=f"{bad} cannot be written"):
+        building.build_layer(request)
+    assert os.listdir(out) == [bad]
+    (out / bad).rmdir()
+
+
 class _StopError(Exception):
     pass
 

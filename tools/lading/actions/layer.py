@@ -22,7 +22,7 @@ __all__ = ["run"]
 _SINGLE = frozenset({
     "annotations", "annotations_file", "cache_mib", "compression", "create_parent_directories",
     "deduplicate_trees", "default_metadata", "estargz", "layer_metadata", "level", "media_type",
-    "metadata", "mtree", "mtree_of", "output", "profile", "recipe", "soci", "threads", "ztoc_of",
+    "metadata", "mtree_of", "output", "profile", "recipe", "soci", "threads", "ztoc_of",
 })  # fmt: skip
 
 
@@ -74,8 +74,6 @@ def run(request: worker.Request) -> None:
             checkpoint=request.checkpoint,
         )
     )
-    if flags.get("mtree"):
-        _describe(output, flags["mtree"])
 
 
 def _cache(mebibytes: int) -> FrameCache:

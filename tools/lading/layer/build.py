@@ -8,7 +8,7 @@ from lading.layer.compress import Compression
 from lading.layer.frames import Cutter
 from lading.layer.lay import lay
 from lading.layer.metadata import layer_metadata
-from lading.layer.outputs import Nowhere, Output, write_output
+from lading.layer.outputs import Nowhere, Output, remove, write_output
 from lading.layer.reading import DirectoryError
 from lading.layer.spool import Spool
 from lading.layer.writer import Blob, write_blob
@@ -181,20 +181,29 @@ def write_layer(
 
 def _build_once(request: LayerRequest, keeper: Keeper | None, *, expect_directories: bool) -> Blob:
     scratch = (request.output or request.metadata).rpartition("/")[0]
-    with Output(request.output) if request.output else Nowhere() as output:
-        blob = write_layer(
-            request,
-            output.fd,
-            scratch=scratch,
-            expect_directories=expect_directories,
-            keeper=keeper,
-        )
-        if request.metadata:
-            annotations = {**request.annotations, **blob.annotations}
-            document = layer_metadata(blob, request.media_type, annotations)
-            write_output(request.metadata, document)
-        if request.recipe:
-            from lading.layer.recipe import dumps
+    beside: list[str] = []
+    try:
+        with Output(request.output) if request.output else Nowhere() as output:
+            blob = write_layer(
+                request,
+                output.fd,
+                scratch=scratch,
+                expect_directories=expect_directories,
+                keeper=keeper,
+            )
+            if request.metadata:
+                annotations = {**request.annotations, **blob.annotations}
+                document = layer_metadata(blob, request.media_type, annotations)
+                write_output(request.metadata, document)
+                beside.append(request.metadata)
+            if request.recipe:
+                from lading.layer.recipe import dumps
 
-            write_output(request.recipe, dumps(request))
+                write_output(request.recipe, dumps(request))
+                beside.append(request.recipe)
+    except BaseException:
+        # Of a blob that is not there.
+        for path in beside:
+            remove(path)
+        raise
     return blob

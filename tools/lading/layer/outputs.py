@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Nowhere", "Output", "write_all", "write_output"]
+__all__ = ["Nowhere", "Output", "remove", "write_all", "write_output"]
 
 
 class Output:
@@ -56,7 +56,7 @@ class Output:
             raise StorageError(f"{self._path} cannot be written: {failure.strerror}") from None
         finally:
             if self._temporary:
-                _remove(self._temporary)
+                remove(self._temporary)
 
     def _name(self) -> None:
         # open(2), O_TMPFILE. Any descriptor makes os.link use linkat, which can follow the link.
@@ -92,7 +92,8 @@ def _open_named(temporary: str, path: str) -> int:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _remove(path: str) -> None:
+def remove(path: str) -> None:
+    """Removes an output, if it is there and can be removed."""
     # `contextlib` takes as long to import as a tiny layer takes to write.
     try:
         os.unlink(path)
