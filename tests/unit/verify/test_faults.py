@@ -171,6 +171,9 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     "a flipped bit": ("blob-digest", _flip),
     "a short layer": ("blob-size", _cut),
     "a wrong size": ("blob-size", _manifest(lambda v: v["layers"][0].update(size=5))),
+    "a blob nobody needs that is another": (
+        "blob-digest", lambda s: s.blob(s.put(b"nobody")).write_bytes(b"other"),
+    ),
     # JSON
     "no JSON": ("json-syntax", lambda s: s.set_root(b"{")),
     "a list": ("json-syntax", lambda s: s.set_root(b"[]")),

@@ -97,6 +97,13 @@ def test_an_index_whose_media_type_is_no_text(tmp_path: Path, value: Any) -> Non
         ({"Config": "c", "Layers": [], "RepoTags": 5}, "docker-tag"),
         ({"Config": "c", "Layers": [], "RepoTags": {"a": "b"}}, "docker-tag"),
         ({"Config": "c", "Layers": [], "RepoTags": [[]]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": ["a/../b:v1"]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": ["a:v1:v2"]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": ["a:5000:v1"]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": ["A:v1"]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": ["a"]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": ["a:" + "v" * 129]}, "docker-tag"),
+        ({"Config": "c", "Layers": [], "RepoTags": [f"{'a' * 256}:v1"]}, "docker-tag"),
     ],
 )
 def test_an_archive_for_docker_with_odd_values(
@@ -107,6 +114,23 @@ def test_an_archive_for_docker_with_odd_values(
         files["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
         files["index.json"] = b'{"schemaVersion": 2, "manifests": []}'
     assert rule in _rules_of_archive(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "a:v1",
+        "localhost/a__b/c-d:latest",
+        "REGISTRY.example.com/a:V1",
+        "Registry:5000/a/b:v1",
+        "[::1]:5000/a:v1",
+        f"{'a' * 255}:{'v' * 128}",
+    ],
+)
+def test_names_that_docker_takes(tmp_path: Path, tag: str) -> None:
+    entry = {"Config": "c", "Layers": [], "RepoTags": [tag]}
+    files = {"manifest.json": _bytes([entry]), "c": b"{}"}
+    assert "docker-tag" not in _rules_of_archive(tmp_path, files)
 
 
 def test_an_archive_for_docker_without_images(tmp_path: Path) -> None:

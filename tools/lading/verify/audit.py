@@ -17,7 +17,7 @@ from lading.scan.tar import Entry, TarScanner
 from lading.verify.budget import Budget
 from lading.verify.hashing import hasher
 
-__all__ = ["AuditedBlob", "Visitor", "audit_blob", "audit_layer"]
+__all__ = ["AuditedBlob", "Visitor", "audit_blob", "audit_layer", "audit_name"]
 
 Visitor = Callable[[Entry, Iterator[bytes | memoryview]], None]
 """Is shown every entry with its data, which it need not take."""
@@ -84,6 +84,23 @@ def audit_blob(
         found.add(fault.rule, subject, fault.what)
         intact = False
     return AuditedBlob(blob.size, intact)
+
+
+def audit_name(
+    stream: BinaryIO, digest: Digest, *, subject: str, found: Findings, budget: Budget
+) -> None:
+    """Checks content that nothing describes against the digest that it is named by."""
+    actual = hashlib.new(digest.algorithm)
+    try:
+        while data := stream.read(CHUNK):
+            budget.spend(0)
+            actual.update(data)
+    except Fault as fault:
+        found.add(fault.rule, subject, fault.what)
+        return
+    if actual.hexdigest() != digest.hex:
+        what = f"the content is {digest.algorithm}:{actual.hexdigest()}"
+        found.add("blob-digest", subject, what)
 
 
 def audit_layer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from lading.oci import document, layout, media_types
 from lading.oci.content import children, walk
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
+from lading.oci.reference import Reference, check_repository, check_tag
 from lading.oci.verify_index import check_index, check_layout_marker, check_ref_names
 from lading.oci.verify_json import list_of_strings, show
 from lading.oci.verify_rules import Finding, Findings, Limits
@@ -22,6 +22,8 @@ from lading.registry.session import Repository
 from lading.scan.codec import sniff
 from lading.store import disk, tarball
 from lading.store.archive import Archive
+from lading.verify.audit import audit_name
+from lading.verify.budget import Budget
 from lading.verify.files import DirectoryFiles, Files, LayoutContent, TarFiles, read
 from lading.verify.image import Counts, ImageVerifier, Progress
 
@@ -30,7 +32,8 @@ __all__ = ["Options", "Report", "verify_archive", "verify_directory", "verify_re
 _PARTS = (layout.MARKER_FILE, layout.INDEX_FILE, "blobs")
 _MAGIC_BYTES = 6
 _LIMIT = document.MAX_DOCUMENT_BYTES + 1
-_REPO_TAG = re.compile(r"[a-z0-9][a-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+#: Longest name that engines take, with the registry.
+_MAX_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +147,25 @@ def _layout(files: Files, found: Findings, options: Options, progress: Progress)
     for root in chosen:
         verifier.verify(root)
     if not options.tag:
-        _blob_names(files, found, verifier.counts)
+        budget = Budget(options.limits.seconds, options.limits.total_bytes)
+        _blob_names(files, found, verifier.counts, budget)
     return verifier.counts
 
 
-def _blob_names(files: Files, found: Findings, counts: Counts) -> None:
+def _blob_names(files: Files, found: Findings, counts: Counts, budget: Budget) -> None:
     reached = {layout.blob_name(digest) for digest in counts.blobs}
     for name in files.names:
         if not name.startswith("blobs/") or name in reached:
             continue
         try:
-            Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
+            digest = Digest.parse(name.removeprefix("blobs/").replace("/", ":", 1))
         except LadingError:
             found.add("layout-blob-name", name, "its name is no digest")
         else:
             found.add("layout-unreferenced", name, "nothing refers to it")
+            # Who writes to the layout next takes it for what it is called.
+            with files.open(name) as stream:
+                audit_name(stream, digest, subject=name, found=found, budget=budget)
 
 
 def _docker(files: Files, found: Findings, *, compare: bool) -> None:
@@ -175,7 +182,7 @@ def _docker(files: Files, found: Findings, *, compare: bool) -> None:
     for number, item in enumerate(entries):
         tags = item.get("RepoTags") or []
         for tag in tags if isinstance(tags, list) else [tags]:
-            if not isinstance(tag, str) or not _REPO_TAG.fullmatch(tag):
+            if not isinstance(tag, str) or not _is_name_and_tag(tag):
                 found.add("docker-tag", name, show(tag), at=f"/{number}/RepoTags")
         config, layers = item.get("Config"), list_of_strings(item.get("Layers"))
         if not isinstance(config, str) or layers is None:
@@ -186,6 +193,19 @@ def _docker(files: Files, found: Findings, *, compare: bool) -> None:
                 found.add("blob-missing", name, f"there is no {show(part)}", at=f"/{number}")
     if compare and entries:
         _compare(files, entries, found)
+
+
+def _is_name_and_tag(text: str) -> bool:
+    """Whether docker takes it: the name may begin with a registry, and need not."""
+    name, _, tag = text.rpartition(":")
+    host, _, rest = name.partition("/")
+    with suppress(LadingError):
+        check_tag(tag)
+        with suppress(InputError):
+            return len(check_repository(name)) <= _MAX_NAME
+        Reference(host, rest)
+        return True
+    return False
 
 
 def _compare(files: Files, entries: list[dict[str, object]], found: Findings) -> None:
