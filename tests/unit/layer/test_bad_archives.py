@@ -136,6 +136,34 @@ HOSTILE: dict[str, tuple[bytes, type[LadingError]]] = {
         CorruptError,
     ),
     "extended header of Solaris": (_changed(_pax({"path": "b"}, b""), 156, b"X"), CorruptError),
+    "record that is longer than it says": (
+        _pax({"comment": "abc"}, b"").replace(b"15 comment", b"14 comment"),
+        CorruptError,
+    ),
+    "record longer than its header": (
+        _pax({"comment": "abc"}, b"").replace(b"15 comment", b"99 comment"),
+        CorruptError,
+    ),
+    "record whose length begins with a zero": (
+        _pax({"comment": "abcd"}, b"").replace(b"16 comment", b"016comment"),
+        CorruptError,
+    ),
+    "record twice": (
+        _pax({"mtime": "5", "ctime": "5"}, b"").replace(b"ctime", b"mtime"),
+        CorruptError,
+    ),
+    "extended header of nothing": (
+        _pax({"comment": "abc"}, b"")[:1024] + bytes(1024),
+        CorruptError,
+    ),
+    "extended header that is cut off": (_pax({"comment": "abc"}, b"")[:700], CorruptError),
+    "two extended headers of one entry": (
+        _pax({"path": "b"}, b"")[:1024] + _pax({"path": "c"}, b""),
+        CorruptError,
+    ),
+    "two long names of one entry": (_long(b"L", b"b") + _long(b"L", b"c") + GOOD, CorruptError),
+    "two ways to a long name": (_long(b"L", b"b") + _pax({"path": "c"}, b""), CorruptError),
+    "entry behind a lone block of zeros": (GOOD[:1024] + bytes(512) + GOOD, CorruptError),
     "record whose key holds a NUL": (_pax({"SCHILY.xattr.user.a\0b": "x"}, b""), CorruptError),
     "attribute whose name is not UTF-8": (
         _pax({"SCHILY.xattr.user.Z": "x"}, b"").replace(b"user.Z", b"user.\xff"),

@@ -140,6 +140,19 @@ def test_what_follows_a_kept_large_file_is_cut_as_ever(tmp_path: Path) -> None:
         tree.check()
 
 
+def test_a_hard_link_whose_first_name_is_gone(tmp_path: Path) -> None:
+    # The frames in which the other names are have not changed but for what they are links to.
+    tree = many(tmp_path)
+    for name in ("f000", "f060", "f140", "f190"):
+        tree.put(name, content(5, 1500))
+    tree.check()
+    for first, second in (("f000", "f060"), ("f060", "f140"), ("f140", "f190")):
+        assert tree.check().members()["f190"].linkname == first
+        tree.put(first, b"of its own")
+        members = tree.check().members()
+        assert members[second].isreg()
+
+
 def test_nothing_changed_and_nothing_is_read(tmp_path: Path, opened: list[str]) -> None:
     tree = many(tmp_path)
     first = tree.check()

@@ -7,11 +7,13 @@ import hashlib
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lading.errors import NotFoundError, StorageError
+from lading.errors import InputError, NotFoundError, StorageError
 from lading.layer.kept import FrameCache
+from lading.layer.lay import lay
 from tests.unit.layer.bench import build
 from tests.unit.layer.kept_tree import KINDS, Tree, content, many
 
@@ -53,6 +55,25 @@ def test_files_that_were_equal_when_bazel_looked_are_laid_as_they_are(
     warm = tree.warm(inputs=stated)
     cold = build(tmp_path / "cold", tree.lines(), compression=tree.compression())
     assert warm.blob == cold.blob
+    tree.check()
+
+
+@pytest.mark.parametrize("name", ["f050", "f100b"])
+def test_a_file_without_a_digest_that_changes_once_it_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tree = many(tmp_path)
+    tree.unknown = {name}
+
+    def after_a_change(*arguments: Any) -> Any:
+        tree.put(name, content(99, len(tree.files[name])))
+        return lay(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lading.layer.keeper.lay", after_a_change)
+        with pytest.raises(InputError, match=f"{name} changed while it was read"):
+            tree.warm()
+    assert list((tmp_path / "out").iterdir()) == []
     tree.check()
 
 

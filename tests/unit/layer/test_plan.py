@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +103,42 @@ def test_contradictions_are_refused(lines: list[str]) -> None:
     for order in (lines, lines[::-1]):
         with pytest.raises(ConflictError, match="/x"):
             _collect(order)
+
+
+def _archive(path: Path, name: str, **fields: Any) -> str:
+    info = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(info, key, value)
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(info)
+    return f"A\t/\t{path}"
+
+
+def test_a_directory_of_two_archives_has_the_later_time(tmp_path: Path) -> None:
+    lines = [
+        _archive(tmp_path / f"{time}.tar", "d", type=tarfile.DIRTYPE, mtime=time)
+        for time in (5, 9, 7)
+    ]
+    for order in permutations(lines):
+        assert _collect(list(order))["d"].meta.mtime == 9
+
+
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.REGTYPE, tarfile.SYMTYPE])
+@pytest.mark.parametrize("other", [{"uid": 1}, {"mode": 0o700}, {"gname": "g"}])
+def test_the_same_with_other_metadata_is_a_contradiction(
+    tmp_path: Path, kind: bytes, other: dict[str, Any]
+) -> None:
+    one = _archive(tmp_path / "1.tar", "d", type=kind, linkname="x")
+    two = _archive(tmp_path / "2.tar", "d", **{"type": kind, "linkname": "x", **other})
+    if kind == tarfile.SYMTYPE and "mode" in other:
+        assert list(_collect([one, two])) == ["d"]  # the mode of a link is 0777 whatever is said
+        return
+    messages = set()
+    for order in ([one, two], [two, one]):
+        with pytest.raises(ConflictError, match=r"/d comes from .* metadata") as caught:
+            _collect(order)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
 
 
 def test_an_entry_below_a_link_is_refused_with_the_path_to_write() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lading.errors import LimitError
 from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta
-from lading.layer.tar import END, Headers
+from lading.layer.tar import END, MAX_HEADER, Headers
 
 # Any name a file system and a tar header allow, weighted towards the interesting lengths.
 _component = st.one_of(
@@ -134,6 +134,18 @@ def test_binary_values_of_attributes_survive() -> None:
         0o755, pax=(("SCHILY.xattr.security.capability", value.decode(errors="surrogateescape")),)
     )
     assert value in Headers().header(Entry("a", FILE, meta), 0)
+
+
+def test_no_header_is_larger_than_its_limit() -> None:
+    # Buffers have room for so much.
+    sizes = []
+    for length in range(MAX_HEADER - 2048, MAX_HEADER):
+        meta = Meta(0o755, pax=(("SCHILY.xattr.user.k", "v" * length),))
+        try:
+            sizes.append(len(Headers().header(Entry("x", FILE, meta), 0)))
+        except LimitError:
+            break
+    assert max(sizes) == MAX_HEADER - 512
 
 
 def test_attributes_beyond_the_limit_are_refused() -> None:

@@ -133,7 +133,7 @@ class Entry:
     of a FILE. `link` is the target of a SYMLINK, verbatim, or the path of the entry that a LINK
     shares its content with. `size` is the content's bytes, -1 when only reading will tell.
     `origin` names the source in errors. `implied` marks a directory that nobody asked for by
-    name; it gives way to any explicit one.
+    name.
     """
 
     __slots__ = ("implied", "kind", "link", "meta", "origin", "path", "size", "source")

@@ -130,8 +130,6 @@ def _refuse_below(there: Entry, entry: Entry) -> None:
 def _merge(one: Entry, two: Entry) -> Entry:
     """What stands for two entries with the same path, whatever their order."""
     if one.kind == two.kind == DIRECTORY:
-        if one.implied or two.implied:
-            return two if one.implied else one
         if one.meta.replace({"mtime": 0}) == two.meta.replace({"mtime": 0}):
             return one if one.meta.mtime >= two.meta.mtime else two
         raise _conflict(one, two, "with different metadata")
