@@ -302,6 +302,18 @@ FAULTS: dict[str, tuple[str, Callable[[Spoilt], object]]] = {
     "a hard link outside": (
         "tar-hardlink-escape", _tar(member("l", type=tarfile.LNKTYPE, linkname="../../etc/passwd")),
     ),
+    "a hard link with another mode": (
+        "tar-hardlink-metadata",
+        _tar(member("a", b"a"), member("l", type=tarfile.LNKTYPE, linkname="./a", mode=0o4755)),
+    ),
+    "a link to a hard link with another owner": (
+        "tar-hardlink-metadata",
+        _tar(
+            member("a", b"a"),
+            member("l", type=tarfile.LNKTYPE, linkname="a"),
+            member("m", type=tarfile.LNKTYPE, linkname="l", gid=1),
+        ),
+    ),
     "a whiteout with content": ("tar-whiteout", _tar(member("etc/.wh.a", b"x"))),
     "a whiteout behind what it hides": (
         "tar-whiteout-order", _tar(member("etc/a", b"a"), member("etc/.wh.a")),

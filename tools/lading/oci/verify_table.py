@@ -193,6 +193,9 @@ def _table() -> Iterable[Rule]:
              "a hard link's target is no earlier file of the same layer", build),
         Rule("tar-hardlink-escape", error, unsafe,
              "a hard link's target is absolute or contains `..`", refuse),
+        Rule("tar-hardlink-metadata", warning, unsafe,
+             "a hard link has another mode or owner than its file: engines give the file those of "
+             "the link, tar does not", build),
         Rule("tar-whiteout", error, invalid, "a whiteout is not an empty regular file", build),
         Rule("tar-whiteout-name", error, unsafe,
              "a whiteout names nothing, or its own or its parent's directory", refuse),
