@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from lading.errors import InputError, NotFoundError, StorageError
+from lading.layer.frames import Cutter
 from lading.layer.kept import FrameCache
 from lading.layer.lay import lay
+from lading.layer.tar import BLOCK
 from tests.unit.layer.bench import build
 from tests.unit.layer.kept_tree import KINDS, Tree, content, many
 
@@ -77,17 +79,10 @@ def test_a_file_without_a_digest_that_changes_once_it_was_read(
     tree.check()
 
 
-@pytest.mark.parametrize("name", ["f150", "f100b"])
-@pytest.mark.parametrize("change", ["byte", "longer", "much longer", "shorter", "gone"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_behind_a_change_that_is_not_what_bazel_says(
-    tmp_path: Path, name: str, change: str, kind: str
-) -> None:
-    # Its frame is kept, and read again for what follows the change.
-    tree = many(tmp_path, kind)
-    tree.check()
-    tree.put("f000", b"changed")
-    stated = tree.inputs()
+_CHANGES = pytest.mark.parametrize("change", ["byte", "longer", "much longer", "shorter", "gone"])
+
+
+def _change(tree: Tree, name: str, change: str) -> None:
     before = tree.files[name]
     after = {
         "byte": b"#" + before[1:],
@@ -97,8 +92,22 @@ def test_a_file_behind_a_change_that_is_not_what_bazel_says(
     }
     tree.put(name, after.get(change, b""))
     if change == "gone":
-        (tmp_path / "src" / name).unlink()
-        with pytest.raises(NotFoundError, match=f"{name} is not there"):
+        (tree.root / "src" / name).unlink()
+
+
+@_CHANGES
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_large_file_behind_a_change_that_is_not_what_bazel_says(
+    tmp_path: Path, change: str, kind: str
+) -> None:
+    # Its frame is kept, and read again for what follows the change.
+    tree = many(tmp_path, kind)
+    tree.check()
+    tree.put("f000", b"changed")
+    stated = tree.inputs()
+    _change(tree, "f100b", change)
+    if change == "gone":
+        with pytest.raises(NotFoundError, match="f100b is not there"):
             tree.warm(inputs=stated)
         assert list((tmp_path / "out").iterdir()) == []
         return
@@ -108,16 +117,37 @@ def test_a_file_behind_a_change_that_is_not_what_bazel_says(
     tree.check()
 
 
+@_CHANGES
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_small_file_behind_a_change_is_what_bazel_says(
+    tmp_path: Path, opened: list[str], change: str, kind: str
+) -> None:
+    # Its frame is kept as well, and uncompressed for what follows the change.
+    tree = many(tmp_path, kind)
+    tree.check()
+    tree.put("f000", b"changed")
+    cold = build(tmp_path / "cold", tree.lines(), compression=tree.compression())
+    stated = tree.inputs()
+    before = tree.files["f150"]
+    _change(tree, "f150", change)
+    opened.clear()
+    assert tree.warm(inputs=stated).blob == cold.blob
+    assert "f000" in opened
+    assert "f150" not in opened
+    tree.put("f150", before)
+    tree.check()
+
+
 def test_a_file_that_fills_the_buffer_before_many_headers(tmp_path: Path) -> None:
-    # Frames as they really are: 400 headers fit one, and not what is left of a buffer then.
+    # Frames as they really are: the headers fit one, and not what is left of a buffer then.
     tree = Tree(tmp_path, target=1 << 20)
     tree.put("a", content(1, 600_000))
-    tree.put("b", b"small")
-    tree.more = [f"L\t/c{number:03}\tb" for number in range(400)]
+    tree.put("b", content(4, 500_000))
+    tree.more = [f"L\t/c{number:03}\tb" for number in range(20)]
     tree.check()
     tree.put("a", content(2, 600_000))
     stated = tree.inputs()
-    tree.put("b", content(3, 2_090_000))
+    tree.put("b", content(3, Cutter(1 << 20).capacity - 12 * BLOCK))
     warm = tree.warm(inputs=stated)
     cold = build(tmp_path / "cold", tree.lines(), compression=tree.compression())
     assert warm.blob == cold.blob

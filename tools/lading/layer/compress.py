@@ -87,6 +87,18 @@ class Compression:
             return _zstd(self.level, small_tables=self._has_small_tables)
         return lambda frame: frame
 
+    def decompress(self, packed: bytes) -> Bytes:
+        """The frame that a compressor made `packed` of; not for what others made."""
+        if self.kind == "gzip":
+            from deflate import gzip_decompress
+
+            return gzip_decompress(packed)
+        if self.kind == "zstd":
+            from zstandard import ZstdDecompressor
+
+            return ZstdDecompressor().decompress(packed)
+        return packed
+
 
 def _gzip(level: int) -> Compress:
     # RFC 1952; libdeflate writes MTIME 0, OS 255, no name, and XFL by level.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from hashlib import _Hash
 
-    from lading.layer.compress import Compression
+    from lading.layer.compress import Bytes, Compression
 
     Token = tuple[object, ...]
 
@@ -28,6 +28,8 @@ _FRAME_BYTES = 1000
 _MAX_LAYERS = 128
 #: Memory for what a worker keeps of all its layers: enough for 700,000 files.
 _LIMIT = 256 << 20
+#: Files that are smaller on average take longer to open than to uncompress.
+_SMALL = 16 << 10
 #: Deleted outputs that are kept open take space on the disk: this many times the limit of memory.
 _DISK = 16
 
@@ -76,6 +78,11 @@ class KeptFrame:
         self.file = file
         self.begin = 0
         self.mark = Mark()
+
+    @property
+    def is_of_small_files(self) -> bool:
+        """Whether its files take longer to read than the frame to uncompress."""
+        return len(self.tokens) * _SMALL > self.mark.raw
 
 
 class Kept:
@@ -139,6 +146,13 @@ class Kept:
         if len(data) != frame.mark.packed or crc32(data) != frame.mark.packed_crc:
             raise StaleError
         return data
+
+    def unpacked(self, frame: KeptFrame, packed: bytes) -> Bytes:
+        """A frame as it was before `packed`; raises StaleError if that is no such frame."""
+        raw = self.compression.decompress(packed)
+        if len(raw) != frame.mark.raw:
+            raise StaleError
+        return raw
 
 
 def _start(tokens: list[Token], offset: int) -> tuple[Token | None, int]:

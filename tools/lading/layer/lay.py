@@ -52,6 +52,8 @@ def lay(
             if frame is not None:
                 if known.only_kept:
                     yield frame
+                elif frame.is_of_small_files:
+                    yield None, frame.mark.raw, frame
                 else:
                     _lay_again(page, entries, index, offset, frame, known, header)
                     yield page.view, page.used, frame
@@ -137,8 +139,7 @@ def _lay_again(
 ) -> None:
     """Lays what is in a kept frame, from `offset` of the content of entry `index`.
 
-    Reading the files takes less time than uncompressing the frame. Whether they are still what the
-    frame was made of is for who has the checksum.
+    Whether the files are still what the frame was made of is for who has the checksum.
 
     Raises:
         StaleError: a file is larger than it was.

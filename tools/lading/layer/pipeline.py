@@ -85,9 +85,12 @@ class Pipeline:
         self._room.get()
         if self._error is not None:
             raise self._error
-        # A lock, because it is C all through, where an Event is Python.
+        # Locks, because they are C all through, where an Event is Python.
         job.writable = threading.Lock()
         job.writable.acquire()
+        job.readable = threading.Lock()
+        if job.place < 0:
+            job.readable.acquire()
         self._to_pack.put(job)
         self._to_hash.put(job)
         self._to_write.put(job)
@@ -119,12 +122,16 @@ class Pipeline:
         with self._lock:
             job.users -= 1
             last = job.users == 0
-        if last:
+        if last and job.place >= 0:
+            assert job.raw is not None
             job.raw.release()
             self._arena.give(job.place)
+        elif last:
+            job.raw = None
 
     def _hash(self) -> None:
         while (job := self._to_hash.get()) is not None:
+            job.readable.acquire()
             if self._error is None:
                 try:
                     self._progress.add_raw(job)
@@ -143,6 +150,8 @@ class Pipeline:
                 except BaseException as error:  # noqa: BLE001  # the stage must go on draining
                     self._fail(error)
             stored = job.stored
+            if job.place < 0:
+                job.readable.release()
             job.writable.release()
             if not stored:
                 self._release(job)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from lading.layer.kept import Kept, KeptFrame, Mark
     from lading.layer.pipeline import Pipeline
 
-    #: A buffer, how many bytes of it count and the kept frame that they are, if they are one; or a
-    #: kept frame at the beginning of the archive, which need not be read.
-    Frame = tuple[memoryview, int, KeptFrame | None] | KeptFrame
+    #: A buffer, how many bytes of it count and the kept frame that they are, if they are one: then
+    #: the buffer may be None. Or a kept frame at the beginning of the archive, behind which the
+    #: hashes are known as well.
+    Frame = tuple[memoryview | None, int, KeptFrame | None] | KeptFrame
 
 __all__ = ["Blob", "Progress", "processors", "write_blob"]
 
@@ -76,21 +77,22 @@ class Progress:
             StaleError: they are not those of the kept frame that they should be. Bazel has found
                 the files unchanged, so a checksum is enough for those that change behind its back.
         """
-        self._sha_tar.update(job.raw)
-        self._raw += len(job.raw)
+        raw = job.raw
+        assert raw is not None
+        self._sha_tar.update(raw)
+        self._raw += len(raw)
         mark = job.mark
         if mark is not None:
             from deflate import crc32
 
             from lading.layer.kept import StaleError
 
-            mark.raw = len(job.raw)
-            mark.raw_crc = crc32(job.raw)
+            there = None if job.frame is None else job.frame.mark
+            mark.raw = len(raw)
+            mark.raw_crc = there.raw_crc if there is not None and job.place < 0 else crc32(raw)
             mark.tar = self._sha_tar.copy()
-            if job.frame is not None:
-                there = job.frame.mark
-                if (mark.raw, mark.raw_crc) != (there.raw, there.raw_crc):
-                    raise StaleError
+            if there is not None and (mark.raw, mark.raw_crc) != (there.raw, there.raw_crc):
+                raise StaleError
 
     def add_packed(self, job: Job) -> None:
         """The same frame goes by, compressed."""
@@ -176,7 +178,8 @@ def write_blob(
             if held is None and stages is None:
                 progress.detach()
             buffer, length, kept_frame = frame
-            job = Job(buffer[:length], arena.cut(length), kept_frame, _mark(marks))
+            raw, place = (None, -1) if buffer is None else (buffer[:length], arena.cut(length))
+            job = Job(raw, place, kept_frame, _mark(marks))
             if stages is None:
                 if held is None and length < compression.target // 2:
                     held = job
