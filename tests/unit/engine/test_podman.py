@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from lading.engine.podman import Podman
+from lading.oci.platform import MACHINES
 
 _SERVICE = """#!{python}
 import os, pathlib, sys, time
@@ -30,6 +34,20 @@ if sys.argv[1] == "close":
 else:
     time.sleep(60)
 """
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="util-linux is not installed here")
+def test_a_service_that_was_started_here_is_not_asked_for_its_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in would not answer; podman takes half a second to."""
+    program = tmp_path / "podman"
+    program.write_text(_SERVICE.format(python=sys.executable, directory=tmp_path))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with contextlib.closing(Podman(None)) as engine:
+        platform = engine.platform()
+    assert (platform.os, platform.architecture) == ("linux", MACHINES[os.uname().machine])
 
 
 def _is_there(pid: int) -> bool:
