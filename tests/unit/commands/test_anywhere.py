@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lading.commands import anywhere
+from lading.commands import anywhere, verify
 from lading.errors import InputError
 
 
@@ -16,4 +16,10 @@ def test_a_path_that_is_not_there_is_not_asked_of_a_registry(name: str) -> None:
         anywhere.opened(name, lambda: pytest.fail("no session is needed")),
     ):
         pass
+    assert "oci:DIRECTORY" in caught.value.fix
+
+
+def test_neither_is_one_to_verify() -> None:
+    with pytest.raises(InputError, match=r"there is no build/image:v1.*no registry") as caught:
+        verify.main(["build/image:v1"])
     assert "oci:DIRECTORY" in caught.value.fix

@@ -16,9 +16,10 @@ from lading.store.archive import Archive
 from lading.store.layout_directory import Layout
 
 if TYPE_CHECKING:
+    from lading.oci.reference import Reference
     from lading.registry.session import Repository, Session
 
-__all__ = ["Found", "opened"]
+__all__ = ["Found", "in_registry", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +54,28 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
         with Archive(path) as archive:
             yield Found(archive, archive.root)
     else:
-        from lading.oci.reference import Reference
         from lading.registry import manifests
         from lading.registry.content import RegistryContent
 
-        try:
-            reference = Reference.parse(name)
-        except InputError as error:
-            raise InputError(
-                f"there is no {name:.160}, and in a registry it cannot be: {error.what}",
-                fix="write a path, oci:DIRECTORY[:TAG], or an image such as localhost:5000/app:v1",
-            ) from None
+        reference = in_registry(name)
         with contextlib.closing(connect()) as session:
             repository = session.repository(reference.registry, reference.repository)
             named = reference.digest or reference.tag or "latest"
             root, _ = manifests.get(repository, named)
             yield Found(RegistryContent(repository), root, repository)
+
+
+def in_registry(name: str) -> Reference:
+    """What `name`, which is no path, refers to; raises InputError, where it is no reference."""
+    from lading.oci.reference import Reference
+
+    try:
+        return Reference.parse(name)
+    except InputError as error:
+        raise InputError(
+            f"there is no {name:.160}, and in a registry it cannot be: {error.what}",
+            fix="write a path, oci:DIRECTORY[:TAG], or an image such as localhost:5000/app:v1",
+        ) from None
 
 
 def _root(found: Layout, directory: str, tag: str) -> Descriptor:

@@ -17,12 +17,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lading.commands import connection, deploy, entry, flags, target
+from lading.commands import anywhere, connection, deploy, entry, flags, target
 from lading.commands.meter import Meter
 from lading.commands.usage import count
 from lading.errors import NotFoundError, UsageError, visible
 from lading.oci.platform import Platform
-from lading.oci.reference import Reference
 from lading.oci.verify_rules import Findings, Limits, exit_code
 from lading.oci.verify_table import RULES, Severity
 from lading.store import sizes
@@ -108,7 +107,7 @@ def _verify(name: str, options: Options, values: flags.FlagValues, meter: Meter)
         return place.verify_archive(path, options, meter)
     if name.startswith(("/", ".")) or name.endswith(".tar") or "/" not in name:
         raise NotFoundError(f"there is no {name}", fix="name a directory, an archive or an image")
-    reference = Reference.parse(name)
+    reference = anywhere.in_registry(name)
     with contextlib.closing(connection.connect(values)) as session:
         repository = session.repository(reference.registry, reference.repository)
         named = reference.digest or reference.tag or "latest"
