@@ -23,8 +23,7 @@ _ATTRS = LAUNCHER_ATTRS | {
     ),
     "operations": attr.label_list(
         mandatory = True,
-        providers = [DeployInfo],
-        doc = "What to do: `image_push`, `image_load`, and other `multi_deploy` targets.",
+        doc = "What to do: `image_push`, `image_load`, other `multi_deploy` targets, and images with `push_specs` or `load_specs`.",
     ),
     "push_strategy": attr.string(
         default = "auto",
@@ -38,6 +37,10 @@ def _impl(ctx):
     for kind in ctx.attr.deploy_operations:
         if kind not in ("push", "load"):
             fail("%s, deploy_operations: %r is no kind of operation. There are 'push' and 'load'." % (label_text(ctx.label), kind))
+    for target in ctx.attr.operations:
+        if DeployInfo not in target:
+            # Bazel's own words, for a mandatory provider, name the provider only.
+            fail("%s, operations: %s neither pushes nor loads. Name an image_push, image_load or multi_deploy target, or an image with push_specs or load_specs." % (label_text(ctx.label), label_text(target.label)))
     operations = [
         operation
         for target in ctx.attr.operations
