@@ -214,6 +214,22 @@ def test_a_hostile_archive(out: Path, tmp_path: Path, name: str, form: str) -> N
     assert str(path) in text
 
 
+@pytest.mark.parametrize("kind", ["A", "R"])
+@pytest.mark.parametrize(
+    "data",
+    [b"PK\x03\x04" + b"x" * 600, lzma.compress(GOOD, lzma.FORMAT_ALONE), b"\x04\x22\x4d\x18 lz4"],
+    ids=["zip", "lzma", "lz4"],
+)
+def test_what_is_no_tar_is_told_what_may_be(
+    out: Path, tmp_path: Path, data: bytes, kind: str
+) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(data)
+    with pytest.raises(LadingError) as caught:
+        build(out, [f"{kind}\t/\t{path}"])
+    assert caught.value.fix == "give it a tar, plain or in gzip, zstd, xz or bzip2"
+
+
 def test_a_header_from_before_ustar_as_gnu_tar_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "v7.tar"
     path.write_bytes(_changed(_changed(GOOD, 257, bytes(8)), 329, b"0000000\x000000000\0"))

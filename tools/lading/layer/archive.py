@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from lading.errors import CorruptError, InputError, LimitError, StorageError
-from lading.layer.decompress import uncompressed
+from lading.layer.decompress import FIRST, NO_TAR, uncompressed
 from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
 from lading.scan.codec import CHUNK, sniff
 from lading.scan.source import FileSource, StreamSource, file_chunks
@@ -96,7 +96,7 @@ def read_archive(
         fd = scratch.fd
 
     def refuse(rule: str, at: str, problem: str) -> NoReturn:
-        fix = _WITHOUT_HOLES if rule == "tar-sparse" else ""
+        fix = _WITHOUT_HOLES if rule == "tar-sparse" else NO_TAR if at == FIRST else ""
         raise CorruptError(f"{what}: {at}: {problem} ({rule})", fix=fix)
 
     converter = _Converter(fd, base, what, keep_names=keep_names)

@@ -9,7 +9,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["uncompressed"]
+__all__ = ["FIRST", "NO_TAR", "uncompressed"]
+
+#: The place of a fault in a file that does not even begin as an archive, and what to do then.
+FIRST = "entry 1"
+NO_TAR = "give it a tar, plain or in gzip, zstd, xz or bzip2"
 
 #: An archive may always expand to this many bytes, and beyond that by the ratio below: text and
 #: zeros legitimately shrink a lot, a bomb shrinks more.

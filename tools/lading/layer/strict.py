@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lading.errors import InputError
+from lading.layer.decompress import FIRST, NO_TAR
 from lading.oci.verify_table import RULES, Severity
 from lading.scan.codec import CHUNK
 from lading.scan.rules import LayerRules
@@ -31,7 +32,9 @@ def read_strictly(chunks: Iterator[bytes], *, what: str, fix: str) -> None:
 
     def refuse(rule: str, place: str, fault: str) -> None:
         if RULES[rule].severity is Severity.ERROR:
-            raise InputError(f"{what}: {place}: {fault} ({rule})", fix=fix)
+            raise InputError(
+                f"{what}: {place}: {fault} ({rule})", fix=NO_TAR if place == FIRST else fix
+            )
 
     source = StreamSource(chunks)
     rules = LayerRules(refuse)
