@@ -72,7 +72,9 @@ def _impl(ctx):
     inputs = [manifest.descriptor for manifest in manifests] + ctx.files.annotations_file
     inputs += [manifest.soci.descriptor for manifest in indexed]
     status = status_files(ctx, ctx.attr.annotations.values(), ctx.files.annotations_file)
-    args.add_all(["--build_setting=%s=%s" % pair for pair in build_setting_values(ctx).items()])
+    settings = build_setting_values(ctx)
+    if settings:
+        args.add(json.encode(settings), format = "--build_settings=%s")
     args.add_all(status, format_each = "--status_file=%s")
     args.add("--label=" + label_text(ctx.label))
     inputs += status

@@ -34,14 +34,14 @@ def build_setting_values(ctx):
         ctx: the context of a rule that has STAMP_ATTRS.
 
     Returns:
-        dict of name to string.
+        dict of name to string, bool or int, which conditions of templates tell apart.
     """
     values = {}
     for name, target in ctx.attr.build_settings.items():
         value = target[BuildSettingInfo].value
         if type(value) in ("list", "dict"):
             fail("%s, build_settings[%r]: %s is a %s. Name a string, bool or int flag." % (label_text(ctx.label), name, label_text(target.label), type(value)))
-        values[name] = ("true" if value else "false") if type(value) == "bool" else str(value)
+        values[name] = value
     return values
 
 def stamps(ctx):
@@ -56,7 +56,7 @@ def stamps(ctx):
     stamp = ctx.attr.stamp
     if stamp == "auto":
         stamp = ctx.attr._stamp[BuildSettingInfo].value
-    return stamp == "force" or (stamp == "enabled" and ctx.attr._bazel_stamp[BazelStampInfo].stamp)
+    return stamp == "force" or (stamp != "disabled" and ctx.attr._bazel_stamp[BazelStampInfo].stamp)
 
 def status_files(ctx, texts, files = []):
     """The workspace status files that an action has to read.

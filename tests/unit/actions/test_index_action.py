@@ -44,7 +44,7 @@ def test_annotations_come_from_flags_files_and_templates(bench: Bench) -> None:
         "--annotation=b={{.STABLE_V}}=x",
         "--annotation=a={{.stage}}",
         bench.flag("annotations_file", "a=file\nc=file"),
-        "--build_setting=stage=dev",
+        '--build_settings={"stage": "dev"}',
         bench.flag("status_file", "STABLE_V 1"),
     )
     assert list(value["annotations"].items()) == [("a", "file"), ("b", "1=x"), ("c", "file")]

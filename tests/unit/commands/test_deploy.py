@@ -78,11 +78,22 @@ def test_a_tag_that_a_condition_leaves_empty_is_none(runfiles: Path) -> None:
     assert found.tags == ("prod",)
 
 
+def test_a_build_setting_wins_over_a_key_of_the_status(runfiles: Path) -> None:
+    settings = {"BUILD_TIMESTAMP": "mine", "release": False}
+    tags = ["{{.BUILD_TIMESTAMP}}{{if .release}}-release{{end}}"]
+    assert _parse(runfiles, tags=tags, build_settings=settings).tags == ("mine",)
+
+
+def test_tags_know_the_digest(runfiles: Path) -> None:
+    found = _parse(runfiles, tags=["sha256-{{slice .digest 7 19}}"])
+    assert found.tags == (f"sha256-{found.root.digest.hex[:12]}",)
+
+
 def test_an_unknown_variable_lists_those_there_are(runfiles: Path) -> None:
     with pytest.raises(InputError) as caught:
         _parse(runfiles, tags=["{{.VERSION}}"])
     assert "//app:push, tag" in str(caught.value)
-    assert "there are .BUILD_TIMESTAMP, .STABLE_VERSION, .stage" in str(caught.value)
+    assert "there are .BUILD_TIMESTAMP, .STABLE_VERSION, .digest, .stage" in str(caught.value)
 
 
 def test_a_template_that_makes_no_tag_is_refused(runfiles: Path) -> None:

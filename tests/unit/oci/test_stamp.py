@@ -6,6 +6,7 @@ import pytest
 
 from lading.errors import InputError
 from lading.oci import stamp
+from lading.oci.digest import Digest
 from tests.unit.oci import images
 
 
@@ -35,6 +36,8 @@ def test_the_base_is_known_with_keys_in_lower_case_and_its_environment_by_name()
     assert stamp.expand(text, variables, what="x") == "amd64 app /bin"
     digest = base.manifest["config"]["digest"]
     assert stamp.expand("{{.base.manifest.config.digest}}", variables, what="x") == digest
+    own = str(Digest.of(base.manifest_data))
+    assert stamp.expand("{{.base.digest}}", variables, what="x") == own
 
 
 def test_a_base_without_parameters_has_no_environment() -> None:

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.errors import InputError
-from lading.oci.template import FUNCTIONS, render
+from lading.oci.template import render
+from lading.oci.template_functions import FUNCTIONS
 
 VARIABLES: dict[str, Any] = {
     "VERSION": "1.2.3",
     "EMPTY": "",
     "environment": "dev",
+    "release": False,
+    "year": 2025,
     "base": {"config": {"os": "linux", "config": {"env": ["PATH=/bin:/usr/bin", "HOME=/root"]}}},
     "$": {"PATH": "/bin"},
 }
@@ -53,6 +56,11 @@ VARIABLES: dict[str, Any] = {
         ('{{.VERSION | trimsuffix "1.2.3.4"}}', "1.2.3.4"),
         ('{{trimprefix .VERSION "1."}}', "2.3"),
         ("a {{-1}}", "a -1"),
+        ("{{if .release}}release{{else}}snapshot{{end}}", "snapshot"),
+        ("{{.release}} {{.year}}", "false 2025"),
+        ('{{if eq .year 2025}}a{{end}}{{if eq .year "2025"}}b{{end}}', "ab"),
+        ('{{eq .release "false" "x"}} {{ne .release true}} {{eq .year 1}}', "true true false"),
+        ("{{slice .VERSION 2}} {{slice .VERSION 0 3}}", "2.3 1.2"),
     ],
 )
 def test_rendering(template: str, expected: str) -> None:
@@ -82,6 +90,7 @@ def test_rendering(template: str, expected: str) -> None:
         ("{{.VERSION | .VERSION}}", "pipeline"),
         ("{{split .VERSION}}", "split"),
         ("{{join .VERSION 1}}", "join"),
+        ("{{slice .VERSION 0 7}}", "slice cannot be used on '1.2.3', 0, 7"),
         ("{{.base}}", "no text"),
         ("{{.VERSION ; x}}", "not understood"),
         ('{{"\\q"}}', "not a string"),

@@ -8,8 +8,10 @@ from lading.oci import document, index, manifest, media_types, parts, soci_index
 __all__ = ["run"]
 
 _OUTPUTS = ("index", "descriptor", "digest")
-_SINGLE = ("label", "annotations_file", "subject", "base_manifest", "base_config")
-_REPEATED = ("manifest_descriptor", "soci", "annotation", "build_setting", "status_file")
+_SINGLE = (
+    "label", "annotations_file", "subject", "base_manifest", "base_config", "build_settings",
+)  # fmt: skip
+_REPEATED = ("manifest_descriptor", "soci", "annotation", "status_file")
 
 
 def run(request: worker.Request) -> None:
@@ -18,9 +20,9 @@ def run(request: worker.Request) -> None:
     Args:
         request: its arguments are `--manifest_descriptor=PATH` for each image in order,
             `--soci=PATH<TAB>IMAGE` for the descriptors of a SOCI index and its image,
-            `--annotation=K=V`, `--annotations_file=`, `--subject=`, `--build_setting=NAME=VALUE`,
-            `--status_file=`, `--base_manifest=` and `--base_config=` for what `.base` is in
-            templates, `--label=` for messages, and the outputs `--index=`,
+            `--annotation=K=V`, `--annotations_file=`, `--subject=`, `--build_settings=` (a JSON
+            object), `--status_file=`, `--base_manifest=` and `--base_config=` for what `.base` is
+            in templates, `--label=` for messages, and the outputs `--index=`,
             `--descriptor=` and `--digest=`.
 
     Raises:
@@ -31,8 +33,9 @@ def run(request: worker.Request) -> None:
     )
     what = one.get("label") or one["index"]
     base = values.base(one.get("base_manifest"), one.get("base_config"), what)
+    settings = one.get("build_settings", "{}").encode(errors="surrogateescape")
     expand = values.expander(
-        flags.pairs(many["build_setting"], "--build_setting"), many["status_file"], base
+        document.loads_object(settings, what="--build_settings"), many["status_file"], base
     )
     files = [one["annotations_file"]] if "annotations_file" in one else []
     annotations = values.pairs(

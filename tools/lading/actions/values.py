@@ -28,15 +28,15 @@ def base(manifest: str | None, config: str | None, what: str) -> parts.Base | No
 
 
 def expander(
-    settings: Mapping[str, str], status_files: Sequence[str], on: parts.Base | None
+    settings: Mapping[str, str | int], status_files: Sequence[str], on: parts.Base | None
 ) -> Expand:
     """A function that fills in templates.
 
     Nothing is read or imported before the first text that has a template: most have none.
 
     Args:
-        settings: build settings by their name in templates.
-        status_files: workspace status files; a later one wins, and all win over `settings`.
+        settings: build settings by their name in templates; they win over keys of the status.
+        status_files: workspace status files; a later one wins.
         on: the base: what `.base` and `$NAME` stand for.
     """
     variables: dict[str, Any] = {}
@@ -47,9 +47,9 @@ def expander(
         from lading.oci import stamp
 
         if not variables:
-            variables.update(settings)
             for path in status_files:
                 variables.update(stamp.read_status(flags.read(path), what=path))
+            variables.update(settings)
             if on:
                 variables.update(stamp.base_variables(on))
         return stamp.expand(text, variables, what=where)
@@ -58,15 +58,22 @@ def expander(
 
 
 def pairs(
-    own: Mapping[str, str], paths: Sequence[str], expand: Expand, what: str
+    own: Mapping[str, str],
+    paths: Sequence[str],
+    expand: Expand,
+    what: str,
+    *,
+    own_wins: bool = False,
 ) -> dict[str, str]:
-    """The pairs of an attribute and of its files: files win over it, a later one over an earlier.
+    """The pairs of an attribute and of its files, of which a later one wins over an earlier.
 
-    Raises InputError for a malformed file or template.
+    They win over the attribute, unless `own_wins`. Raises InputError for a malformed file or
+    template.
     """
-    result = dict(own)
+    found: dict[str, str] = {}
     for path in paths:
-        result |= key_value.parse(flags.read(path), what=f"{what}: {path}")
+        found |= key_value.parse(flags.read(path), what=f"{what}: {path}")
+    result = {**own, **found, **(own if own_wins else {})}
     return {key: expand(value, f"{what}[{key!r}]") for key, value in result.items()}
 
 

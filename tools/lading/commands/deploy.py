@@ -128,7 +128,8 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     tags = [*value.get("tags", [])]
     for path in value.get("tag_files", []):
         tags += _lines(_text(runfiles / path))
-    variables = _variables(value, runfiles)
+    root = _descriptor(runfiles / image["descriptor"])
+    variables = {"digest": str(root.digest), **_variables(value, runfiles)}
 
     def expand(text: str, attribute: str) -> str:
         return stamp.expand(text, variables, what=f"{value['label']}, {attribute}")
@@ -152,7 +153,7 @@ def parse(value: Mapping[str, Any], runfiles: Path) -> Deploy:
     recipes = dict(_layers(images, "recipe", runfiles, runfiles))
     return Deploy(
         label=value["label"],
-        root=_descriptor(runfiles / image["descriptor"]),
+        root=root,
         content=FilesContent(files),
         registry=registry,
         repository=repository,
@@ -196,12 +197,12 @@ def _lines(text: str) -> list[str]:
     return [tag for word in words for tag in ([word] if "{{" in word else word.split())]
 
 
-def _variables(value: Mapping[str, Any], runfiles: Path) -> dict[str, str]:
-    """What templates know: build settings, and the workspace status as of the last build."""
-    variables: dict[str, str] = dict(value.get("build_settings", {}))
+def _variables(value: Mapping[str, Any], runfiles: Path) -> dict[str, str | int]:
+    """What templates know: build settings, which win, and the status as of the last build."""
+    variables: dict[str, str | int] = {}
     for path in value.get("status_files", []):
         variables |= stamp.read_status(_bytes(runfiles / path), what=path)
-    return variables
+    return {**variables, **value.get("build_settings", {})}
 
 
 def _destination(path: Path) -> tuple[str, str]:
@@ -214,7 +215,7 @@ def _destination(path: Path) -> tuple[str, str]:
 
 
 def _tagged_manifests(
-    value: Mapping[str, Any], runfiles: Path, variables: Mapping[str, str]
+    value: Mapping[str, Any], runfiles: Path, variables: Mapping[str, str | int]
 ) -> Iterator[Companion]:
     """The manifests of an index, each with the tags that `manifest_tags` gives it."""
     templates = value.get("manifest_tags", [])

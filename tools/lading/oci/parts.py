@@ -35,6 +35,7 @@ class Base(NamedTuple):
     history: tuple[Mapping[str, Any], ...]
     #: The manifest as it was read, for templates.
     manifest: Mapping[str, Any]
+    manifest_data: bytes
 
 
 def check_descriptor(value: object, *, what: str) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def read_base(manifest_data: bytes, config_data: bytes, *, what: str) -> Base:
     history = _complete_history(config.get("history"), len(layers), what)
     own = {key: value for key, value in config.items() if key not in ("rootfs", "history")}
     _check_types(own, what)
-    return Base(own, layers, history, manifest)
+    return Base(own, layers, history, manifest, manifest_data)
 
 
 def _check_is_image(manifest: Mapping[str, Any], what: str) -> None:

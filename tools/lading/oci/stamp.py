@@ -37,13 +37,18 @@ def read_status(data: bytes, *, what: str) -> dict[str, str]:
 def base_variables(base: Base) -> dict[str, Any]:
     """What templates know of the base: `.base.config`, `.base.manifest`, keys in lower case.
 
-    `$NAME` is a variable of the base's environment.
+    `.base.digest` is the digest of the manifest, `$NAME` is a variable of the base's environment.
     """
     from lading.oci import environment
+    from lading.oci.digest import Digest
 
     env = (base.config.get("config") or {}).get("Env") or []
     return {
-        "base": {"config": _lowered(base.config), "manifest": _lowered(base.manifest)},
+        "base": {
+            "config": _lowered(base.config),
+            "digest": str(Digest.of(base.manifest_data)),
+            "manifest": _lowered(base.manifest),
+        },
         "$": environment.as_map(env),
     }
 

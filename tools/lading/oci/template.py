@@ -1,20 +1,21 @@
 """Templates as BUILD files write them: the part of Go's text/template that rules_img documents.
 
 `{{.NAME}}`, `{{.base.config.os}}`, `{{$PATH}}`, `{{if …}}…{{else if …}}…{{else}}…{{end}}`,
-comments, `{{-` and `-}}`, pipelines, parentheses, strings, numbers, and the functions in
-`FUNCTIONS`. There are no loops and no definitions: a value is one line of text.
+comments, `{{-` and `-}}`, pipelines, parentheses, strings, numbers, and the functions of
+`template_functions`. There are no loops and no definitions: a value is one line of text.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lading.errors import InputError
+from lading.oci.template_functions import FUNCTIONS, ON_MISSING, Missing, text_of
 
-__all__ = ["FUNCTIONS", "render"]
+__all__ = ["render"]
 
 _ACTION = re.compile(
     r"\{\{(?:-(?=\s))?((?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|[^\"`])*?)(?:(?<=\s)-)?\}\}"
@@ -32,15 +33,6 @@ _TOKEN = re.compile(
 )
 
 _STATUS_KEYS = ("BUILD_", "STABLE_")
-
-
-class _Missing(NamedTuple):
-    """A variable that has no value: false in a condition, an error anywhere else."""
-
-    name: str
-
-    def __bool__(self) -> bool:
-        return False
 
 
 class _Token(NamedTuple):
@@ -191,7 +183,7 @@ def _operand(tokens: list[_Token], variables: Mapping[str, Any]) -> Any:
         return _field(token.text, variables)
     if token.kind == "variable":
         environment = variables.get("$", {})
-        return environment.get(token.text[1:], _Missing(token.text))
+        return environment.get(token.text[1:], Missing(token.text))
     if token.text == "(":
         value = _parse_pipeline(tokens, variables)
         if not tokens or tokens.pop(0) != _CLOSE:
@@ -217,7 +209,7 @@ def _field(path: str, variables: Mapping[str, Any]) -> Any:
     value: Any = variables
     for name in path[1:].split("."):
         if not isinstance(value, Mapping) or name not in value:
-            return _Missing(path)
+            return Missing(path)
         value = value[name]
     return value
 
@@ -226,7 +218,7 @@ def _call(name: str, values: list[Any], variables: Mapping[str, Any]) -> Any:
     minimum, maximum, function = FUNCTIONS[name]
     if not minimum <= len(values) <= maximum:
         raise _TemplateError(f"{name} does not take {len(values)} arguments")
-    if name not in _ON_MISSING:
+    if name not in ON_MISSING:
         for value in values:
             _refuse_missing(value, variables)
     try:
@@ -237,15 +229,13 @@ def _call(name: str, values: list[Any], variables: Mapping[str, Any]) -> Any:
 
 def _text(value: Any, variables: Mapping[str, Any]) -> str:
     _refuse_missing(value, variables)
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if not isinstance(value, (str, int)):
         raise _TemplateError(f"a {type(value).__name__} is no text")
-    return str(value)
+    return text_of(value)
 
 
 def _refuse_missing(value: Any, variables: Mapping[str, Any]) -> None:
-    if not isinstance(value, _Missing):
+    if not isinstance(value, Missing):
         return
     if value.name.startswith("$"):
         known = [f"${name}" for name in sorted(variables.get("$", {}))]
@@ -265,45 +255,3 @@ def _refuse_missing(value: Any, variables: Mapping[str, Any]) -> None:
     else:
         fix = there_are
     raise _TemplateError(f"{value.name} is unknown", fix)
-
-
-def _equal(first: Any, *others: Any) -> bool:
-    """Whether the first equals any other; a variable without a value is an empty string."""
-    values = ["" if isinstance(value, _Missing) else value for value in (first, *others)]
-    return any(values[0] == value for value in values[1:])
-
-
-def _first_false(*values: Any) -> Any:
-    return next((value for value in values if not value), values[-1])
-
-
-def _first_true(*values: Any) -> Any:
-    return next((value for value in values if value), values[-1])
-
-
-def _get(pairs: list[str], key: str) -> str:
-    """The last value of `key` in a list of `KEY=VALUE`, or an empty string."""
-    found = [value for name, _, value in (pair.partition("=") for pair in pairs) if name == key]
-    return found[-1] if found else ""
-
-
-_MANY = 100
-_ON_MISSING = frozenset({"and", "eq", "ne", "not", "or"})
-
-#: Name to the fewest and most arguments, and what it does.
-FUNCTIONS: Mapping[str, tuple[int, int, Callable[..., Any]]] = {
-    "and": (1, _MANY, _first_false),
-    "appendkv": (3, 3, lambda pairs, key, suffix: _get(pairs, key) + suffix),
-    "eq": (2, _MANY, _equal),
-    "getkv": (2, 2, _get),
-    "hasprefix": (2, 2, lambda text, prefix: text.startswith(prefix)),
-    "hassuffix": (2, 2, lambda text, suffix: text.endswith(suffix)),
-    "join": (2, 2, lambda words, separator: separator.join(words)),
-    "ne": (2, 2, lambda first, second: not _equal(first, second)),
-    "not": (1, 1, lambda value: not value),
-    "or": (1, _MANY, _first_true),
-    "prependkv": (3, 3, lambda pairs, key, prefix: prefix + _get(pairs, key)),
-    "split": (2, 2, lambda text, separator: text.split(separator)),
-    "trimprefix": (2, 2, lambda text, prefix: text.removeprefix(prefix)),
-    "trimsuffix": (2, 2, lambda text, suffix: text.removesuffix(suffix)),
-}
