@@ -116,22 +116,35 @@ def test_the_layers_of_the_base_are_below(bench: Bench) -> None:
     assert len(config["history"]) == len(config["rootfs"]["diff_ids"]) == 2
 
 
+def test_words_of_the_base_may_stand_among_others(bench: Bench) -> None:
+    bench.manifest("base", {"entrypoint": ["/app"], "cmd": ["run", "x"]})
+    inherit = "__lading_inherit_from_base__"
+    spec = {"entrypoint": ["/init", inherit], "cmd": [inherit, "-v"]}
+    config = bench.manifest("image", spec, *bench.base("base"))
+    assert config["config"] == {"Cmd": ["run", "x", "-v"], "Entrypoint": ["/init", "/app"]}
+    config = bench.manifest("alone", {"cmd": [inherit, "-v"]})
+    assert config["config"] == {"Cmd": ["-v"]}
+
+
 def test_files_of_pairs_win_over_attributes_and_later_files_over_earlier(bench: Bench) -> None:
     config = bench.manifest(
         "image",
         {
             "labels": {"a": "attribute"},
-            "env": {"A": "attribute"},
             "annotations": {"x": "attribute"},
         },
         bench.flag("label_file", "a=one\nb=one\nc=one"),
         bench.flag("label_file", "b=two"),
-        bench.flag("env_file", "A=file\nB=file"),
         bench.flag("annotations_file", "x=file\ny=file"),
     )
     assert config["config"]["Labels"] == {"a": "one", "b": "two", "c": "one"}
-    assert config["config"]["Env"] == ["A=file", "B=file"]
     assert bench.json("image.manifest.json")["annotations"] == {"x": "file", "y": "file"}
+
+
+def test_the_environment_of_the_attribute_wins_over_that_of_the_file(bench: Bench) -> None:
+    spec = {"env": {"A": "attribute"}}
+    config = bench.manifest("image", spec, bench.flag("env_file", "A=file\nB=file"))
+    assert config["config"]["Env"] == ["A=attribute", "B=file"]
 
 
 def test_a_fragment_is_merged(bench: Bench) -> None:
@@ -180,6 +193,21 @@ def test_templates_in_values_are_filled_in_from_settings_status_and_base(bench: 
     assert config["config"]["Env"] == ["PATH=/bin", "OS=linux", "P=/bin:/x"]
     assert config["created"] == "2023-11-14T22:13:20Z"
     assert bench.json("image.manifest.json")["annotations"] == {"version": "1.2"}
+
+
+def test_build_settings_keep_their_types_and_win_over_the_status(bench: Bench) -> None:
+    config = bench.manifest(
+        "image",
+        {
+            "build_settings": {"BUILD_USER": "flag", "release": False, "year": 2025},
+            "labels": {
+                "by": "{{.BUILD_USER}}",
+                "kind": "{{if .release}}release{{else}}snapshot{{end}} {{.release}} {{.year}}",
+            },
+        },
+        bench.flag("status_file", "BUILD_USER status"),
+    )
+    assert config["config"]["Labels"] == {"by": "flag", "kind": "snapshot false 2025"}
 
 
 def test_an_unknown_variable_is_refused_with_the_known_ones(bench: Bench) -> None:

@@ -106,6 +106,20 @@ def test_a_registry_that_is_named_wins(server: Server, file: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("many", [False, True])
+def test_the_repository_may_begin_with_the_registry(
+    server: Server, file: Path, tmp_path: Path, *, many: bool
+) -> None:
+    values = {"registry": "", "repository": f"{server.address}/team/app", "tags": ["v1"]}
+    operation = specs.operation(_NEW, tmp_path, **values)
+    flags = [f"--destinations={file}", "--context=upstream"]
+    if many:
+        multi_deploy.main([*specs.write(tmp_path, {"operations": [operation]}), *flags])
+    else:
+        push.main([*specs.write(tmp_path, operation), *flags])
+    assert _repositories(server) == ["team/app"]
+
+
+@pytest.mark.parametrize("many", [False, True])
 def test_layers_are_mounted_from_where_the_context_sends_the_other_target(
     server: Server, file: Path, tmp_path: Path, *, many: bool
 ) -> None:

@@ -23,6 +23,9 @@ _SINGLE = (
 _REPEATED = ("layer", "label_file", "status_file", "ztoc")
 _OUTPUTS = (".manifest.json", ".config.json", ".descriptor.json", ".digest")
 
+#: In `entrypoint` and `cmd`, the words that the base has there; as in rules/private/manifest.bzl.
+_INHERIT = "__lading_inherit_from_base__"
+
 #: Attributes that only an image config can hold; of no use to other artifacts.
 _IMAGE_ONLY = (*execution.ATTRIBUTES, "env", "created")
 
@@ -84,7 +87,9 @@ def _assemble(
     expand = values.expander(spec.get("build_settings", {}), many["status_file"], base)
 
     def pairs(name: str, paths: list[str]) -> dict[str, str]:
-        return values.pairs(spec.get(name, {}), paths, expand, f"{what}, {name}")
+        # As in rules_img: of the environment alone the attribute wins over the file.
+        where, own_wins = f"{what}, {name}", name == "env"
+        return values.pairs(spec.get(name, {}), paths, expand, where, own_wins=own_wins)
 
     config_type = spec.get("config_media_type") or media_types.CONFIG
     artifact_type = spec.get("artifact_type", "")
@@ -95,7 +100,11 @@ def _assemble(
                 base=base,
                 fragment=fragment,
                 parameters=execution.parameters(
-                    {**spec, "labels": pairs("labels", many["label_file"])},
+                    {
+                        **spec,
+                        **_inherited(spec, base),
+                        "labels": pairs("labels", many["label_file"]),
+                    },
                     os=platform["os"],
                     what=what,
                 ),
@@ -126,6 +135,20 @@ def _assemble(
         document_, platform=platform or None, artifact_type=artifact_type
     )
     return document_, image_config, document.dumps(descriptor), descriptor["digest"].encode()
+
+
+def _inherited(spec: Mapping[str, Any], base: parts.Base | None) -> dict[str, list[str]]:
+    """Those of `entrypoint` and `cmd` that have words of the base among theirs."""
+    inner = (base.config.get("config") or {}) if base else {}
+    return {
+        name: [
+            word
+            for given in spec[name]
+            for word in ((inner.get(key) or []) if given == _INHERIT else [given])
+        ]
+        for name, key in (("entrypoint", "Entrypoint"), ("cmd", "Cmd"))
+        if _INHERIT in spec.get(name, ())
+    }
 
 
 def _base_config(one: Mapping[str, str]) -> str | None:

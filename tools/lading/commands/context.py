@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lading.commands import entry, flags
 from lading.commands.deploy import Deploy
 from lading.errors import NotFoundError, UsageError
+from lading.oci.reference import split_registry
 from lading.record import record
 from lading.registry.policy import ANY_TAG, TagPolicy
 
@@ -88,14 +89,18 @@ def _read(path: Path, shown: str) -> Destinations:
 def place(image: Deploy, registry: str | None, context: Context | None) -> Destination:
     """Where `image` goes. A registry that the target or the command line names wins.
 
+    A target may name it in its repository as well: `registry.example.com/team/app`.
+
     The destination that a context gives is printed, so that it is seen before anything is sent.
     """
-    named = image.registry if registry is None else registry
+    named, repository = image.registry if registry is None else registry, image.repository
+    if registry is None and not named:
+        named, repository = split_registry(repository)
     if registry is None and context is None:
         # The setting that stands for every target's own.
         named = named or image.extra.get("destination_registry", "")
     if named or registry is not None or context is None:
-        return Destination(named, image.repository, image.mounts)
+        return Destination(named, repository, image.mounts)
     # Other targets go where this context sends them, too.
     found = Destination(
         context.registry,

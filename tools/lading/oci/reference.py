@@ -8,7 +8,7 @@ from lading.errors import InputError
 from lading.oci.digest import Digest
 from lading.record import record
 
-__all__ = ["Reference", "check_repository", "check_tag"]
+__all__ = ["Reference", "check_repository", "check_tag", "split_registry"]
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -39,6 +39,18 @@ def check_tag(text: str) -> str:
             fix="use at most 128 letters, digits, _ . and -, not starting with . or -",
         )
     return text
+
+
+def split_registry(text: str) -> tuple[str, str]:
+    """Registry and repository of `registry/repository`; the registry is empty where none is named.
+
+    The first of several components is a registry if no component of a repository is wont to look
+    so: with a `.` or `:`, or `localhost`.
+    """
+    registry, slash, repository = text.partition("/")
+    if slash and ("." in registry or ":" in registry or registry == "localhost"):
+        return registry, repository
+    return "", text
 
 
 @record
@@ -81,9 +93,9 @@ class Reference:
             rest, tag = rest[:colon], rest[colon + 1 :]
             if not tag:
                 raise InputError(f"{text!r:.160} has an empty tag")
-        registry, slashed, repository = rest.partition("/")
-        if not slashed or not ("." in registry or ":" in registry or registry == "localhost"):
-            host = not slashed and ("." in rest or rest == "localhost")
+        registry, repository = split_registry(rest)
+        if not registry:
+            host = "/" not in rest and ("." in rest or rest == "localhost")
             raise InputError(
                 f"{text!r:.160} names no {'repository' if host else 'registry'}",
                 fix="write registry/repository[:tag][@digest]: localhost:5000/app:latest",
