@@ -14,7 +14,7 @@ LayerInfo = provider(
 )
 
 LayersInfo = provider(
-    doc = "Several layers that belong together, such as those of one program.",
+    doc = "Layers that belong together, such as those of one program. Every rule that makes layers returns it, also for a single one.",
     fields = {"layers": "list of LayerInfo, lowest first."},
 )
 
@@ -29,15 +29,18 @@ LayerPlanInfo = provider(
 ImageManifestInfo = provider(
     doc = "An image for one platform.",
     fields = {
+        "architecture": "string: GOARCH, as in `platform`.",
         "config": "File: the image config.",
         "descriptor": "File: JSON descriptor of the manifest, with its platform.",
         "digest": "File: `sha256:...` of the manifest, without a newline.",
         "layers": "list of LayerInfo, lowest first, those of the base included except what `layouts` hold.",
         "layouts": "list of File: OCI layout directories of imported bases; their layers are in no `layers`.",
         "manifest": "File: the image manifest.",
+        "os": "string: GOOS, as in `platform`.",
         "platform": "struct(os, architecture, variant).",
         "soci": "ImageManifestInfo of the SOCI index; None, or absent, without one.",
         "sources": "list of struct(registry, repository): where layers without a blob are fetched.",
+        "variant": "string: the CPU's variant, as in `platform`; may be empty.",
     },
 )
 
@@ -80,7 +83,7 @@ ImageIndexInfo, and `label`, a string that names the target in messages.""",
 DeploySpecInfo = provider(
     doc = "Where images go, without naming one: what `push_specs` and `load_specs` take.",
     fields = {
-        "build_settings": "dict of string to string: values that templates know.",
+        "build_settings": "dict of string to string, bool or int: values that templates know.",
         "destination_file": "File with `registry/repository`, or None.",
         "kind": "`push` or `load`.",
         "referrers": "list of ImageManifestInfo or ImageIndexInfo.",

@@ -65,7 +65,7 @@ programs with the same dependencies share the layers that hold them; with `runfi
 they are in `PATH.runfiles` itself. With a `plan` dependencies that
 other programs have too are in the layers of the plan.
 
-`image_manifest(program = ...)` starts the program with its `args` and `env`, in its runfiles.
+An `image_manifest` with it among its layers starts the program with its `args` and `env`, in its runfiles.
 """
 
 _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
@@ -82,7 +82,7 @@ _ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_me
         default = 4,
         doc = """Most layers. One is for the program's own code, one for an interpreter among the runfiles, and the others for
 the repositories that dependencies come from: those that weigh most each in one of its own, the rest together; 1 puts
-everything into one layer. With a `plan`, its budget counts.""",
+everything into one layer, 0 is as much as 100. With a `plan`, its budget counts.""",
     ),
     "path": attr.string(doc = "Path of the program in the image; with a `/` at its end, the directory. By default below the name of its repository and package."),
     "plan": attr.label(providers = [LayerPlanInfo], doc = "A `layer_plan` that lists the binary."),
@@ -105,8 +105,9 @@ def _impl(ctx):
     if given.endswith("/"):
         given += executable.basename
     path = image_path(given, what = what)
-    if ctx.attr.layer_budget < 1 or ctx.attr.layer_budget > 100:
-        fail("%s, layer_budget: %d is not possible. Choose 1 to 100." % (label_text(ctx.label), ctx.attr.layer_budget))
+    budget = ctx.attr.layer_budget or 100
+    if budget < 1 or budget > 100:
+        fail("%s, layer_budget: %d is not possible. Choose 1 to 100." % (label_text(ctx.label), budget))
 
     link, root = _runfiles_paths(ctx, path)
     layers = []
@@ -123,7 +124,7 @@ def _impl(ctx):
         files = [file for file in files if file not in plan.files]
         groups = split_runfiles(files, 1, weigher(ctx))
     else:
-        groups = split_runfiles(files, ctx.attr.layer_budget - 1, weigher(ctx))
+        groups = split_runfiles(files, budget - 1, weigher(ctx))
     if groups:
         own = {file: None for group in groups for file in group}
         files = [file for file in files if file not in own]

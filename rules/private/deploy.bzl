@@ -35,9 +35,19 @@ TARGET_ATTRS = STAMP_ATTRS | {
         doc = """Whether layers are on this machine before the command runs: `eager` has Bazel
 download them, `lazy` leaves them in the remote cache and streams those that are needed.""",
     ),
+    "tracks_content": attr.bool(doc = "Without effect: tags are made when the command runs, so they are always those of the image that is there."),
 }
 
-DEPLOY_ATTRS = LAUNCHER_ATTRS | TARGET_ATTRS | {
+# What a rule has that can be run by itself.
+RUN_ATTRS = {
+    "tool_cfg": attr.string(
+        default = "host",
+        values = ["host"],
+        doc = "For projects that come from rules_img: commands run on this machine.",
+    ),
+}
+
+DEPLOY_ATTRS = LAUNCHER_ATTRS | RUN_ATTRS | TARGET_ATTRS | {
     "image": attr.label(
         mandatory = True,
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
@@ -87,6 +97,7 @@ def deploy_providers(ctx, tool, kind, settings):
     return [
         launcher(ctx, tool, value | {"remote": remote_spec(ctx), "version": 1}, files, inputs),
         DeployInfo(operations = [operation]),
+        run_environment(),
     ]
 
 def operation_of(ctx, spec, image, known = {}):
@@ -189,6 +200,27 @@ def launcher(ctx, tool, spec, files, inputs = []):
         transitive_files = depset(transitive = inputs),
     ).merge(tool[DefaultInfo].default_runfiles)
     return DefaultInfo(executable = executable, files = depset([executable]), runfiles = runfiles)
+
+def run_environment():
+    """What the commands read of the environment, for rules that start them in another way than `bazel run`.
+
+    Returns:
+        RunEnvironmentInfo.
+    """
+    return RunEnvironmentInfo(inherited_environment = [
+        "DOCKER_CONFIG",
+        "DOCKER_HOST",
+        "HOME",
+        "LADING_CONTEXT",
+        "LADING_REALMS",
+        "LADING_REMOTE_CACHE",
+        "LADING_STORE",
+        "REGISTRY_AUTH_FILE",
+        "SSL_CERT_FILE",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR",
+    ])
 
 def remote_spec(ctx):
     """Where the settings say that outputs are which Bazel did not download; `remote` of a spec."""

@@ -2,6 +2,7 @@
 
 load("//rules:providers.bzl", "ImageManifestInfo")
 load(":layouts.bzl", "layout_output_groups")
+load(":platforms.bzl", "platform_fields")
 
 def declare_documents(ctx, name = None):
     """Declares the files that describe an image.
@@ -77,8 +78,8 @@ def image_in_layout(ctx, documents, layout, platform):
         layers = [],
         layouts = [layout],
         manifest = documents.manifest,
-        platform = platform,
         sources = [],
+        **platform_fields(platform)
     )
     return [
         DefaultInfo(files = depset([info.manifest, info.config, info.digest])),

@@ -1,6 +1,6 @@
 """empty_layer: the layer of an artifact that has no content of its own."""
 
-load("//rules:providers.bzl", "LayerInfo")
+load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 
 _DOC = """The specification's empty layer, two bytes that stand for nothing.
 
@@ -25,14 +25,16 @@ def _impl(ctx):
         "size": 2,
         "uncompressed_size": 2,
     }) + "\n")
+    info = LayerInfo(blob = blob, media_type = _MEDIA_TYPE, metadata = metadata)
     return [
-        DefaultInfo(files = depset([blob, metadata])),
-        LayerInfo(blob = blob, media_type = _MEDIA_TYPE, metadata = metadata),
+        DefaultInfo(files = depset([blob])),
+        info,
+        LayersInfo(layers = [info]),
         OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata])),
     ]
 
 empty_layer = rule(
     implementation = _impl,
     doc = _DOC,
-    provides = [LayerInfo],
+    provides = [LayerInfo, LayersInfo],
 )

@@ -147,7 +147,6 @@ def image_from_binary(name, *, binary, base = None, platforms = [], kind = "auto
         name = name + ".manifest" if is_index else name,
         base = base,
         layers = layers + [":%s.layer" % name],
-        program = ":%s.layer" % name,
         **(common | image)
     )
     if is_index:

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
 load(":documents.bzl", "manifest_output_groups")
 load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":platforms.bzl", "platform_fields")
 
 _FETCH_ATTRS = {
     "_fetch": attr.label(default = "//tools/lading/actions:pull_program", cfg = "exec", executable = True),
@@ -39,8 +40,8 @@ def _manifest_impl(ctx):
         layers = layers,
         layouts = [],
         manifest = ctx.file.manifest,
-        platform = struct(os = ctx.attr.os, architecture = ctx.attr.architecture, variant = ctx.attr.variant),
         sources = sources,
+        **platform_fields(struct(os = ctx.attr.os, architecture = ctx.attr.architecture, variant = ctx.attr.variant))
     )
     return [
         DefaultInfo(files = depset([info.manifest, info.config, info.digest])),

@@ -1,7 +1,7 @@
 """image_layer: files, directories, binaries, archives and Debian packages as one layer."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("//rules:providers.bzl", "LayerInfo")
+load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":compression.bzl", "EXTENSION", "MEDIA_TYPE", "profile_of")
 load(":labels.bzl", "label_text")
 load(":paths.bzl", "image_path", "link_target")
@@ -85,7 +85,7 @@ ends in `/`, or that several targets share, keeps each file's own name.""",
     ),
     "symlinks": attr.string_dict(doc = "Path in the image to the target of a symbolic link."),
     "tars": attr.label_list(
-        allow_files = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"],
+        allow_files = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".tar.bz2"],
         doc = "Archives whose entries are merged into the layer.",
     ),
 }
@@ -159,17 +159,20 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
         _tar_action(ctx, args, all_inputs, {"metadata": metadata}, requirements, beside = [blob])
     mtree = mtree_of(ctx, blob, name)
     ztoc = ztoc_of(ctx, blob, metadata, name) if soci else None
+    info = LayerInfo(
+        blob = blob,
+        inputs = inputs if recipe else depset(),
+        media_type = ctx.attr.media_type or MEDIA_TYPE[compression],
+        metadata = metadata,
+        mtree = mtree,
+        recipe = recipe,
+        ztoc = ztoc,
+    )
     return [
-        DefaultInfo(files = depset([recipe or blob, metadata])),
-        LayerInfo(
-            blob = blob,
-            inputs = inputs if recipe else depset(),
-            media_type = ctx.attr.media_type or MEDIA_TYPE[compression],
-            metadata = metadata,
-            mtree = mtree,
-            recipe = recipe,
-            ztoc = ztoc,
-        ),
+        # One file: rules that take archives, and $(location), take a layer.
+        DefaultInfo(files = depset([recipe or blob])),
+        info,
+        LayersInfo(layers = [info]),
         OutputGroupInfo(
             layer = depset([blob]),
             metadata = depset([metadata]),
@@ -287,5 +290,5 @@ image_layer = rule(
     implementation = _impl,
     attrs = _ATTRS,
     doc = _DOC,
-    provides = [LayerInfo],
+    provides = [LayerInfo, LayersInfo],
 )

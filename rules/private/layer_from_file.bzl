@@ -1,6 +1,6 @@
 """layer_from_file: any file as a layer, for artifacts that are no images."""
 
-load("//rules:providers.bzl", "LayerInfo")
+load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":labels.bzl", "label_text")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer")
 
@@ -36,8 +36,9 @@ def _impl(ctx):
         media_type = ctx.attr.media_type or "application/vnd.oci.image.layer.v1.tar",
     )
     return [
-        DefaultInfo(files = depset([info.blob, info.metadata])),
+        DefaultInfo(files = depset([info.blob])),
         info,
+        LayersInfo(layers = [info]),
         OutputGroupInfo(layer = depset([info.blob]), metadata = depset([info.metadata])),
     ]
 
@@ -45,5 +46,5 @@ layer_from_file = rule(
     implementation = _impl,
     attrs = _ATTRS,
     doc = _DOC,
-    provides = [LayerInfo],
+    provides = [LayerInfo, LayersInfo],
 )

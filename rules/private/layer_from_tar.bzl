@@ -1,6 +1,6 @@
 """layer_from_tar: an archive that exists already as a layer."""
 
-load("//rules:providers.bzl", "LayerInfo")
+load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action", "layer_format", "mtree_of")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer", "suffix_of")
@@ -29,7 +29,7 @@ _ATTRS = LAYER_ATTRS | TAR_LAYER_ATTRS | {
     "optimize": attr.bool(doc = "Whether to pack the archive anew even if it could stay as it is."),
     "src": attr.label(
         mandatory = True,
-        allow_single_file = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.xz", ".tar.bz2"],
+        allow_single_file = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".tar.bz2"],
         doc = "The archive: tar, or tar compressed with gzip, zstd, xz or bzip2.",
     ),
 }
@@ -66,8 +66,9 @@ def _impl(ctx):
         media_type = ctx.attr.media_type,
     )
     return [
-        DefaultInfo(files = depset([info.blob, info.metadata])),
+        DefaultInfo(files = depset([info.blob])),
         info,
+        LayersInfo(layers = [info]),
         OutputGroupInfo(
             layer = depset([info.blob]),
             metadata = depset([info.metadata]),
@@ -79,5 +80,5 @@ layer_from_tar = rule(
     implementation = _impl,
     attrs = _ATTRS,
     doc = _DOC,
-    provides = [LayerInfo],
+    provides = [LayerInfo, LayersInfo],
 )

@@ -1,11 +1,12 @@
 """image_manifest: layers and a config as an image for one platform."""
 
+load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInfo")
 load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
 load(":documents.bzl", "declare_documents", "manifest_output_groups")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS")
-load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
+load(":platforms.bzl", "PLATFORM_ATTRS", "platform_fields", "platform_name", "target_platform")
 load(":soci.bzl", "soci_index")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "stamps", "status_files")
@@ -44,16 +45,16 @@ _ATTRS = PLATFORM_ATTRS | LAYOUT_ATTRS | SPEC_ATTRS | STAMP_ATTRS | TAR_LAYER_AT
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "Image to build on. Of an index, the manifest for the target platform is used.",
     ),
-    "cmd": attr.string_list(default = [INHERIT_FROM_BASE], doc = "Default arguments; empty means none. Inherited unless `entrypoint` is set."),
-    "config_fragment": attr.label(allow_single_file = [".json"], doc = "JSON merged into the config; maps are merged, not replaced."),
+    "cmd": attr.string_list(default = [INHERIT_FROM_BASE], doc = "Default arguments; empty means none. Inherited unless `entrypoint` is set. `INHERIT_FROM_BASE` among them stands for the base's."),
+    "config_fragment": attr.label(allow_single_file = True, doc = "JSON merged into the config; maps are merged, not replaced."),
     "config_media_type": attr.string(doc = """Media type of the config; by default the OCI image config. With any
 other type, `config_fragment` is the config as it is; `application/vnd.oci.empty.v1+json` needs none."""),
     "created": attr.label(allow_single_file = True, doc = "File with the creation time, RFC 3339 or seconds since the epoch."),
     "created_timestamp": attr.string(doc = """The creation time, RFC 3339 or seconds since the epoch, or a template of one. By default
 that of the base, so that it cannot change a digest."""),
-    "entrypoint": attr.string_list(default = [INHERIT_FROM_BASE], doc = "Program to run; empty means none."),
+    "entrypoint": attr.string_list(default = [INHERIT_FROM_BASE], doc = "Program to run; empty means none. `INHERIT_FROM_BASE` among its words stands for the base's."),
     "env": attr.string_dict(doc = "Environment; `$NAME` and `${NAME}` stand for the base's values."),
-    "env_file": attr.label(allow_single_file = True, doc = "More environment, `KEY=VALUE` lines or JSON; it wins over `env`."),
+    "env_file": attr.label(allow_single_file = True, doc = "More environment, `KEY=VALUE` lines or JSON; `env` wins over it."),
     "exposed_ports": attr.string_list(doc = "Ports the program listens on: `8080/tcp`, `53/udp`."),
     "label_files": attr.label_list(allow_files = True, doc = "More labels, `KEY=VALUE` lines or JSON; they win over `labels`, a later file over an earlier."),
     "labels": attr.string_dict(doc = "Labels of the config."),
@@ -68,7 +69,8 @@ byte as they are (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`).""",
     ),
     "program": attr.label(
         providers = [ProgramInfo],
-        doc = "What `image_from_binary` makes of a binary: `entrypoint`, `cmd`, `env` and `working_dir` where they are not set here.",
+        doc = """A program to start: its `entrypoint`, `cmd`, `env` and `working_dir` where they are not set here. Without it the
+last `layer_from_binary` among the layers counts; the environment is that of all of them.""",
     ),
     "ports": attr.string_list(doc = "The same as `exposed_ports`."),
     "soci": attr.string(
@@ -77,13 +79,19 @@ byte as they are (`.tar`, `.tar.gz`, `.tgz`, `.tar.zst`).""",
         doc = """Whether the image has a SOCI index, which is pushed with it. `auto` gives it one if any of its layers,
 its base's included, has a zTOC (`soci` of `image_layer`); `enabled` fails if none has.""",
     ),
-    "stamp_created": attr.bool(doc = "Whether the creation time is that of the build, when stamping."),
+    "stamp_created": attr.string(
+        default = "auto",
+        values = ["auto", "disabled", "enabled"],
+        doc = """Whether the creation time is that of the build, when stamping; `auto` is the flag
+`--@lading//rules/settings:stamp_created`, which is `disabled` and counts where no other creation time is set.""",
+    ),
     "stop_signal": attr.string(default = INHERIT_FROM_BASE, doc = "Signal that asks the program to end, such as `SIGTERM`."),
     "subject": attr.label(providers = [[ImageManifestInfo], [ImageIndexInfo]], doc = "Image that this one refers to."),
     "user": attr.string(default = INHERIT_FROM_BASE, doc = "User, `name`, `uid` or `user:group`; empty means root."),
     "volumes": attr.string_list(doc = "Directories that hold data of their own."),
     "workdir": attr.string(default = INHERIT_FROM_BASE, doc = "The same as `working_dir`."),
     "working_dir": attr.string(default = INHERIT_FROM_BASE, doc = "Absolute directory that the program starts in."),
+    "_stamp_created": attr.label(default = "//rules/settings:stamp_created"),
     "_tool": attr.label(default = "//tools/lading/actions:manifest_program", cfg = "exec", executable = True),
 }
 
@@ -151,9 +159,9 @@ def _impl(ctx):
         layers = all_layers,
         layouts = base.layouts if base else [],
         manifest = outputs.manifest,
-        platform = platform,
         soci = soci,
         sources = base.sources if base else [],
+        **platform_fields(platform)
     )
     return [
         DefaultInfo(files = depset(
@@ -195,14 +203,14 @@ def _descriptor(target):
 def _spec(ctx, platform):
     exposed_ports = _either(ctx, "exposed_ports", "ports", [])
     working_dir = _either(ctx, "working_dir", "workdir", INHERIT_FROM_BASE)
-    program = ctx.attr.program[ProgramInfo] if ctx.attr.program else None
+    program = _program(ctx)
     spec = {
         "annotations": ctx.attr.annotations,
         "artifact_type": ctx.attr.artifact_type,
         "build_settings": build_setting_values(ctx),
         "config_media_type": ctx.attr.config_media_type,
         "created": _created(ctx),
-        "env": ((program.env if program else {}) | ctx.attr.env),
+        "env": program.env | ctx.attr.env,
         "exposed_ports": exposed_ports,
         "labels": ctx.attr.labels,
         "volumes": ctx.attr.volumes,
@@ -211,18 +219,32 @@ def _spec(ctx, platform):
     spec["label"] = label_text(ctx.label)
     spec["platform"] = {"architecture": platform.architecture, "os": platform.os} | ({"variant": platform.variant} if platform.variant else {})
     for key, value, default in [
-        ("cmd", ctx.attr.cmd, program.cmd if program else None),
-        ("entrypoint", ctx.attr.entrypoint, program.entrypoint if program else None),
+        ("cmd", ctx.attr.cmd, program.cmd),
+        ("entrypoint", ctx.attr.entrypoint, program.entrypoint),
         ("stop_signal", ctx.attr.stop_signal, None),
         ("user", ctx.attr.user, None),
-        ("working_dir", working_dir, program.working_dir if program else None),
+        ("working_dir", working_dir, program.working_dir),
     ]:
         if value not in (INHERIT_FROM_BASE, [INHERIT_FROM_BASE]):
             spec[key] = value
-        elif default and not (key == "cmd" and ctx.attr.entrypoint != [INHERIT_FROM_BASE]):
+        elif default:
             spec[key] = default
     _check(ctx, spec, platform)
     return spec
+
+def _program(ctx):
+    """How the image starts where attributes leave it open: by `program`, or by the programs among its layers."""
+    program = ProgramInfo(cmd = [], entrypoint = [], env = {}, working_dir = "")
+    for target in [ctx.attr.program] if ctx.attr.program else ctx.attr.layers:
+        if ProgramInfo in target:
+            info = target[ProgramInfo]
+            program = ProgramInfo(
+                cmd = info.cmd,
+                entrypoint = info.entrypoint,
+                env = program.env | info.env,
+                working_dir = info.working_dir or program.working_dir,
+            )
+    return program
 
 def _check(ctx, spec, platform):
     where = "%s, " % label_text(ctx.label)
@@ -235,15 +257,16 @@ def _check(ctx, spec, platform):
     check_user(spec.get("user", ""), what = where + "user")
     if spec.get("working_dir"):
         check_directories([spec["working_dir"]], platform.os, what = where + "working_dir")
-    for key in ("cmd", "entrypoint"):
-        if INHERIT_FROM_BASE in spec.get(key, []):
-            fail("%s%s: INHERIT_FROM_BASE stands alone or not at all." % (where, key))
 
 def _created(ctx):
-    given = [name for name in ("created", "created_timestamp", "stamp_created") if getattr(ctx.attr, name)]
+    given = [name for name in ("created", "created_timestamp") if getattr(ctx.attr, name)]
+    stamped = ctx.attr.stamp_created
+    if stamped == "auto" and not given:
+        stamped = ctx.attr._stamp_created[BuildSettingInfo].value
+    given += ["stamp_created"] if stamped == "enabled" else []
     if len(given) > 1:
         fail("%s: %s and %s are both set, and each is the creation time. Keep one of them." % (label_text(ctx.label), given[0], given[1]))
-    if ctx.attr.stamp_created:
+    if stamped == "enabled":
         return "{{.BUILD_TIMESTAMP}}" if stamps(ctx) else ""
     return ctx.attr.created_timestamp
 

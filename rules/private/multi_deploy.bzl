@@ -1,7 +1,7 @@
 """multi_deploy: many pushes and loads as one command."""
 
 load("//rules:providers.bzl", "DeployInfo")
-load(":deploy.bzl", "LAUNCHER_ATTRS", "STRATEGIES", "launcher", "operation_spec", "remote_spec")
+load(":deploy.bzl", "LAUNCHER_ATTRS", "RUN_ATTRS", "STRATEGIES", "launcher", "operation_spec", "remote_spec", "run_environment")
 load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
 
@@ -11,7 +11,7 @@ A blob is uploaded to a registry once and mounted in every other repository that
 pushes come first, several at a time; images are loaded when every push has succeeded.
 """
 
-_ATTRS = LAUNCHER_ATTRS | {
+_ATTRS = LAUNCHER_ATTRS | RUN_ATTRS | {
     "deploy_operations": attr.string_list(
         default = ["push", "load"],
         doc = "Which kinds of operations to do: `push`, `load`.",
@@ -67,6 +67,7 @@ def _impl(ctx):
     return [
         launcher(ctx, ctx.attr._tool[0], spec, files, inputs),
         DeployInfo(operations = operations),
+        run_environment(),
     ]
 
 multi_deploy = rule(

@@ -62,10 +62,20 @@ def name_error(name):
     """
     head, slash, last = name.rpartition("/")
     repository, colon, tag = last.partition(":")
-    first, _, rest = (head + slash + repository).partition("/")
-    registry = rest and ("." in first or ":" in first or first == "localhost")
-    error = repository_error(rest if registry else head + slash + repository)
+    error = repository_error(without_registry(head + slash + repository))
     return error or (tag_error(tag) if colon else "")
+
+def without_registry(name):
+    """The repository of `[registry/]repository`.
+
+    Args:
+        name: string. Its first component is a registry if it has a `.` or `:` or is `localhost`.
+
+    Returns:
+        string.
+    """
+    first, _, rest = name.partition("/")
+    return rest if rest and ("." in first or ":" in first or first == "localhost") else name
 
 def check_repository(name, *, what):
     """Fails unless `name` is a repository name or a template of one.

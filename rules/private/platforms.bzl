@@ -75,6 +75,22 @@ def target_platform(ctx):
             fail("%s: the target platform is for %s, but its variant is %s. Remove one of the two constraints." % (label_text(ctx.label), architecture, named))
     return struct(os = os, architecture = architecture, variant = variant)
 
+def platform_fields(platform):
+    """The fields of an ImageManifestInfo that say what it is for.
+
+    Args:
+        platform: struct(os, architecture, variant).
+
+    Returns:
+        dict: the struct, and what is in it by itself, as rules_img has it.
+    """
+    return {
+        "architecture": platform.architecture,
+        "os": platform.os,
+        "platform": platform,
+        "variant": platform.variant,
+    }
+
 def platform_name(platform):
     """`os/architecture[/variant]`.
 

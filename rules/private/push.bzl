@@ -4,7 +4,7 @@ load("//rules:providers.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo
 load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
 load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
-load(":names.bzl", "check_registry", "check_repository", "check_tag")
+load(":names.bzl", "check_registry", "check_repository", "check_tag", "without_registry")
 
 _DOC = """`bazel run` sends the image to a registry.
 
@@ -12,8 +12,18 @@ Without `registry` it goes to the embedded default: an OCI image layout director
 (`$LADING_STORE`). Flags after `--` win over attributes: `bazel run //app:push -- --tag=v2`.
 """
 
+# Attributes of rules_img whose default is all that there is here.
+_ABSENT_ATTRS = {
+    name: attr.string(default = "auto", values = ["auto", "disabled"], doc = "For projects that come from rules_img: there is no " + what)
+    for name, what in {
+        "forbid_layer_push": "need to forbid what the registry has anyway.",
+        "push_at_build_time": "push by build actions.",
+        "sign": "signing.",
+    }.items()
+}
+
 # What `image_push_spec` has too.
-PUSH_ATTRS = {
+PUSH_ATTRS = _ABSENT_ATTRS | {
     "content_tag": attr.bool(doc = "Whether to set the tag `sha256-<hex of the digest>` as well."),
     "cross_mount_from": attr.label(
         providers = [DeployInfo],
@@ -31,8 +41,9 @@ and `variant`: `v1-{{.os}}-{{.arch}}`.""",
         providers = [[ImageManifestInfo], [ImageIndexInfo]],
         doc = "Images that have this one as `subject`, such as SBOMs. They go to the same repository, without a tag.",
     ),
-    "registry": attr.string(doc = "Registry, `host` or `host:port`. Empty: that of the context, or the embedded default."),
-    "repository": attr.string(doc = "Repository in the registry: `team/app`. Mandatory without `destination_file`."),
+    "registry": attr.string(doc = "Registry, `host` or `host:port`. Empty: that of `repository`, of the context, or the embedded default."),
+    "repository": attr.string(doc = """Repository in the registry: `team/app`; without `registry` it may begin with one: `registry.example.com/team/app`.
+Mandatory without `destination_file`."""),
     "tag": attr.string(doc = "Tag to set."),
     "tag_file": attr.label(allow_single_file = True, doc = "File with more tags, one a line."),
     "tag_list": attr.string_list(doc = "Tags to set."),
@@ -59,7 +70,8 @@ def push_settings(ctx):
     else:
         if not ctx.attr.repository:
             fail("%s, repository: it is not set. Write repository = \"team/app\", or name a destination_file." % label_text(ctx.label))
-        check_repository(ctx.attr.repository, what = "%s, repository" % label_text(ctx.label))
+        repository = ctx.attr.repository if ctx.attr.registry else without_registry(ctx.attr.repository)
+        check_repository(repository, what = "%s, repository" % label_text(ctx.label))
         check_registry(ctx.attr.registry, what = "%s, registry" % label_text(ctx.label))
     for tag in tags:
         check_tag(tag, what = "%s, tag" % label_text(ctx.label))
@@ -76,7 +88,8 @@ def _mounts(ctx):
     if not ctx.attr.cross_mount_from:
         return []
     operations = ctx.attr.cross_mount_from[DeployInfo].operations
-    repositories = [operation.settings["repository"] for operation in operations if operation.kind == "push"]
+    pushes = [operation.settings for operation in operations if operation.kind == "push"]
+    repositories = [push["repository"] if push["registry"] else without_registry(push["repository"]) for push in pushes]
     for repository in repositories:
         if not repository or "{{" in repository:
             fail("%s, cross_mount_from: %s does not name its repository before it runs." % (label_text(ctx.label), label_text(ctx.attr.cross_mount_from.label)))

@@ -1,7 +1,7 @@
 """image_run_layer: what a command changes in an image, as a layer."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
+load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo", "LayersInfo")
 load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements", "only_file")
 load(":compression.bzl", "EXTENSION", "MEDIA_TYPE")
 load(":labels.bzl", "label_text")
@@ -85,15 +85,17 @@ def _impl(ctx):
         use_default_shell_env = True,
         execution_requirements = builder_requirements(ctx.attr.network, False),
     )
+    info = LayerInfo(
+        blob = blob,
+        inputs = depset(),
+        media_type = MEDIA_TYPE[compression],
+        metadata = metadata,
+        recipe = None,
+    )
     return [
-        DefaultInfo(files = depset([blob, metadata])),
-        LayerInfo(
-            blob = blob,
-            inputs = depset(),
-            media_type = MEDIA_TYPE[compression],
-            metadata = metadata,
-            recipe = None,
-        ),
+        DefaultInfo(files = depset([blob])),
+        info,
+        LayersInfo(layers = [info]),
         OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata])),
     ]
 
@@ -101,5 +103,5 @@ image_run_layer = rule(
     implementation = _impl,
     attrs = _ATTRS,
     doc = _DOC,
-    provides = [LayerInfo],
+    provides = [LayerInfo, LayersInfo],
 )

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "ImageManifestInfo", "LayerInfo")
 load(":documents.bzl", "declare_documents")
 load(":labels.bzl", "label_text")
+load(":platforms.bzl", "platform_fields")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
 _MEDIA_TYPE = "application/octet-stream"
@@ -63,6 +64,6 @@ def soci_index(ctx, layers, platform):
         layers = ztocs,
         layouts = [],
         manifest = documents.manifest,
-        platform = platform,
         sources = [],
+        **platform_fields(platform)
     )

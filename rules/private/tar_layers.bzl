@@ -13,6 +13,7 @@ _SUFFIXES = {
     ".tar.gz": "+gzip",
     ".tar.zst": "+zstd",
     ".tgz": "+gzip",
+    ".tzst": "+zstd",
 }
 
 TAR_LAYER_ATTRS = {

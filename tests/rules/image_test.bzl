@@ -1,7 +1,7 @@
 """Analysis tests of images: which actions there are, and what goes into them."""
 
 load("@bazel_skylib//lib:unittest.bzl", "analysistest", "asserts")
-load("//rules:defs.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo")
+load("//rules:defs.bzl", "DeployInfo", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo", "LayersInfo")
 
 def _actions(env, mnemonic):
     return [action for action in analysistest.target_actions(env) if action.mnemonic == mnemonic]
@@ -45,6 +45,16 @@ def _action_count_impl(ctx):
 
 action_count_test = analysistest.make(_action_count_impl)
 
+def _layer_forms_impl(ctx):
+    env = analysistest.begin(ctx)
+    target = analysistest.target_under_test(env)
+    layer = target[LayerInfo]
+    asserts.equals(env, [layer], target[LayersInfo].layers, "a layer is one of several, too")
+    asserts.equals(env, [layer.blob], target[DefaultInfo].files.to_list(), "and one file")
+    return analysistest.end(env)
+
+layer_forms_test = analysistest.make(_layer_forms_impl)
+
 def _runfiles_names(env):
     runfiles = analysistest.target_under_test(env)[DefaultInfo].default_runfiles
     names = [file.basename for file in runfiles.files.to_list()]
@@ -53,6 +63,7 @@ def _runfiles_names(env):
 
 def _push_runfiles_impl(ctx):
     env = analysistest.begin(ctx)
+    asserts.true(env, RunEnvironmentInfo in analysistest.target_under_test(env), "what it reads of the environment is known")
     names = _runfiles_names(env)
     for name in ("layer.tar.gz", "layer.metadata.json", "image.config.json", "image.manifest.json", "push.deploy.json"):
         asserts.true(env, name in names, name + " is in the runfiles")
@@ -88,8 +99,9 @@ index_platforms_test = analysistest.make(_index_platforms_impl)
 
 def _manifest_platform_impl(ctx):
     env = analysistest.begin(ctx)
-    platform = analysistest.target_under_test(env)[ImageManifestInfo].platform
-    asserts.equals(env, struct(architecture = ctx.attr.architecture, os = ctx.attr.os, variant = ctx.attr.variant), platform)
+    info = analysistest.target_under_test(env)[ImageManifestInfo]
+    asserts.equals(env, struct(architecture = ctx.attr.architecture, os = ctx.attr.os, variant = ctx.attr.variant), info.platform)
+    asserts.equals(env, info.platform, struct(architecture = info.architecture, os = info.os, variant = info.variant))
     return analysistest.end(env)
 
 manifest_platform_test = analysistest.make(

@@ -57,7 +57,8 @@ def shop() -> Iterator[NestedBazel]:
 
 def _built(shop: NestedBazel, *options: str) -> tuple[bytes, object]:
     """The layer and its metadata; they are built anew the next time."""
-    blob, metadata = shop.build("//:layer", *options)
+    [blob] = shop.build("//:layer", *options)
+    [metadata] = shop.build("//:layer", *options, "--output_groups=metadata")
     content = blob.read_bytes()
     blob.unlink()
     return content, json.loads(metadata.read_text())
