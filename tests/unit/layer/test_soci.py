@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lading.errors import CorruptError, InputError
+from lading.errors import CorruptError, InputError, StorageError
 from lading.layer.compress import SOCI_SPAN, Compression
 from lading.layer.soci import write_ztoc
 from tests.unit.layer.bench import Built, build, put
@@ -269,3 +269,18 @@ def test_damaged_layer_is_refused(tmp_path: Path, damage: str) -> None:
     with pytest.raises(CorruptError, match="damaged"):
         _ztoc(tmp_path, built)
     assert not (tmp_path / "ztoc").exists()
+
+
+@pytest.mark.parametrize("bad", ["ztoc", "ztoc.json"])
+def test_an_output_that_cannot_be_written_leaves_none(tmp_path: Path, bad: str) -> None:
+    build(tmp_path, ["E\t/x"])
+    out = tmp_path / "out"
+    (out / bad).mkdir(parents=True)
+    with pytest.raises(StorageError, match=f"{bad} cannot be written"):
+        write_ztoc(
+            str(tmp_path / "layer.blob"),
+            str(tmp_path / "layer.json"),
+            str(out / "ztoc"),
+            str(out / "ztoc.json"),
+        )
+    assert [path.name for path in out.iterdir()] == [bad]

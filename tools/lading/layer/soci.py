@@ -13,9 +13,9 @@ import os
 import zlib
 from datetime import UTC, datetime, timedelta
 
-from lading.errors import CorruptError, InputError
+from lading.errors import CorruptError, InputError, StorageError
 from lading.layer.compress import SOCI_SPAN
-from lading.layer.outputs import Output, write_all, write_output
+from lading.layer.outputs import Output, remove, write_all, write_output
 from lading.layer.reading import open_file, read_error
 from lading.layer.ztoc import Checkpoint, Toc, serialize
 from lading.scan.codec import CHUNK
@@ -95,7 +95,11 @@ def write_ztoc(blob: str, layer_metadata: str, output: str, metadata: str) -> No
             "com.amazon.soci.span-size": str(SOCI_SPAN),
         },
     }
-    write_output(metadata, json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    try:
+        write_output(metadata, json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    except StorageError:
+        remove(output)
+        raise
 
 
 class _Members:
