@@ -57,3 +57,12 @@ def test_a_hard_link_is_what_it_is_a_name_of(tmp_path: Path) -> None:
         ["./l", "type=link", "link=a"],
         ["./m", "type=link", "link=a"],
     ]
+
+
+def test_names_of_owners_and_times_before_the_epoch(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "layer.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("a")
+        member.uname, member.gname, member.mtime = "me", "us and them", -0.5
+        archive.addfile(member)
+    [_, line] = describe(str(tmp_path / "layer.tar")).decode().splitlines()
+    assert {"uname=me", "gname=us\\040and\\040them", "time=-1.0"} <= set(line.split())

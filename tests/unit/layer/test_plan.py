@@ -227,6 +227,21 @@ def test_a_tree_at_several_paths_is_stored_once_on_request(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_tree_beside_itself_and_one_within_the_root(tmp_path: Path) -> None:
+    put(tmp_path, {"tree/f": "x"})
+    plan = _collect(
+        [f"T\t{place}\t{tmp_path}/tree" for place in ("/a", "/ab")], deduplicate_trees=True
+    )
+    assert {path: entry.link for path, entry in plan.items()} == {"a": "", "a/f": "", "ab": "a"}
+    # A link to the root would lead in circles.
+    plan = _collect(
+        [f"T\t{place}\t{tmp_path}/tree" for place in ("/", "/b")], deduplicate_trees=True
+    )
+    assert {path: entry.kind for path, entry in plan.items()} == {
+        "b": DIRECTORY, "b/f": FILE, "f": FILE,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

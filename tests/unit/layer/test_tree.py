@@ -116,6 +116,32 @@ def test_a_link_into_the_execution_root_is_content(tmp_path: Path) -> None:
     assert built.content("t/sub/x") == b"y"
 
 
+def test_links_in_place_of_files_one_behind_the_other_are_content(tmp_path: Path) -> None:
+    inner = "execroot/_main/bazel-out/k8/bin/tree"
+    for name, behind in (("a", "b"), ("b", "c"), ("c", "d")):
+        (tmp_path / name / inner).mkdir(parents=True)
+        os.symlink(tmp_path / behind / inner / "f", tmp_path / name / inner / "f")
+    put(tmp_path / "d" / inner, {"f": "content"})
+    assert _shape(_tree(f"T\t/t\t{tmp_path}/a/{inner}")) == {"t": DIRECTORY, "t/f": FILE}
+
+
+def test_a_dangling_link_into_the_execution_root_is_a_link(tmp_path: Path) -> None:
+    root = tmp_path / "execroot/_main/bazel-out/k8/bin/tree"
+    target = "/gone/execroot/_main/bazel-out/k8/bin/other/f"
+    put(root, {"a": "a"})
+    os.symlink(target, root / "f")
+    assert _shape(_tree(f"T\t/t\t{root}"))["t/f"] == target
+
+
+def test_every_directory_above_a_file_has_the_metadata_of_the_tree(tree: Path) -> None:
+    with Spool("") as spool:
+        entries = collect([f"T\t/s/t\t{tree}"], spool=spool, default_metadata='{"uid": 7}')
+    uids = {entry.path: entry.meta.uid for entry in entries}
+    assert uids.pop("s") == 0  # nobody named it
+    assert set(uids.values()) == {7}
+    assert {"s/t", "s/t/lib", "s/t/lib/deep", "s/t/lib/deep/er"} <= uids.keys()
+
+
 def test_a_directory_that_links_to_its_parent_ends(tmp_path: Path) -> None:
     root = tmp_path / "execroot/_main/out/tree"
     (root / "a").mkdir(parents=True)
