@@ -22,9 +22,12 @@ filegroup(name = "by_hand", tags = ["manual"])
 
 @pytest.fixture(scope="module")
 def bazel() -> Iterator[NestedBazel]:
-    """A workspace of four packages, one with a space and one below another."""
+    """A workspace of four packages, one with a space and one below another.
+
+    Its path is not ASCII where bazelw's root is around us, whose Bazel takes that.
+    """
     scratch = Path(tempfile.mkdtemp(prefix="lading-", dir=os.environ["TEST_TMPDIR"]))
-    directory = scratch / "workspace"
+    directory = scratch / ("wörkspace" if Path("/usr/share/lading").exists() else "workspace")
     for package in ("", "a", "a/b", "c d"):
         (directory / package).mkdir(parents=True, exist_ok=True)
         (directory / package / "BUILD.bazel").write_text(_BUILD)

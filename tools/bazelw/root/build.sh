@@ -36,6 +36,9 @@ install_packages() {
     export recipe
     # shellcheck disable=SC2016 # expanded by the hook's own shell
     set -- "$@" --customize-hook='chroot "$1" python3 - <"$recipe/label_bazel.py"'
+    # The locale of Bazel's server, which sees question marks without it in paths that are not ASCII.
+    # shellcheck disable=SC2016
+    set -- "$@" --customize-hook='chroot "$1" localedef --no-archive -i en_US -f ISO-8859-1 en_US.ISO-8859-1'
     if [ "$(id -u)" = 0 ]; then
         mmdebstrap "$@" --format=directory --skip=output/dev "$suite" "$root"
     else
