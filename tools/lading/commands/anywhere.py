@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from lading.oci.reference import Reference
     from lading.registry.session import Repository, Session
 
-__all__ = ["Found", "in_registry", "opened"]
+__all__ = ["Found", "in_registry", "layout_words", "opened"]
+
+_LAYOUT = "oci:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,16 @@ class Found:
     content: Content
     root: Descriptor
     repository: Repository | None = None
+
+
+def layout_words(name: str) -> tuple[str, str] | None:
+    """Directory and tag, which may be empty, of `oci:DIRECTORY[:TAG]`; None for any other name."""
+    if not name.startswith(_LAYOUT):
+        return None
+    directory, _, tag = name.removeprefix(_LAYOUT).partition(":")
+    if not directory:
+        raise InputError(f"{name!r:.160} names no directory", fix="write oci:DIRECTORY[:TAG]")
+    return directory, tag
 
 
 @contextlib.contextmanager
@@ -42,12 +54,13 @@ def opened(name: str, connect: Callable[[], Session]) -> Iterator[Found]:
     Raises:
         NotFoundError: there is nothing of that name.
         ConflictError: a layout holds several images, and no tag says which.
-        InputError: it is no file, and no reference either.
+        InputError: it is no file, and no reference either; or a layout without a directory.
         CorruptError, UnreachableError, DeniedError: it cannot be read.
     """
     path = here(name)
-    if name.startswith("oci:") or path.is_dir():
-        directory, _, tag = name.removeprefix("oci:").partition(":")
+    words = layout_words(name)
+    if words or path.is_dir():
+        directory, tag = words or (name, "")
         found = Layout(here(directory))
         yield Found(found, _root(found, directory, tag))
     elif path.exists() or name.endswith(".tar") or name.startswith(("/", ".")):

@@ -39,8 +39,6 @@ from lading.store import layouts, sizes
 
 __all__ = ["main"]
 
-_LAYOUT = "oci:"
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs a verb; raises LadingError."""
@@ -63,13 +61,14 @@ def _copy(argv: Sequence[str]) -> int:
     flags.define_multi_string("tag", [], "Tag to set as well.", flag_values=values)
     flags.define_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     source, target = _words(values, argv, _copy, 2)
+    where = anywhere.layout_words(target) or Reference.parse(target)
     with (
         contextlib.closing(connection.connect(values)) as session,
         anywhere.opened(source, lambda: session) as found,
     ):
         root, content = found.root, found.content
-        if target.startswith(_LAYOUT):
-            place, _, tag = target.removeprefix(_LAYOUT).partition(":")
+        if not isinstance(where, Reference):
+            place, tag = where
             tags = [*([tag] if tag else []), *values.tag]
             if not values.dry_run:
                 with Meter(f"{target}: written") as meter:
@@ -77,11 +76,10 @@ def _copy(argv: Sequence[str]) -> int:
             references = [f"oci:{place}:{tag}" for tag in tags] or [f"oci:{place}"]
             details: dict[str, Any] = {}
         else:
-            reference = Reference.parse(target)
-            repository = session.repository(reference.registry, reference.repository)
-            tags = [*([reference.tag] if reference.tag else []), *values.tag]
+            repository = session.repository(where.registry, where.repository)
+            tags = [*([where.tag] if where.tag else []), *values.tag]
             near = found.repository
-            mounts = (near.name,) if near and near.registry == reference.registry else ()
+            mounts = (near.name,) if near and near.registry == where.registry else ()
             job = Job(root, content, repository, tuple(tags), mounts)
             with Meter(f"{target}: sent") as meter:
                 pusher = Pusher(

@@ -93,8 +93,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(name: str, options: Options, values: flags.FlagValues, meter: Meter) -> Report:
-    if name.startswith("oci:"):
-        directory, _, tag = name.removeprefix("oci:").partition(":")
+    if words := anywhere.layout_words(name):
+        directory, tag = words
         if tag and options.tag not in ("", tag):
             raise UsageError(f"{name} and --tag={options.tag} are two images", fix="name one")
         return place.verify_directory(
