@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from lading.commands.lock_report import report
 from lading.debian.changes import changed_layers, changes
 from lading.debian.lock import Lock, LockedPackage, dump, load
-from lading.debian.report import report
 from lading.errors import CorruptError
 
 

@@ -46,7 +46,7 @@ def test_the_default_context_is_no_context(tmp_path: Path) -> None:
 
 def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="'gone'"):
-        docker_endpoint(context="gone", environ={"DOCKER_CONFIG": str(tmp_path)})
+        docker_endpoint(environ={"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "gone"})
 
 
 def test_a_damaged_context_is_named_by_its_file(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_damaged_context_is_named_by_its_file(tmp_path: Path) -> None:
     [meta] = tmp_path.glob("contexts/meta/*/meta.json")
     meta.write_text("{")
     with pytest.raises(NotFoundError, match=r"meta\.json"):
-        docker_endpoint(context="vm", environ={"DOCKER_CONFIG": str(tmp_path)})
+        docker_endpoint(environ={"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "vm"})
 
 
 def test_a_rootless_socket_is_used_when_it_is_the_one_there_is(

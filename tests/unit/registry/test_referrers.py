@@ -11,6 +11,7 @@ from lading.errors import ConflictError
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.registry import referrers
+from lading.registry.policy import content_tag
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
 from tests.registry_server import images
@@ -19,7 +20,7 @@ from tests.registry_server.replies import Reply
 from tests.registry_server.server import serve
 
 _SUBJECT = images.manifest(10)
-_TAG = referrers.fallback_tag(_SUBJECT.root.digest)
+_TAG = content_tag(_SUBJECT.root.digest)
 
 
 @dataclass

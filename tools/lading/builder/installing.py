@@ -41,6 +41,8 @@ _BASE = "lading-base"
 _MOUNT = "/mnt"
 #: Lines of a failed build that its message repeats.
 _LAST = 3
+#: How long an installation may take.
+_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,13 @@ class Installer:
     Attributes:
         builder: one of `choose.BUILDERS`.
         address: of a Docker daemon or a buildkitd; empty for where docker finds it.
-        network: what the package manager may reach, one of `request.NETWORKS`.
         sources: a `.list` or `.sources` file to install from in place of the image's own; it does
             not stay in the image.
-        timeout: seconds that it may take, 0 for any time.
     """
 
     builder: str = "auto"
     address: str = ""
-    network: str = "host"
     sources: Path | None = None
-    timeout: float = 3600
 
 
 def installer(how: Installer, say: Callable[[str], None]) -> Build:
@@ -142,10 +140,10 @@ def _request(recipe: Recipe, base: Opened, lent: Path, work: Path, how: Installe
         context,
         bases={_BASE: lent},
         platform=base.image.platform,
-        network=how.network,
+        network="host",
         # Yesterday's packages would be what the builder remembers.
         no_cache=True,
-        timeout=how.timeout,
+        timeout=_SECONDS,
     )
 
 

@@ -38,8 +38,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs the tests; raises LadingError."""
     values = _flags()
     entry.parse_flags(values, argv, usage=__doc__ or "")
-    runfiles = Path(values.runfiles)
-    subject = deploy.read(Path(values.spec), runfiles)
+    spec, runfiles = target.files(values, "//…:a_test")
+    subject = deploy.read(spec, runfiles)
     failed = total = 0
     for result in _results(subject, runfiles):
         total += 1

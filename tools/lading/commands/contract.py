@@ -9,10 +9,9 @@ from typing import Any
 from lading.commands.structure import Result
 from lading.layer.programs import find_program, why_not_runnable
 from lading.layer.view import DIRECTORY, View
+from lading.oci.environment import DEFAULT_PATH
 
 __all__ = ["check"]
-
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def check(contract: Mapping[str, Any], view: View, image: Mapping[str, Any]) -> Iterator[Result]:
@@ -63,7 +62,7 @@ def check(contract: Mapping[str, Any], view: View, image: Mapping[str, Any]) -> 
 def _starts(view: View, binary: str, command: Sequence[str], env: Mapping[str, str]) -> str:
     if not command:
         return "the image has neither entrypoint nor cmd"
-    found = find_program(view, command[0], env.get("PATH", _DEFAULT_PATH))
+    found = find_program(view, command[0], env.get("PATH", DEFAULT_PATH))
     if found is None:
         return f"the image starts {command[0]!r}, which does not exist"
     return "" if view.resolve(found) == view.resolve(binary) else f"the image starts {found}"

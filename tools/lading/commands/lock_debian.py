@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from lading.commands import entry, flags
+from lading.commands.lock_report import report
 from lading.debian.changes import Change, changed_layers, changes
 from lading.debian.index import Index
 from lading.debian.lock import Lock, dump, load
 from lading.debian.locking import lock_packages, open_suites, read_index
-from lading.debian.report import report
 from lading.debian.signature import find_keyring
 from lading.debian.sources import find_mirrors
 from lading.debian.spec import parse_spec

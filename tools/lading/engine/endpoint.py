@@ -34,14 +34,11 @@ class Endpoint:
     looked: tuple[str, ...] = ()
 
 
-def docker_endpoint(
-    host: str = "", context: str = "", environ: Mapping[str, str] | None = None
-) -> Endpoint:
+def docker_endpoint(host: str = "", environ: Mapping[str, str] | None = None) -> Endpoint:
     """The endpoint from `host`, `$DOCKER_HOST`, the context, or a socket in the usual places.
 
     Args:
         host: an explicit address, `unix://` or `tcp://`.
-        context: an explicit docker context.
         environ: the environment, `os.environ` when left out.
 
     Raises:
@@ -54,9 +51,9 @@ def docker_endpoint(
         certificates = env.get("DOCKER_CERT_PATH") or str(docker_directory(env))
     if host:
         return parse(host, "the --host flag", certificates=certificates)
-    if not context and env.get("DOCKER_HOST"):
+    if env.get("DOCKER_HOST"):
         return parse(env["DOCKER_HOST"], "DOCKER_HOST", certificates=certificates)
-    name = context or env.get("DOCKER_CONTEXT") or _current_context(env)
+    name = env.get("DOCKER_CONTEXT") or _current_context(env)
     if name and name != "default":
         return parse(_context_host(name, env), f"the docker context {name!r}")
     looked = ["DOCKER_HOST (not set)", "a docker context (none)"]

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from lading.errors import InputError
 
-__all__ = ["as_map", "check_name", "expand", "merge"]
+__all__ = ["DEFAULT_PATH", "as_map", "check_name", "expand", "merge"]
 
+#: Where engines look for programs of an image that sets no `PATH`.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REFERENCE = re.compile(
     r"\$(?:(?P<dollar>\$)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\})"

@@ -1,4 +1,4 @@
-"""Blobs: whether they are there, fetching and deleting them (distribution-spec 1.1)."""
+"""Blobs: whether they are there, and fetching them (distribution-spec 1.1)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from lading.http.limits import CHUNK
 from lading.http.messages import Response
 from lading.http.retry import Attempts
 from lading.oci.descriptor import Descriptor
-from lading.oci.digest import Digest
 from lading.registry.session import Repository
 
-__all__ = ["BlobReader", "delete", "exists"]
+__all__ = ["BlobReader", "exists"]
 
 
 def exists(repository: Repository, descriptor: Descriptor, *, push: bool = True) -> bool:
@@ -40,18 +39,6 @@ def exists(repository: Repository, descriptor: Descriptor, *, push: bool = True)
         raise repository.failure(response, doing)
     # A registry that has other bytes under this digest is corrupt; it gets the right ones.
     return response.length in (None, descriptor.size)
-
-
-def delete(repository: Repository, digest: Digest) -> bool:
-    """Deletes a blob; returns whether it was there."""
-    doing = f"delete {digest} from"
-    response = repository.request(
-        "DELETE", f"blobs/{digest}", doing=doing, access=repository.access("pull,push,delete")
-    )
-    if response.status not in (200, 202, 204, 404):
-        raise repository.failure(response, doing)
-    response.close()
-    return response.status != 404
 
 
 class BlobReader(io.RawIOBase):

@@ -19,18 +19,13 @@ from lading.registry.policy import content_tag
 from lading.registry.session import Repository
 from lading.registry.tags import next_page
 
-__all__ = ["fallback_tag", "list_referrers", "record", "subject_of"]
+__all__ = ["list_referrers", "record", "subject_of"]
 
 _MAX_PAGES = 1000
 _MAX_REFERRERS = 100_000
 _ROUNDS = 5
 #: What registries without the API answer; the specification knows 404 alone.
 _NO_API = frozenset({404, 405, 406, 501})
-
-
-def fallback_tag(subject: Digest) -> str:
-    """The tag that stands for the referrers of `subject`: that which names it by its content."""
-    return content_tag(subject)
 
 
 def subject_of(data: bytes, *, what: str) -> Descriptor | None:
@@ -80,7 +75,7 @@ def record(repository: Repository, descriptor: Descriptor, data: bytes, answer: 
 def _add(repository: Repository, subject: Descriptor, descriptor: Descriptor, data: bytes) -> None:
     """Adds `descriptor` to the fallback index; of this process nobody else does at the time."""
     entry = _entry(descriptor, data)
-    tag = fallback_tag(subject.digest)
+    tag = content_tag(subject.digest)
     for _ in range(_ROUNDS):
         known = _from_tag(repository, subject.digest)
         if any(item.digest == descriptor.digest for item in known):
@@ -156,18 +151,18 @@ def _from_api(
 
 def _from_tag(repository: Repository, subject: Digest) -> list[Descriptor]:
     try:
-        found, data = manifests.get(repository, fallback_tag(subject))
+        found, data = manifests.get(repository, content_tag(subject))
     except NotFoundError:
         return []
     if found.digest == subject:
         raise ConflictError(
-            f"{repository}:{fallback_tag(subject)} is the image itself, and the registry has no"
+            f"{repository}:{content_tag(subject)} is the image itself, and the registry has no"
             " other place for what refers to it",
             fix="push the image without its content tag, or use a registry with a referrers API",
         )
     if found.media_type not in media_types.INDEX_TYPES:
         raise ConflictError(
-            f"{repository}:{fallback_tag(subject)} is an image, not the list of what refers to"
+            f"{repository}:{content_tag(subject)} is an image, not the list of what refers to"
             f" {subject}",
             fix="delete that tag, or use a registry with a referrers API",
         )

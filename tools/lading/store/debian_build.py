@@ -25,7 +25,7 @@ from lading.debian.spec import Spec
 from lading.errors import ConflictError, CorruptError, NotFoundError
 from lading.layer.build import LayerRequest, build_layer
 from lading.layer.compress import Compression
-from lading.oci import config, document, manifest, media_types, parts
+from lading.oci import config, document, environment, manifest, media_types, parts
 from lading.oci.content import Content, FilesContent, FirstOf
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -62,7 +62,6 @@ _FILES = {
     "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DOWNLOADS = 4
 
 
@@ -206,7 +205,7 @@ def _assembled(
         base=below,
         fragment={},
         parameters={} if below else {"Cmd": ["/bin/bash"]},
-        env={} if below else {"LANG": "C.UTF-8", "PATH": _PATH},
+        env={} if below else {"LANG": "C.UTF-8", "PATH": environment.DEFAULT_PATH},
         platform=platform,
         layers=[added],
         created="",

@@ -77,11 +77,6 @@ class Plan:
     after: int = 0
     protected: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def freed(self) -> int:
-        """Bytes that the removals free."""
-        return sum(one.freed for one in self.removals)
-
 
 def plan(items: Sequence[Item], policy: Policy, *, free: int, now: datetime) -> Plan:
     """The plan for `items`; the same for the same items in any order.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lading.commands.usage import count
 from lading.debian.changes import Change
 from lading.debian.lock import LockedPackage
 
@@ -37,10 +38,10 @@ def report(found: Sequence[Change], layers: Mapping[str, int] | None = None) -> 
     ]
     security = {change.name for change in found if change.security}
     names = {change.name for change in found}
-    lines.append(f"{_count(len(names), 'package')} changed, {len(security)} with a security fix")
+    lines.append(f"{count(len(names), 'package')} changed, {len(security)} with a security fix")
     if layers:
         total = _kib(sum(layers.values()))
-        lines.append(f"{_count(len(layers), 'layer')} changed, {total} KiB: {', '.join(layers)}")
+        lines.append(f"{count(len(layers), 'layer')} changed, {total} KiB: {', '.join(layers)}")
     return "\n".join(lines)
 
 
@@ -69,7 +70,3 @@ def _size(change: Change) -> str:
 
 def _kib(size: int) -> int:
     return -(-size // 1024)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
