@@ -36,40 +36,16 @@ def parse_config(
     Raises:
         CorruptError: it is no JSON object.
     """
-    value = document.loads_object(data, what="the config")
     remarks: list[str] = []
-
-    def texts(holder: Mapping[str, Any], key: str) -> tuple[str, ...]:
-        found = holder.get(key)
-        if found is None:
-            return ()
-        if isinstance(found, list) and all(isinstance(item, str) for item in found):
-            return tuple(found)
-        remarks.append(f"{key} of the config is not a list of strings")
-        return ()
-
-    def text(holder: Mapping[str, Any], key: str) -> str:
-        found = holder.get(key)
-        if found is None or isinstance(found, str):
-            return found or ""
-        remarks.append(f"{key} of the config is not a string")
-        return ""
-
-    def mapping(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-        found = holder.get(key)
-        if found is None or isinstance(found, dict):
-            return found or {}
-        remarks.append(f"{key} of the config is not an object")
-        return {}
-
-    run = mapping(value, "config")
-    labels = mapping(run, "Labels")
+    value = document.loads_object(data, what="the config")
+    top = _Object(value, remarks)
+    run = top.object("config")
     created = None
-    if stated := text(value, "created"):
+    if stated := top.text("created"):
         created = _time(stated)
         if created is None:
             remarks.append(f"created of the config is not a date: {stated:.60}")
-    diff_ids = texts(mapping(value, "rootfs"), "diff_ids")
+    diff_ids = top.object("rootfs").texts("diff_ids")
     if len(diff_ids) != layers:
         remarks.append(f"the config has {len(diff_ids)} diff_ids for {layers} layers")
     config = Config(
@@ -77,18 +53,52 @@ def parse_config(
         size=descriptor.size,
         platform=_platform(value, remarks),
         created=created,
-        author=text(value, "author"),
-        user=text(run, "User"),
-        entrypoint=texts(run, "Entrypoint"),
-        cmd=texts(run, "Cmd"),
-        working_dir=text(run, "WorkingDir"),
-        stop_signal=text(run, "StopSignal"),
-        env_names=tuple(item.partition("=")[0] for item in texts(run, "Env")),
-        ports=tuple(sorted(mapping(run, "ExposedPorts"))),
-        volumes=tuple(sorted(mapping(run, "Volumes"))),
-        labels={key: str(item) for key, item in sorted(labels.items())},
+        author=top.text("author"),
+        user=run.text("User"),
+        entrypoint=run.texts("Entrypoint"),
+        cmd=run.texts("Cmd"),
+        working_dir=run.text("WorkingDir"),
+        stop_signal=run.text("StopSignal"),
+        env_names=tuple(item.partition("=")[0] for item in run.texts("Env")),
+        ports=tuple(sorted(run.mapping("ExposedPorts"))),
+        volumes=tuple(sorted(run.mapping("Volumes"))),
+        labels={key: str(item) for key, item in sorted(run.mapping("Labels").items())},
     )
     return config, _steps(value, layers), tuple(remarks)
+
+
+class _Object:
+    """An object of the config. A field of the wrong kind is a remark, and as good as absent."""
+
+    def __init__(self, value: Mapping[str, Any], remarks: list[str]) -> None:
+        self._value = value
+        self._remarks = remarks
+
+    def object(self, key: str) -> _Object:
+        return _Object(self.mapping(key), self._remarks)
+
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        found = self._value.get(key)
+        if found is None or isinstance(found, dict):
+            return found or {}
+        self._remarks.append(f"{key} of the config is not an object")
+        return {}
+
+    def text(self, key: str) -> str:
+        found = self._value.get(key)
+        if found is None or isinstance(found, str):
+            return found or ""
+        self._remarks.append(f"{key} of the config is not a string")
+        return ""
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        found = self._value.get(key)
+        if found is None:
+            return ()
+        if isinstance(found, list) and all(isinstance(item, str) for item in found):
+            return tuple(found)
+        self._remarks.append(f"{key} of the config is not a list of strings")
+        return ()
 
 
 def _time(text: str) -> datetime | None:

@@ -112,34 +112,21 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
     garbage that needs it.
     """
     import gc
-    import threading
-    from json import dumps, loads
+    from json import loads
+    from threading import Thread
 
-    lock = threading.Lock()
-    running: dict[int, Request] = {}
-    alone: threading.Thread | None = None
+    answers = _Answers(replies)
+    alone: Thread | None = None
     gc.collect()
     gc.freeze()
     gc.disable()
 
-    def reply(number: int, code: int, output: str, *, cancelled: bool = False) -> None:
-        answer: dict[str, Any] = {"exitCode": code, "output": output, "requestId": number}
-        if cancelled:
-            answer["wasCancelled"] = True
-        with lock:
-            running.pop(number, None)
-            replies.write(dumps(answer).encode() + b"\n")
-            replies.flush()
-            idle = not running
-        if idle:
-            gc.collect(1)
-
     def work(number: int, request: Request) -> None:
         try:
             code, output = _run(run, request)
-            reply(number, code, output)
+            answers.send(number, code, output)
         except Cancelled:
-            reply(number, 0, "", cancelled=True)
+            answers.send(number, 0, "", cancelled=True)
 
     for line in requests:
         number = None
@@ -147,9 +134,7 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
             message = loads(line)
             number = int(message.get("requestId", 0))
             if message.get("cancel"):
-                with lock:
-                    if number in running:
-                        running[number].cancel()
+                answers.cancel(number)
                 continue
             request = Request(
                 message.get("arguments", []),
@@ -162,21 +147,57 @@ def serve(run: Callable[[Request], None], requests: IO[bytes], replies: IO[bytes
             sys.stderr.write(f"lading: not a WorkRequest: {error}: {line[:200]!r}\n")
             if number is not None:
                 # Bazel would wait for an answer for ever.
-                reply(number, 1, f"not a WorkRequest: {error}\n")
+                answers.send(number, 1, f"not a WorkRequest: {error}\n")
             continue
-        with lock:
-            running[number] = request
-        thread = threading.Thread(target=work, args=(number, request), daemon=True)
+        answers.expect(number, request)
+        thread = Thread(target=work, args=(number, request), daemon=True)
         try:
             thread.start()
         except (MemoryError, RuntimeError) as error:
-            reply(number, LimitError.exit_code, f"{_EXHAUSTED}: {error}\n")
+            answers.send(number, LimitError.exit_code, f"{_EXHAUSTED}: {error}\n")
             continue
         if not number:
             alone = thread
     # Without an id there is one request at a time, and whoever sent the last may still listen.
     if alone is not None:
         alone.join()
+
+
+class _Answers:
+    """What Bazel is told, by any thread, and the requests that it has still to be told about."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        import gc
+        from json import dumps
+        from threading import Lock
+
+        self._collect, self._dumps = gc.collect, dumps
+        self._stream = stream
+        self._lock = Lock()
+        self._running: dict[int, Request] = {}
+
+    def expect(self, number: int, request: Request) -> None:
+        with self._lock:
+            self._running[number] = request
+
+    def cancel(self, number: int) -> None:
+        """Cancels a request; one that is answered already is nobody's."""
+        with self._lock:
+            if number in self._running:
+                self._running[number].cancel()
+
+    def send(self, number: int, code: int, output: str, *, cancelled: bool = False) -> None:
+        """Answers a request, and collects garbage when none is left."""
+        answer: dict[str, Any] = {"exitCode": code, "output": output, "requestId": number}
+        if cancelled:
+            answer["wasCancelled"] = True
+        with self._lock:
+            self._running.pop(number, None)
+            self._stream.write(self._dumps(answer).encode() + b"\n")
+            self._stream.flush()
+            idle = not self._running
+        if idle:
+            self._collect(1)
 
 
 def _run(run: Callable[[Request], None], request: Request) -> tuple[int, str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lading.builder import running, scratch
@@ -71,10 +72,8 @@ class Buildkit:
                     f"buildx cannot use {self._address}: {' '.join(' '.join(words).split()):.400}"
                 )
             where = f"buildkitd at {self._address}"
-            _to_archive(
-                [self._buildx, "build", "--builder=lading"],
-                request, directory, env, output, on_event, where,
-            )  # fmt: skip
+            command = [self._buildx, "build", "--builder=lading"]
+            _Build(command, where, request, directory, env, on_event).to_archive(output)
 
 
 class DockerBuildkit:
@@ -118,10 +117,11 @@ class DockerBuildkit:
                     env["DOCKER_TLS_VERIFY"] = "1"
                     env["DOCKER_CERT_PATH"] = self._endpoint.certificates
                 command = [self._buildx, "build", "--builder=default"]
+                made = _Build(command, where, request, directory, env, on_event)
                 if docker.in_containerd():
-                    _to_archive(command, request, directory, env, output, on_event, where)
+                    made.to_archive(output)
                 else:
-                    _to_daemon(command, request, directory, env, output, on_event, docker, where)
+                    made.to_daemon(docker, output)
         finally:
             docker.close()
 
@@ -143,86 +143,103 @@ def _environment(directory: Path, request: BuildRequest) -> dict[str, str]:
     }
 
 
-def _arguments(request: BuildRequest, env: dict[str, str]) -> list[str]:
-    """What both ways have in common; the context is not among it."""
-    flags = [
-        "--progress=rawjson",
-        "--provenance=false",
-        "--sbom=false",
-        f"--file={request.file}",
-        f"--network={request.network}",
-        "--build-arg=SOURCE_DATE_EPOCH=0",
-        *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
-        *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
-        *scratch.secret_flags(request, env),
-        *running.run_flags(request),
-        *running.cache_flags(request),
-    ]
-    if request.target:
-        flags.append(f"--target={request.target}")
-    if request.platform:
-        flags.append(f"--platform={request.platform}")
-    if request.no_cache:
-        flags.append("--no-cache")
-    if request.pull and request.allow:
-        flags.append("--pull")
-    return flags
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One build by buildx.
 
+    `command` names the builder to buildx, `where` to people. `directory` is the build's own, and
+    `env` the whole environment, to which secrets are added.
+    """
 
-def _to_archive(
-    command: list[str],
-    request: BuildRequest,
-    directory: Path,
-    env: dict[str, str],
-    output: Path,
-    on_event: OnEvent,
-    where: str,
-) -> None:
-    """A build whose result is written as an OCI archive."""
-    flags = _arguments(request, env)
-    for name, path in scratch.base_links(request, directory).items():
-        flags.append(f"--build-context={name}=oci-layout://{path}@{scratch.root_of(path).digest}")
-    archive = directory / "image.tar"
-    flags.append(f"--output=type=oci,dest={archive},rewrite-timestamp=true")
-    _run([*command, *flags, str(request.context.resolve())], env, request, on_event, where)
-    scratch.move(archive, output)
+    command: Sequence[str]
+    where: str
+    request: BuildRequest
+    directory: Path
+    env: dict[str, str]
+    on_event: OnEvent
 
-
-def _to_daemon(
-    command: list[str],
-    request: BuildRequest,
-    directory: Path,
-    env: dict[str, str],
-    output: Path,
-    on_event: OnEvent,
-    docker: Docker,
-    where: str,
-) -> None:
-    """A build whose result is an image of the daemon, until it is saved from there."""
-    if request.pull and request.allow and request.bases:
-        raise EngineError(
-            f"{where} cannot ask for images anew beside bases that it is given",
-            fix="leave pull out, or use a Docker that keeps images in containerd, or a buildkitd",
-        )
-    unique = f"{_NOWHERE}/{secrets.token_hex(8)}"
-    flags = _arguments(request, env)
-    taken = request.parse(request.text()).external(request.target)
-    targets = {reference.name for reference in taken if not reference.runs_here}
-    with contextlib.ExitStack() as stack:
-        for number, (name, path) in enumerate(sorted(request.bases.items())):
-            lent = f"{unique}/base{number}:now"
-            stack.enter_context(_forgotten(docker, lent))
-            content = Layout(path, follow_links=True)
-            platform = request.platform if name in targets else docker.platform()
-            loading.load(docker, content, scratch.root_of(path), [lent], platform=platform)
-            flags.append(f"--build-context={name}=docker-image://{lent}")
-        result = f"{unique}/result:now"
-        stack.enter_context(_forgotten(docker, result))
-        flags += ["--output=type=docker", f"--tag={result}"]
-        _run([*command, *flags, str(request.context.resolve())], env, request, on_event, where)
-        archive = directory / "image.tar"
-        docker.save(result, archive)
+    def to_archive(self, output: Path) -> None:
+        """A build whose result is written as an OCI archive."""
+        flags = self._flags()
+        for name, path in scratch.base_links(self.request, self.directory).items():
+            root = scratch.root_of(path).digest
+            flags.append(f"--build-context={name}=oci-layout://{path}@{root}")
+        archive = self.directory / "image.tar"
+        self._run([*flags, f"--output=type=oci,dest={archive},rewrite-timestamp=true"])
         scratch.move(archive, output)
+
+    def to_daemon(self, docker: Docker, output: Path) -> None:
+        """A build whose result is an image of the daemon, until it is saved from there."""
+        request = self.request
+        if request.pull and request.allow and request.bases:
+            raise EngineError(
+                f"{self.where} cannot ask for images anew beside bases that it is given",
+                fix="leave pull out, or use a Docker that keeps images in containerd,"
+                " or a buildkitd",
+            )
+        unique = f"{_NOWHERE}/{secrets.token_hex(8)}"
+        flags = self._flags()
+        taken = request.parse(request.text()).external(request.target)
+        targets = {reference.name for reference in taken if not reference.runs_here}
+        with contextlib.ExitStack() as stack:
+            for number, (name, path) in enumerate(sorted(request.bases.items())):
+                lent = f"{unique}/base{number}:now"
+                stack.enter_context(_forgotten(docker, lent))
+                content = Layout(path, follow_links=True)
+                platform = request.platform if name in targets else docker.platform()
+                loading.load(docker, content, scratch.root_of(path), [lent], platform=platform)
+                flags.append(f"--build-context={name}=docker-image://{lent}")
+            result = f"{unique}/result:now"
+            stack.enter_context(_forgotten(docker, result))
+            self._run([*flags, "--output=type=docker", f"--tag={result}"])
+            archive = self.directory / "image.tar"
+            docker.save(result, archive)
+            scratch.move(archive, output)
+
+    def _flags(self) -> list[str]:
+        """What both ways have in common."""
+        request = self.request
+        flags = [
+            "--progress=rawjson",
+            "--provenance=false",
+            "--sbom=false",
+            f"--file={request.file}",
+            f"--network={request.network}",
+            "--build-arg=SOURCE_DATE_EPOCH=0",
+            *(f"--build-arg={name}={value}" for name, value in sorted(request.build_args.items())),
+            *(f"--label={name}={value}" for name, value in sorted(request.labels.items())),
+            *scratch.secret_flags(request, self.env),
+            *running.run_flags(request),
+            *running.cache_flags(request),
+        ]
+        if request.target:
+            flags.append(f"--target={request.target}")
+        if request.platform:
+            flags.append(f"--platform={request.platform}")
+        if request.no_cache:
+            flags.append("--no-cache")
+        if request.pull and request.allow:
+            flags.append("--pull")
+        return flags
+
+    def _run(self, flags: Sequence[str]) -> None:
+        progress = RawJson()
+
+        def on_line(line: str) -> None:
+            for event in progress.feed(line):
+                self.on_event(event)
+
+        command = [*self.command, *flags, str(self.request.context.resolve())]
+        code = run(command, env=self.env, on_line=on_line, timeout=self.request.timeout)
+        if code:
+            raise failure(
+                self.where,
+                progress.message() or f"buildx ended with {code}",
+                line=progress.line,
+                status=progress.status,
+                step=bool(progress.error) and "Unavailable" not in progress.error,
+                output=progress.output,
+            )
 
 
 @contextlib.contextmanager
@@ -233,24 +250,3 @@ def _forgotten(docker: Docker, name: str) -> Iterator[None]:
     finally:
         with contextlib.suppress(LadingError):
             docker.remove(name)
-
-
-def _run(
-    command: list[str], env: dict[str, str], request: BuildRequest, on_event: OnEvent, where: str
-) -> None:
-    progress = RawJson()
-
-    def on_line(line: str) -> None:
-        for event in progress.feed(line):
-            on_event(event)
-
-    code = run(command, env=env, on_line=on_line, timeout=request.timeout)
-    if code:
-        raise failure(
-            where,
-            progress.message() or f"buildx ended with {code}",
-            line=progress.line,
-            status=progress.status,
-            step=bool(progress.error) and "Unavailable" not in progress.error,
-            output=progress.output,
-        )

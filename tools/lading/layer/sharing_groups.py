@@ -58,61 +58,83 @@ def join(groups: list[Group], images: int, budget: int) -> list[Group]:
     Scores are computed again when a pair's turn comes, because joins before it may have left it
     fewer images to relieve; a pair that got worse goes back into the queue.
     """
-    counts = _counts(groups, images)
-    over = sum(1 << number for number, count in enumerate(counts) if count > budget)
-    alive = dict(enumerate(groups))
-    having: dict[int, set[int]] = {user: set() for user in bits(over)}
-    queue: list[tuple[tuple[float, int, str, str], int, int]] = []
+    pairs = _Pairs(groups, images, budget)
+    while pairs.over:
+        value, one, other = pairs.pop()
+        current = pairs.score(one, other)
+        if current is not None and current <= value:
+            pairs.join(one, other)
+        elif current is not None:
+            pairs.push(current, one, other)
+    return _unite(pairs.groups.values())
 
-    def score(one: Group, other: Group) -> tuple[float, int, str, str] | None:
-        relieved = one.users & other.users & over
+
+_Score = tuple[float, int, str, str]
+
+
+class _Pairs:
+    """Groups by number, and in a queue all pairs of them that an image with too many has.
+
+    `over` is the bit set of these images. A pair may be in the queue longer than its groups.
+    """
+
+    def __init__(self, groups: list[Group], images: int, budget: int) -> None:
+        self.groups: dict[int, Group] = {}
+        self._counts = _counts(groups, images)
+        self._budget = budget
+        self.over = sum(1 << number for number, count in enumerate(self._counts) if count > budget)
+        self._having: dict[int, set[int]] = {user: set() for user in bits(self.over)}
+        self._queue: list[tuple[_Score, int, int]] = []
+        self._numbers = itertools.count()
+        for group in groups:
+            self._enter(next(self._numbers), group)
+
+    def pop(self) -> tuple[_Score, int, int]:
+        """The score of the best pair when it was pushed, and the numbers of its groups."""
+        return heapq.heappop(self._queue)
+
+    def push(self, value: _Score, one: int, other: int) -> None:
+        heapq.heappush(self._queue, (value, one, other))
+
+    def score(self, one: int, other: int) -> _Score | None:
+        """What joining a pair costs, less being better; None if it relieves no image any more."""
+        if one not in self.groups or other not in self.groups:
+            return None
+        first, second = self.groups[one], self.groups[other]
+        relieved = first.users & second.users & self.over
         if not relieved:
             return None
         # What other images go on having by itself is there twice from now on.
-        cost = one.weight * bool(one.users & ~relieved) + other.weight * bool(
-            other.users & ~relieved
-        )
-        keys = sorted((one.key, other.key))
-        return (cost / relieved.bit_count(), one.weight + other.weight, keys[0], keys[1])
+        cost = first.weight * bool(first.users & ~relieved)
+        cost += second.weight * bool(second.users & ~relieved)
+        low, high = sorted((first.key, second.key))
+        return (cost / relieved.bit_count(), first.weight + second.weight, low, high)
 
-    def enter(number: int) -> None:
-        """Pairs a group with all that share an image with it, and remembers it."""
-        users = list(bits(alive[number].users & over))
-        for partner in sorted(set().union(*(having[user] for user in users))):
-            if partner in alive and (value := score(alive[number], alive[partner])):
-                heapq.heappush(queue, (value, number, partner))
-        for user in users:
-            having[user].add(number)
-
-    for number in range(len(groups)):
-        enter(number)
-    numbers = itertools.count(len(groups))
-    while over:
-        value, one, other = heapq.heappop(queue)
-        if one not in alive or other not in alive:
-            continue
-        first, second = alive[one], alive[other]
-        current = score(first, second)
-        if current is None:
-            continue
-        if current > value:
-            heapq.heappush(queue, (current, one, other))
-            continue
-        relieved = first.users & second.users & over
-        number = next(numbers)
+    def join(self, one: int, other: int) -> None:
+        """Gives the images with too many that have both groups one that is both."""
+        first, second = self.groups[one], self.groups[other]
+        relieved = first.users & second.users & self.over
         for user in bits(relieved):
-            having[user] -= {one, other}
-        for part, group in ((one, first), (other, second)):
+            self._having[user] -= {one, other}
+        for number, group in ((one, first), (other, second)):
             group.users &= ~relieved
             if not group.users:
-                del alive[part]
-        alive[number] = Group(first.atoms + second.atoms, relieved)
+                del self.groups[number]
         for user in bits(relieved):
-            counts[user.bit_length() - 1] -= 1
-            if counts[user.bit_length() - 1] <= budget:
-                over &= ~user
-        enter(number)
-    return _unite(alive.values())
+            self._counts[user.bit_length() - 1] -= 1
+            if self._counts[user.bit_length() - 1] <= self._budget:
+                self.over &= ~user
+        self._enter(next(self._numbers), Group(first.atoms + second.atoms, relieved))
+
+    def _enter(self, number: int, group: Group) -> None:
+        """Pairs a group with all that share an image with it, and remembers it."""
+        self.groups[number] = group
+        users = list(bits(group.users & self.over))
+        for partner in sorted(set().union(*(self._having[user] for user in users))):
+            if value := self.score(number, partner):
+                self.push(value, number, partner)
+        for user in users:
+            self._having[user].add(number)
 
 
 def _unite(groups: Iterable[Group]) -> list[Group]:

@@ -87,16 +87,8 @@ def walk_tree(
                         check_name(target, origin=source)
                     put(Entry(place, SYMLINK, link, link=target, origin=source), base)
                     continue
-                try:
-                    mode = os.stat(source).st_mode
-                except OSError as error:
-                    raise read_error(source, error) from None
+                mode = _mode(source, item.path)
                 is_directory, is_file = S_ISDIR(mode), S_ISREG(mode)
-                if is_directory and _holds(source, here):
-                    raise InputError(
-                        f"{item.path} is a loop of links: it leads to a directory that it is in",
-                        fix="remove the link, or make it relative to keep it as a link",
-                    )
             else:
                 is_directory, is_file = item.is_dir(), item.is_file()
             if is_directory:
@@ -109,6 +101,20 @@ def walk_tree(
     if keep_empty:
         for entry in waiting.values():
             add(entry)
+
+
+def _mode(source: str, link: str) -> int:
+    """The mode of what `link` was put in place of; raises InputError if that holds the link."""
+    try:
+        mode = os.stat(source).st_mode
+    except OSError as error:
+        raise read_error(source, error) from None
+    if S_ISDIR(mode) and _holds(source, os.path.dirname(link)):
+        raise InputError(
+            f"{link} is a loop of links: it leads to a directory that it is in",
+            fix="remove the link, or make it relative to keep it as a link",
+        )
+    return mode
 
 
 def _outside_the_sandbox(root: str) -> str:

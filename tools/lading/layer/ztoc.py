@@ -219,6 +219,11 @@ def serialize(
     )
     yield version + tool + listed + entries
     yield bytes(data)
+    yield from _blob(checkpoints, span)
+
+
+def _blob(checkpoints: Sequence[Checkpoint], span: int) -> Iterator[bytes]:
+    """The vector of bytes that holds the checkpoints."""
     size = 12 + len(checkpoints) * (_CHECKPOINT.size + _WINDOW)
     yield struct.pack("<IIq", size, len(checkpoints), span)
     # A member refers to nothing before it, so its window is never looked at.
