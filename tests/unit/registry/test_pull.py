@@ -20,7 +20,8 @@ from lading.record import replace
 from lading.registry import pull
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
-from lading.registry.session import Repository, Session
+from lading.registry.repository import Repository
+from lading.registry.session import Session
 from tests.registry_server import images
 from tests.registry_server.faults import Fault, Hang
 from tests.registry_server.server import Server, serve

@@ -18,7 +18,8 @@ from lading.record import replace
 from lading.registry import manifests
 from lading.registry.content import RegistryContent
 from lading.registry.push import Job, Pusher
-from lading.registry.session import Repository, Session
+from lading.registry.repository import Repository
+from lading.registry.session import Session
 from lading.store import layouts
 from tests.registry_server import images
 from tests.registry_server.faults import Action, Answer, CutRequest, Fault, Hang, Mangle

@@ -14,7 +14,8 @@ from lading.oci import media_types
 from lading.oci.digest import Digest
 from lading.registry import pull
 from lading.registry.push import Job, Pusher
-from lading.registry.session import Repository, Session
+from lading.registry.repository import Repository
+from lading.registry.session import Session
 from tests.registry_server import images
 from tests.registry_server.server import Server
 

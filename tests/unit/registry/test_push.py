@@ -12,7 +12,7 @@ from lading.oci import media_types
 from lading.oci.content import FirstOf
 from lading.oci.descriptor import Descriptor
 from lading.record import replace
-from lading.registry import push
+from lading.registry import looking
 from lading.registry.content import RegistryContent
 from lading.registry.policy import TagPolicy, content_tag
 from lading.registry.progress import Outcome
@@ -354,7 +354,7 @@ class TestTagPolicy:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The slower of two pushes ends without the tag, and the faster one's image keeps it."""
-        monkeypatch.setattr(push, "_FRESH", 0)
+        monkeypatch.setattr(looking, "_FRESH", 0)
         faster = images.manifest(10, seed="faster")
 
         class Meanwhile:

@@ -23,7 +23,8 @@ from lading.oci.digest import Digest
 from lading.oci.reference import Reference
 from lading.registry import credentials
 from lading.registry.credentials import Credential
-from lading.registry.session import Repository, Session
+from lading.registry.repository import Repository
+from lading.registry.session import Session
 
 __all__ = ["finder", "main", "run"]
 

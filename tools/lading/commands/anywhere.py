@@ -17,7 +17,8 @@ from lading.store.layout_directory import Layout
 
 if TYPE_CHECKING:
     from lading.oci.reference import Reference
-    from lading.registry.session import Repository, Session
+    from lading.registry.repository import Repository
+    from lading.registry.session import Session
 
 __all__ = ["Found", "in_registry", "layout_words", "opened"]
 

@@ -10,7 +10,7 @@ from lading.oci.content import Content
 from lading.record import replace
 from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.push import Job, Pushed
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 
 __all__ = ["counts", "jobs_of", "references", "total"]
 

@@ -34,7 +34,7 @@ from lading.registry import tags as tag_lists
 from lading.registry.content import RegistryContent
 from lading.registry.credentials import Credential
 from lading.registry.push import Job, Pusher
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 from lading.store import layouts, sizes
 
 __all__ = ["main"]

@@ -12,7 +12,7 @@ from lading.http.limits import CHUNK
 from lading.http.messages import Response
 from lading.http.retry import Attempts
 from lading.oci.descriptor import Descriptor
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 
 __all__ = ["BlobReader", "exists"]
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 from lading.oci import media_types
 from lading.oci.descriptor import Descriptor
 from lading.registry import blobs, manifests
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 
 __all__ = ["RegistryContent"]
 

@@ -8,7 +8,7 @@ from lading.http.retry import Attempts
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 
 __all__ = ["delete", "get", "head", "put"]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lading.oci.digest import Digest
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 
 __all__ = ["NOTHING", "FileMemory", "Memory", "at_home"]
 

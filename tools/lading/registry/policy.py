@@ -12,7 +12,7 @@ from lading.oci.digest import Digest
 from lading.record import record
 
 if TYPE_CHECKING:
-    from lading.registry.session import Repository
+    from lading.registry.repository import Repository
 
 __all__ = ["ANY_TAG", "TagPolicy", "content_tag"]
 

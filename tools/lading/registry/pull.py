@@ -20,7 +20,7 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
 from lading.registry import blobs, manifests
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 from lading.registry.threads import Threads
 
 __all__ = ["Manifest", "Pulled", "fetch_blob", "pull", "resolve"]

@@ -8,7 +8,6 @@ once and mounted everywhere else.
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -19,18 +18,17 @@ from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.record import record, replace
 from lading.registry import blobs, manifests, referrers
+from lading.registry.looking import Seen, look, look_again
 from lading.registry.memory import NOTHING, Memory
-from lading.registry.policy import ANY_TAG, TagPolicy, content_tag
+from lading.registry.policy import ANY_TAG, TagPolicy
 from lading.registry.progress import SILENT, Outcome, Progress
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 from lading.registry.threads import Threads
 
 __all__ = ["Job", "Pushed", "Pusher"]
 
 _BLOBS = 4
 _IMAGES = 8
-#: Seconds for which what a tag names may be taken for known, when it must not move.
-_FRESH = 0.5
 
 
 @record
@@ -71,20 +69,6 @@ class Pushed:
     def changed(self) -> bool:
         """Whether anything was sent at all."""
         return bool(self.moved or self.sent or self.mounted)
-
-
-@record
-class _Seen:
-    """What was there of a job, and when: the tags that have to be set, and the image itself.
-
-    `finished` says that an earlier run has pushed it to the end.
-    """
-
-    job: Job
-    missing: tuple[str, ...]
-    known: bool
-    finished: bool
-    at: float
 
 
 class _Known:
@@ -139,66 +123,33 @@ class Pusher:
                 found = images.each(self._look, jobs)
                 return images.each(lambda seen: self._push(seen, pool), found)
 
-    def _push(self, seen: _Seen, pool: Threads) -> Pushed:
+    def _push(self, seen: Seen, pool: Threads) -> Pushed:
         if self._dry_run:
             return self._plan(seen)
         pushed = self._send(seen, pool)
         self._memory.note(seen.job.repository, seen.job.root.digest, seen.job.tags)
         return pushed
 
-    def _look(self, job: Job) -> _Seen:
-        """What is there already.
+    def _look(self, job: Job) -> Seen:
+        return look(job, self._memory, dry_run=self._dry_run)
 
-        A tag that the image probably does not have is not asked for where it may be set without
-        asking: then the image's digest tells more.
-        """
-        repository, root, push = job.repository, job.root, not self._dry_run
-        before = None if self._dry_run else self._memory.tags(repository, root.digest)
-        new = job.fresh if before is None else frozenset(job.tags) - before
-        known = False
-        missing: list[str] = []
-        for tag in job.tags:
-            if push and tag in new and job.policy.is_mutable(tag):
-                missing.append(tag)
-                continue
-            blind = push and (job.policy.is_mutable(tag) or tag == content_tag(root.digest))
-            there = manifests.head(repository, tag, push=push, blind=blind)
-            if there == root.digest:
-                known = True
-            else:
-                job.policy.check_move(tag, there, root.digest, repository)
-                missing.append(tag)
-        if not known:
-            known = manifests.head(repository, root.digest, push=push, blind=push) is not None
-        return _Seen(job, tuple(missing), known, before is not None, time.monotonic())
-
-    def _send(self, seen: _Seen, pool: Threads) -> Pushed:
+    def _send(self, seen: Seen, pool: Threads) -> Pushed:
         job, missing = seen.job, seen.missing
         if seen.known:
             needed = missing or not seen.finished
             data = read_document(job.content, job.root) if needed else b""
-            self._look_again(seen)
+            look_again(seen)
             self._tag(job, missing, data)
             if data and not missing and _refers(job.root, data):
                 # A push that was interrupted may not have come to noting what it refers to.
                 self._put(job, job.root, data)
             return Pushed(job, missing, existing=1)
         pushed, data = self._parts(job, pool)
-        self._look_again(seen)
+        look_again(seen)
         if not missing:
             self._put(job, job.root, data)
         self._tag(job, missing, data)
         return replace(pushed, moved=missing)
-
-    def _look_again(self, seen: _Seen) -> None:
-        """While all was sent, another push may have set a tag that is not to move."""
-        if time.monotonic() - seen.at < _FRESH:
-            return
-        job = seen.job
-        for tag in seen.missing:
-            if job.policy.is_set_once(tag):
-                there = manifests.head(job.repository, tag, push=True)
-                job.policy.check_move(tag, there, job.root.digest, job.repository)
 
     def _put(self, job: Job, descriptor: Descriptor, data: bytes) -> None:
         answer = manifests.put(job.repository, descriptor.digest, descriptor, data)
@@ -262,7 +213,7 @@ class Pusher:
             self._progress.end(descriptor, outcome)
         return outcome, descriptor.size
 
-    def _plan(self, seen: _Seen) -> Pushed:
+    def _plan(self, seen: Seen) -> Pushed:
         """What a push would do, as far as asking tells."""
         job, missing = seen.job, seen.missing
         if seen.known:

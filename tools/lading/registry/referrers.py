@@ -16,7 +16,7 @@ from lading.oci.digest import Digest
 from lading.record import replace
 from lading.registry import answers, manifests
 from lading.registry.policy import content_tag
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 from lading.registry.tags import next_page
 
 __all__ = ["list_referrers", "record", "subject_of"]

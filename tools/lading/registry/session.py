@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from lading.errors import LadingError, UnreachableError
 from lading.http import redirects
-from lading.http.bodies import Body
 from lading.http.limits import Limits
 from lading.http.messages import Request, Response, TransportError
 from lading.http.origin import Origin
 from lading.http.retry import RETRY_STATUSES, Attempts, Budget
 from lading.http.transport import Transport
 from lading.oci.reference import Reference
-from lading.record import record, replace
+from lading.record import replace
 from lading.registry import answers
 from lading.registry.access import Access
+from lading.registry.repository import Repository
 
 if TYPE_CHECKING:
     from lading.http.tls import Certificates
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lading.registry.credentials import Credentials
     from lading.registry.warnings import Warnings
 
-__all__ = ["Repository", "Session"]
+__all__ = ["Session"]
 
 _USER_AGENT = "lading"
 
@@ -281,46 +281,3 @@ def _certificates(origin: Origin) -> Certificates | None:
     from lading.registry import certificates
 
     return certificates.find(origin)
-
-
-@record
-class Repository:
-    """A repository of a registry, as seen through a session."""
-
-    session: Session
-    registry: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.registry}/{self.name}"
-
-    @property
-    def origin(self) -> Origin:
-        return self.session.origin(self.registry)
-
-    def access(self, actions: str = "pull", *, also: Iterable[str] = ()) -> Access:
-        """Access to this repository, and `pull` on those in `also`, for a mount."""
-        scopes = [f"repository:{self.name}:{actions}"]
-        scopes += [f"repository:{name}:pull" for name in also if name != self.name]
-        return Access(self.registry, self.origin, self.name, tuple(scopes))
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        doing: str,
-        access: Access | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: Body = b"",
-        limit: int | None = None,
-    ) -> Response:
-        """Sends `method` to `path` below the repository: `manifests/…`, `blobs/…`."""
-        needed = access or self.access("pull" if method in ("GET", "HEAD") else "pull,push")
-        request = Request(method, self.origin, f"/v2/{self.name}/{path}", headers or {}, body)
-        return self.session.send(needed, request, doing=f"{doing} {self}", limit=limit)
-
-    def failure(self, response: Response, doing: str) -> LadingError:
-        """What to raise for an answer that nobody can go on with."""
-        hint = self.session.auth.hint(self.access()) if self.session.auth else ""
-        return answers.failure(response, f"{doing} {self}", registry=self.registry, hint=hint)

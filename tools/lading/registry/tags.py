@@ -10,7 +10,7 @@ from lading.http.messages import Request, Response
 from lading.oci import document
 from lading.oci.reference import check_tag
 from lading.registry import answers
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 
 __all__ = ["list_tags", "next_page"]
 

@@ -22,7 +22,7 @@ from lading.oci.content import Content
 from lading.oci.descriptor import Descriptor
 from lading.registry import blobs
 from lading.registry.progress import SILENT, Outcome, Progress
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 from lading.registry.source import Source
 
 __all__ = ["upload"]

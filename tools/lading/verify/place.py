@@ -18,7 +18,7 @@ from lading.oci.verify_json import list_of_strings, show
 from lading.oci.verify_rules import Finding, Findings, Limits
 from lading.registry import manifests
 from lading.registry.content import RegistryContent
-from lading.registry.session import Repository
+from lading.registry.repository import Repository
 from lading.scan.codec import sniff
 from lading.store import disk, tarball
 from lading.store.archive import Archive

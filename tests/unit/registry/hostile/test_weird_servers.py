@@ -15,7 +15,8 @@ from lading.errors import LadingError
 from lading.oci.descriptor import Descriptor
 from lading.registry import blobs, manifests, referrers, tags
 from lading.registry.push import Job, Pusher
-from lading.registry.session import Repository, Session
+from lading.registry.repository import Repository
+from lading.registry.session import Session
 from tests.registry_server import images
 
 _DIGEST = f"sha256:{'0' * 64}"
