@@ -12,7 +12,7 @@ import pytest
 from lading.errors import DeniedError, InputError
 from lading.http.origin import Origin
 from lading.oci.descriptor import Descriptor
-from lading.registry import certificates
+from lading.registry import certificates, manifests
 from lading.registry.content import RegistryContent
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
@@ -249,6 +249,27 @@ def test_refused_client_certificate_is_named(
         with pytest.raises(DeniedError, match=f"refuses the client .* {directory}/client.cert"):
             _push(session, server.address)
     assert pauses == []
+
+
+@pytest.mark.parametrize(
+    "said", ["No required SSL certificate was sent", "The SSL certificate error"]
+)
+def test_certificate_that_a_web_server_asks_for_after_the_handshake(
+    session: Session, config: Path, said: str
+) -> None:
+    """nginx in front of a registry ends the handshake, and says 400 with a page of its own."""
+    page = f"<html>\r\n<head><title>400 {said}</title></head>\r\n<body>…</body></html>".encode()
+    with serve(tls=another_context()) as server:
+        _keep(config, server.address, {"ca.crt": ANOTHER_AUTHORITY})
+        server.script.add(Fault("*", "", Answer(400, {"Content-Type": "text/html"}, page), times=0))
+        # Of a HEAD there is no page.
+        with pytest.raises(InputError, match="says 400") as asked:
+            _push(session, server.address)
+        with pytest.raises(DeniedError, match=f"says 400 \\({said}\\)") as told:
+            manifests.get(session.repository(server.address, "app"), "latest")
+    place = f"keep it, with its key, as ~/.config/containers/certs.d/{server.address}/client.cert"
+    assert asked.value.fix.startswith(f"if it wants a client certificate, {place}")
+    assert told.value.fix.startswith(place)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lading.http.tls import Certificates
 
-__all__ = ["Trust"]
+__all__ = ["Trust", "keep_certificate"]
 
 #: Alerts of a server about the certificate that it was, or was not, shown (RFC 8446, section 6.2).
 _ALERTS = (
@@ -30,6 +30,12 @@ _ALERTS = (
     # What TLS 1.2 has for a certificate that is missing, among other things.
     "HANDSHAKE_FAILURE",
 )
+
+
+def keep_certificate(origin: Origin) -> str:
+    """What to do about the client certificate that a server wants."""
+    directory = f"~/.config/containers/certs.d/{origin.authority}"
+    return f"keep it, with its key, as {directory}/client.cert and .key"
 
 
 class Trust:
@@ -83,8 +89,7 @@ class Trust:
         text = f"{origin} {wants} a client certificate: {said}"
         if self._find is None or request.nearest is not None:
             return DeniedError(text)
-        directory = f"~/.config/containers/certs.d/{origin.authority}"
-        return DeniedError(text, fix=f"keep it, with its key, as {directory}/client.cert and .key")
+        return DeniedError(text, fix=keep_certificate(origin))
 
     def _kept(self, origin: Origin) -> Certificates | None:
         assert self._find is not None

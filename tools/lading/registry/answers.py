@@ -12,7 +12,7 @@ from lading.errors import (
     NotFoundError,
     UnreachableError,
 )
-from lading.http.messages import Response, TransportError
+from lading.http.messages import Request, Response, TransportError
 from lading.http.retry import asked_for
 from lading.oci import document
 from lading.registry.caps import MAX_ERROR_BYTES
@@ -21,6 +21,7 @@ __all__ = ["failure", "login_hint"]
 
 _CORRUPT = frozenset({"DIGEST_INVALID", "SIZE_INVALID", "MANIFEST_INVALID", "BLOB_UPLOAD_INVALID"})
 
+_CERTIFICATE_PAGES = ("No required SSL certificate was sent", "The SSL certificate error")
 _NOT_SEEN = "check the name; some registries say this of what the login may not see"
 
 
@@ -33,12 +34,17 @@ def failure(response: Response, doing: str, *, registry: str, hint: str = "") ->
         registry: for a hint about logging in.
         hint: what to do about a login that does not suffice.
     """
-    code, message = _first_error(response)
+    data = _body(response)
+    code, message = _first_error(data)
+    certificate = _certificate_page(data) if response.status == 400 else ""
+    message = message or certificate
     said = " ".join(word for word in (str(response.status), code) if word)
     text = f"cannot {doing}: {response.request.origin} says {said}"
     if message:
         text += f" ({message})"
     status = response.status
+    if certificate:
+        return DeniedError(text, fix=_keep_certificate(response.request))
     if status == 403:
         return DeniedError(text, fix=hint)
     if status == 401:
@@ -55,6 +61,9 @@ def failure(response: Response, doing: str, *, registry: str, hint: str = "") ->
     if status in (408, 425, 429) or status >= 500:
         asked = asked_for(response)
         return UnreachableError(text, fix=f"it asks to come back in {asked:.0f} s" if asked else "")
+    if status == 400 and _may_want_certificate(response):
+        keep = _keep_certificate(response.request)
+        return InputError(text, fix=f"if it wants a client certificate, {keep}")
     return CorruptError(text) if code in _CORRUPT else InputError(text)
 
 
@@ -66,19 +75,46 @@ def login_hint(registry: str) -> str:
     )
 
 
-def _first_error(response: Response) -> tuple[str, str]:
+def _body(response: Response) -> bytes:
+    try:
+        return response.read(MAX_ERROR_BYTES)
+    except (LadingError, TransportError):
+        return b""
+    finally:
+        response.close()
+
+
+def _certificate_page(data: bytes) -> str:
+    """What nginx says of a client certificate that is missing or unfit: 400, and a page."""
+    return next((words for words in _CERTIFICATE_PAGES if f"400 {words}".encode() in data), "")
+
+
+def _may_want_certificate(response: Response) -> bool:
+    """Whether that page may be what a HEAD has been answered without."""
+    kind = response.header("Content-Type").partition(";")[0]
+    request = response.request
+    asked = (request.method, request.origin.scheme, kind) == ("HEAD", "https", "text/html")
+    return asked and request.nearest is None
+
+
+def _keep_certificate(request: Request) -> str:
+    from lading.http.trust import keep_certificate
+
+    # Where a redirect leads, nobody says who we are.
+    return keep_certificate(request.origin) if request.nearest is None else ""
+
+
+def _first_error(data: bytes) -> tuple[str, str]:
     """The first error's code and message, cut and cleaned for a terminal."""
     try:
-        value = document.loads_object(response.read(MAX_ERROR_BYTES), what="an error answer")
+        value = document.loads_object(data, what="an error answer")
         errors = value.get("errors")
         first = errors[0] if isinstance(errors, list) and errors else {}
         if not isinstance(first, dict):
             return "", ""
         return _clean(first.get("code"), 40), _clean(first.get("message"), 160)
-    except (LadingError, TransportError):
+    except LadingError:
         return "", ""
-    finally:
-        response.close()
 
 
 def _clean(value: object, length: int) -> str:
