@@ -8,6 +8,8 @@ failed, why, and what to do about it. Entry points print the text to stderr and 
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "ConflictError",
     "CorruptError",
@@ -20,6 +22,7 @@ __all__ = [
     "StorageError",
     "UnreachableError",
     "UsageError",
+    "cannot_write",
     "visible",
 ]
 
@@ -122,3 +125,12 @@ class StorageError(LadingError):
     """The local disk failed: no space left, read-only, input/output error."""
 
     exit_code = 11
+
+
+def cannot_write(what: object, error: OSError) -> StorageError:
+    """What to raise where `what` cannot be written: only a full disk is met with more space."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return StorageError(
+        f"{what} cannot be written: {error.strerror or error}",
+        fix="free some space and run it again" if full else "",
+    )

@@ -77,6 +77,18 @@ def test_a_faulty_archive_is_refused(tmp_path: Path, data: bytes, error: type[La
     assert not metadata.exists()
 
 
+def test_packing_anew_is_proposed_where_it_helps(tmp_path: Path) -> None:
+    for kind, helps in ((tarfile.DIRTYPE, True), (tarfile.REGTYPE, False)):
+        with tarfile.open(tmp_path / "archive", "w") as archive:
+            for _ in range(2):
+                info = tarfile.TarInfo("twice")
+                info.type = kind
+                archive.addfile(info)
+        with pytest.raises(InputError, match="tar-duplicate") as caught:
+            describe.describe(f"{tmp_path}/archive")
+        assert ("image_layer(tars" in caught.value.fix) == helps
+
+
 def test_annotations_and_media_type_change_the_descriptor(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(TAR)
     (tmp_path / "more").write_text("a=of the file\nb=2\n\nc=x=y\n")

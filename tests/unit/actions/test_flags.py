@@ -80,3 +80,10 @@ def test_a_file_that_is_missing_or_too_large_is_named(tmp_path: Path) -> None:
     assert flags.read(str(file), limit=11) == b"x" * 11
     with pytest.raises(LimitError, match="10 bytes"):
         flags.read(str(file), limit=10)
+
+
+@pytest.mark.parametrize(("place", "full"), [("/dev/full", True), ("/nowhere/file", False)])
+def test_only_a_full_disk_is_met_with_more_space(place: str, *, full: bool) -> None:
+    with pytest.raises(StorageError, match=f"{place} cannot be written") as caught:
+        flags.write(place, b"x")
+    assert ("free some space" in caught.value.fix) == full

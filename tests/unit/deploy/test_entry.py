@@ -78,10 +78,9 @@ def test_streams_that_are_closed_change_nothing_else(
 @pytest.mark.parametrize("much", [1, 100_000])
 def test_output_on_a_full_disk_is_a_clear_error(much: int) -> None:
     result = _run(f"print('x' * {much})", ">/dev/full")
-    assert (result.returncode, result.stderr) == (
-        11,
-        "lading: the output cannot be written: No space left on device\n",
-    )
+    what = "lading: the output cannot be written: No space left on device\n"
+    fix = "  free some space and run it again\n"
+    assert (result.returncode, result.stderr) == (11, what + fix)
 
 
 def test_errors_on_a_full_disk_keep_their_code() -> None:

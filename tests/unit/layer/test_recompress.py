@@ -91,6 +91,46 @@ def test_an_archive_that_is_not_clean_is_refused(
     assert list(out.iterdir()) == []
 
 
+def _entries(*entries: tuple[str, bytes, str]) -> bytes:
+    """An archive of empty entries: name, type and the target of a link."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, kind, link in entries:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, link
+            archive.addfile(info)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(_entries(("d", b"5", ""), ("d", b"5", "")), id="a directory twice"),
+        pytest.param(_entries(("f", b"0", ""), ("f", b"0", "")), id="a file twice"),
+        pytest.param(_entries(("/f", b"0", "")), id="an absolute name"),
+        pytest.param(_entries(("../f", b"0", "")), id="a name that leads out"),
+        pytest.param(_entries(("d", b"2", "x"), ("d/f", b"0", "")), id="below a link"),
+        pytest.param(_entries(("f", b"1", "none")), id="a hard link to nothing"),
+        pytest.param(_entries(("f", b"1", "/x")), id="a hard link that leads out"),
+        pytest.param(_entries((".wh.", b"0", "")), id="a whiteout of nothing"),
+        pytest.param(_entries((".wh.f", b"5", "")), id="a whiteout that is a directory"),
+        pytest.param(_entries(("f", b"9", "")), id="an unknown type"),
+        pytest.param(_entries(("f", b"0", ""))[:512], id="no end"),
+    ],
+)
+def test_packing_anew_is_proposed_exactly_where_it_helps(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "archive").write_bytes(data)
+    try:
+        build(tmp_path, [f"A\t/\t{tmp_path}/archive"])
+        helps = True
+    except LadingError:
+        helps = False
+    with pytest.raises(InputError) as caught:
+        build(tmp_path, [f"R\t/\t{tmp_path}/archive"])
+    assert ("pack it anew" in caught.value.fix) == helps
+    assert caught.value.fix
+
+
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decompress, "_FREE_SIZE", 1 << 20)
     zeros = io.BytesIO()

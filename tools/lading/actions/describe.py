@@ -19,6 +19,7 @@ from lading.scan.source import file_chunks
 
 __all__ = ["describe", "run"]
 
+_ANEW = "pack it anew: image_layer(tars = […])"
 _TYPES = {
     "gzip": media_types.LAYER_GZIP,
     "none": media_types.LAYER,
@@ -67,12 +68,11 @@ def describe(path: str) -> tuple[str, Blob]:
         if kind not in _TYPES:
             raise InputError(
                 f"{path} is compressed with {kind}, which no image layer can be",
-                fix="pack it anew: image_layer(tars = […])",
+                fix=_ANEW,
             )
         blob = _Hashed(file_chunks(fd, 0, size, what=path))
         plain = _Hashed(uncompressed(blob, size, what=path))
-        fix = "pack it anew: image_layer(tars = […]) writes a clean one"
-        read_strictly(plain, what=path, fix=fix)
+        read_strictly(plain, what=path, anew=_ANEW)
         if state(fd) != before:
             raise changed(path)
     finally:

@@ -5,7 +5,7 @@ Parsing takes microseconds and imports nothing; absl and argparse are for people
 
 from __future__ import annotations
 
-from lading.errors import LimitError, NotFoundError, StorageError, UsageError
+from lading.errors import LimitError, NotFoundError, UsageError, cannot_write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,6 +124,4 @@ def write(path: str, data: bytes) -> None:
         with open(path, "wb") as stream:
             stream.write(data)
     except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}", fix="free some space and build again"
-        ) from None
+        raise cannot_write(path, error) from None

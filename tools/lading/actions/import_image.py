@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lading.actions import flags, worker
-from lading.errors import InputError, NotFoundError, StorageError, UsageError
+from lading.errors import InputError, NotFoundError, UsageError, cannot_write
 from lading.oci import document, layout
 from lading.oci.content import Content, copy_blob
 from lading.oci.descriptor import Descriptor
@@ -101,7 +101,7 @@ def _write(one: Mapping[str, str], content: Content, image: Image) -> None:
         # An image without layers has no directory for them yet.
         (output / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{output} cannot be written: {error.strerror}") from None
+        raise cannot_write(output, error) from None
 
 
 def _copy(content: Content, descriptor: Descriptor, target: Path) -> None:

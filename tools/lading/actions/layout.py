@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lading.actions import flags, worker
-from lading.errors import InputError, NotFoundError, StorageError
+from lading.errors import InputError, NotFoundError, cannot_write
 from lading.oci import document, layout
 from lading.oci.content import FilesContent, checked, walk
 from lading.oci.descriptor import Descriptor
@@ -79,7 +79,7 @@ def run(request: worker.Request) -> None:
     try:
         write(output, root, content, _Purpose(many["name"], one.get("platform", "")))
     except OSError as error:
-        raise StorageError(f"{output} cannot be written: {error.strerror or error}") from None
+        raise cannot_write(output, error) from None
 
 
 def _write_layout(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lading.errors import NotFoundError, StorageError
+from lading.errors import NotFoundError, cannot_write
 from lading.layer.archive import Scratch, read_archive
 from lading.layer.compress import Compression
 from lading.layer.entries import FILE, Entry, Meta, apply
@@ -108,9 +108,7 @@ def image(
             descriptors.append(Descriptor(compression.media_type, digest, blob.size))
             diff_ids.append(blob.diff_id)
     except OSError as error:
-        raise StorageError(
-            f"{what} cannot be written: {error.strerror}", fix="free some space and build again"
-        ) from None
+        raise cannot_write(what, error) from None
     history = max((len(_history(base.image)) for base in lent if _below(base, found)), default=0)
     config = _config(found, diff_ids, history)
     manifest = manifests.assemble(

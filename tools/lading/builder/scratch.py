@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lading.builder.request import BuildRequest
 from lading.engine.endpoint import docker_directory
-from lading.errors import CorruptError, InputError, StorageError
+from lading.errors import CorruptError, InputError, StorageError, cannot_write
 from lading.layer.outputs import Output
 from lading.oci.descriptor import Descriptor
 from lading.scan.codec import CHUNK
@@ -162,6 +162,4 @@ def move(source: Path, target: Path) -> None:
             ):
                 shutil.copyfileobj(stream, copy, CHUNK)
     except OSError as error:
-        raise StorageError(
-            f"{target} cannot be written: {error.strerror}", fix="free some space"
-        ) from None
+        raise cannot_write(target, error) from None

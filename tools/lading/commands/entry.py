@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lading.commands import flags
-from lading.errors import LadingError, StorageError, UsageError
+from lading.errors import LadingError, StorageError, UsageError, cannot_write
 
 __all__ = ["check_file", "here", "parse", "parse_flags", "run", "write_file"]
 
@@ -71,7 +71,7 @@ def run(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None)
         if error.errno not in _FULL:
             raise
         what = error.filename or "the output"
-        code = _fail(StorageError(f"{what} cannot be written: {error.strerror}"))
+        code = _fail(cannot_write(what, error))
     # All work is done and all that has an end is closed; without this the interpreter would take
     # itself apart for another 20 ms, an unchanged push takes 6.
     os._exit(code)
@@ -135,7 +135,7 @@ def write_file(path: Path, text: str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+            raise cannot_write(path, error) from None
         raise
 
 

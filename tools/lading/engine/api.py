@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from lading.engine.endpoint import Endpoint
-from lading.errors import EngineError, LadingError, NotFoundError, StorageError
+from lading.errors import EngineError, LadingError, NotFoundError, cannot_write
 
 __all__ = ["Answer", "Api", "Params"]
 
@@ -126,9 +126,7 @@ class Api:
         except httpx.HTTPError as error:
             raise self.gone(error, doing) from None
         except OSError as error:
-            raise StorageError(
-                f"{target} cannot be written: {error.strerror}", fix="free some space"
-            ) from None
+            raise cannot_write(target, error) from None
 
     def gone(self, error: Exception, doing: str) -> LadingError:
         """What to say when the daemon does not answer, or stopped answering."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from lading.errors import CorruptError, InputError, LimitError, StorageError
+from lading.errors import CorruptError, InputError, LimitError, cannot_write
 from lading.layer.decompress import FIRST, NO_TAR, uncompressed
 from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
+from lading.layer.reading import MAKE_AGAIN
 from lading.scan.codec import CHUNK, sniff
 from lading.scan.source import FileSource, StreamSource, file_chunks
 from lading.scan.tar import Entry as Member
@@ -55,9 +56,7 @@ class Scratch:
                 self.size += count
                 view = view[count:]
         except OSError as error:
-            raise StorageError(
-                f"an archive cannot be unpacked: {error.strerror}", fix="free some space"
-            ) from None
+            raise cannot_write("the content of an archive", error) from None
 
     def passing(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The chunks, each appended before it is handed on; raises as `write`."""
@@ -96,7 +95,9 @@ def read_archive(
         fd = scratch.fd
 
     def refuse(rule: str, at: str, problem: str) -> NoReturn:
-        fix = _WITHOUT_HOLES if rule == "tar-sparse" else NO_TAR if at == FIRST else ""
+        fix = NO_TAR if at == FIRST else MAKE_AGAIN
+        if rule == "tar-sparse":
+            fix = _WITHOUT_HOLES
         raise CorruptError(f"{what}: {at}: {problem} ({rule})", fix=fix)
 
     converter = _Converter(fd, base, what, keep_names=keep_names)

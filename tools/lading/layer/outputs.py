@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lading.errors import StorageError
+from lading.errors import cannot_write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Output:
                 os.rename(self._temporary, self._path)
                 self._temporary = ""
         except OSError as failure:
-            raise StorageError(f"{self._path} cannot be written: {failure.strerror}") from None
+            raise cannot_write(self._path, failure) from None
         finally:
             if self._temporary:
                 remove(self._temporary)
@@ -89,7 +89,7 @@ def _open_named(temporary: str, path: str) -> int:
     try:
         return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        raise cannot_write(path, error) from None
 
 
 def remove(path: str) -> None:
@@ -129,6 +129,4 @@ def write_all(fd: int, data: bytes | bytearray | memoryview, *, what: str) -> No
         while view:
             view = view[os.write(fd, view) :]
     except OSError as error:
-        raise StorageError(
-            f"{what} cannot be written: {error.strerror}", fix="free some space and build again"
-        ) from None
+        raise cannot_write(what, error) from None

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
-    "FLAGS", "DirectoryError", "Opened", "changed", "open_file", "read_error", "same_content",
-    "state",
+    "FLAGS", "MAKE_AGAIN", "DirectoryError", "Opened", "changed", "open_file", "read_error",
+    "same_content", "state",
 ]  # fmt: skip
 
 _CHUNK = 1 << 20
 #: Non-blocking, so that opening a named pipe by mistake is an error and not a wait.
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+#: What to do about an archive that nothing here mends.
+MAKE_AGAIN = "make the archive again, or fetch it again; docs/verify.md lists the rules"
 
 
 class DirectoryError(InputError):

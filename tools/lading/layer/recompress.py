@@ -74,5 +74,5 @@ def _checked(path: str, spool: Spool) -> Slice:
         chunks = scratch.passing(uncompressed(chunks, size, what=path))
     else:
         scratch = None
-    read_strictly(chunks, what=path, fix="set optimize = True to pack it anew")
+    read_strictly(chunks, what=path, anew="set optimize = True to pack it anew")
     return Slice(scratch.fd, 0, scratch.size, path) if scratch else Slice(fd, 0, size, path)

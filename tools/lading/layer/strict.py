@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lading.errors import InputError
 from lading.layer.decompress import FIRST, NO_TAR
+from lading.layer.reading import MAKE_AGAIN
 from lading.oci.verify_table import RULES, Severity
 from lading.scan.codec import CHUNK
 from lading.scan.rules import LayerRules
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["read_strictly"]
 
 
-def read_strictly(chunks: Iterator[bytes], *, what: str, fix: str) -> None:
+def read_strictly(chunks: Iterator[bytes], *, what: str, anew: str) -> None:
     """Reads an uncompressed tar archive to its end.
 
     Args:
         chunks: its bytes.
         what: names the archive in errors.
-        fix: what a person can do about one that is not clean.
+        anew: how it is packed anew, which mends a directory that occurs twice and nothing else.
 
     Raises:
         InputError: an error among the rules of `verify`: sizes that disagree, a path that occurs
@@ -32,13 +33,16 @@ def read_strictly(chunks: Iterator[bytes], *, what: str, fix: str) -> None:
 
     def refuse(rule: str, place: str, fault: str) -> None:
         if RULES[rule].severity is Severity.ERROR:
-            raise InputError(
-                f"{what}: {place}: {fault} ({rule})", fix=NO_TAR if place == FIRST else fix
-            )
+            fix = NO_TAR if place == FIRST else MAKE_AGAIN
+            if rule == "tar-duplicate" and is_directory:
+                fix = anew
+            raise InputError(f"{what}: {place}: {fault} ({rule})", fix=fix)
 
+    is_directory = False
     source = StreamSource(chunks)
     rules = LayerRules(refuse)
     for entry in TarScanner(source, refuse):
+        is_directory = entry.type == "5"
         rules.check(entry)
     while source.skip(CHUNK):
         pass

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lading.errors import DeniedError, InputError, StorageError
+from lading.errors import DeniedError, InputError, cannot_write
 from lading.http.messages import Request
 from lading.registry import answers, credentials, helpers
 from lading.registry.access import Access
@@ -101,4 +101,4 @@ def _write(path: Path, config: dict[str, Any]) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        raise cannot_write(path, error) from None

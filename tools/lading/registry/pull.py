@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from lading.errors import CorruptError, LadingError, LimitError, StorageError
+from lading.errors import CorruptError, LadingError, LimitError, StorageError, cannot_write
 from lading.oci import document, media_types
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
@@ -217,5 +217,5 @@ def _new(target: Path) -> Iterator[BinaryIO]:
         if name:
             Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise StorageError(f"{target} cannot be written: {error.strerror}") from None
+            raise cannot_write(target, error) from None
         raise
