@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import yaml
 
 from lading.errors import CorruptError, InputError, LadingError, LimitError
 
-__all__ = ["Node", "dumps_value", "load", "parse"]
+__all__ = ["Node", "check_keys", "dumps_value", "load", "parse"]
 
 #: Largest file of a person that is read, in bytes.
 _MAX_BYTES = 1024 * 1024
@@ -100,6 +100,15 @@ def load(data: bytes, *, what: str) -> Any:
     except LadingError as error:
         raise InputError(error.what, fix=error.fix) from None
     return None if node is None else node.value
+
+
+def check_keys(value: Mapping[str, Any], known: Iterable[str], *, what: str) -> None:
+    """Raises InputError for a key of `value` that is not among those that are `known`."""
+    if unknown := sorted(set(value) - set(known)):
+        raise InputError(
+            f"{what} has the unknown key {unknown[0]!r:.80}",
+            fix=f"there are: {', '.join(sorted(known))}",
+        )
 
 
 def dumps_value(value: Any, depth: int = 0) -> str:

@@ -201,5 +201,5 @@ def test_a_dockerfile_that_is_none_is_named(tmp_path: Path) -> None:
         admit(BuildRequest(tmp_path / "directory"))
     assert str(caught.value) == f"{tmp_path}/directory/Dockerfile cannot be read: Is a directory"
     (tmp_path / "Dockerfile").write_bytes(b"FROM \xff\n")
-    with pytest.raises(InputError, match="Dockerfile is not text in UTF-8"):
+    with pytest.raises(InputError, match="Dockerfile is not UTF-8 text"):
         admit(BuildRequest(tmp_path))

@@ -161,9 +161,9 @@ def test_metadata(test: dict[str, Any], problem: str) -> None:
         ("- a", "not a mapping"),
         ("fileExistenceTests: []", "schemaVersion"),
         ("schemaVersion: 1.0.0", "schemaVersion '1.0.0'"),
-        ("schemaVersion: 2.0.0\nfileExistanceTests: []", "'fileExistanceTests' is unknown"),
+        ("schemaVersion: 2.0.0\nfileExistanceTests: []", "unknown key 'fileExistanceTests'"),
         ("schemaVersion: 2.0.0\nfileExistenceTests: [{name: x}]", "'path' is missing"),
-        ("schemaVersion: 2.0.0\nmetadataTest: {entryPoint: []}", "'entryPoint' is unknown"),
+        ("schemaVersion: 2.0.0\nmetadataTest: {entryPoint: []}", "unknown key 'entryPoint'"),
         ("schemaVersion: 2.0.0\nlicenseTests: [{debian: true}]", "licenseTests"),
         ("schemaVersion: 2.0.0\na: &a [1]\nb: *a", "alias"),
         (

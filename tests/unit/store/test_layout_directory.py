@@ -67,7 +67,7 @@ def test_what_is_no_file_is_refused_at_once(
 def test_a_file_is_no_layout(tmp_path: Path) -> None:
     file = tmp_path / "image.tar"
     file.touch()
-    with pytest.raises(NotFoundError, match=r"image\.tar is not an OCI image layout"):
+    with pytest.raises(NotFoundError, match=r"image\.tar is no OCI image layout"):
         Layout(file).index()
 
 

@@ -46,7 +46,7 @@ def read(path: Path) -> str:
     except FileNotFoundError:
         raise NotFoundError(f"there is no Dockerfile at {path}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not text in UTF-8") from None
+        raise InputError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 

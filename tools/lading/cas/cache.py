@@ -253,7 +253,7 @@ class _Reader(io.RawIOBase):
             detail = (error.details() or "").partition("\n")[0]
             raise UnreachableError(
                 f"{what} fails while {digest} is read: {_word(code)}: {detail:.160}",
-                fix="name another with --remote_cache, or let Bazel download: the strategy eager",
+                fix="name another with --remote_cache, or use the strategy eager",
             ) from None
         if not self._progress:
             pause = limits.first_wait * 2 ** (self._failures - 1)

@@ -110,11 +110,8 @@ def _context(name: str, value: Any, what: str) -> Context:
 def _mapping(value: Any, what: str, known: Iterable[str] | None) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{what} is no mapping of names")
-    if known is not None and (unknown := sorted(set(value) - set(known))):
-        raise InputError(
-            f"{what} has the unknown key {unknown[0]!r:.80}",
-            fix=f"there are: {', '.join(sorted(known))}",
-        )
+    if known is not None:
+        yamltext.check_keys(value, known, what=what)
     return value
 
 

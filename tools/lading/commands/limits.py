@@ -86,9 +86,9 @@ def _file(path: Path) -> dict[str, Any]:
     value = yamltext.load(data, what=str(path))
     if value is None:
         return {}
-    if not isinstance(value, dict) or (unknown := sorted(set(value) - _KEYS)):
-        what = f"the unknown key {unknown[0]!r}" if isinstance(value, dict) else "no mapping"
-        raise InputError(f"{path} has {what}", fix=f"there are: {', '.join(sorted(_KEYS))}")
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is not a mapping", fix=f"write one of {', '.join(sorted(_KEYS))}")
+    yamltext.check_keys(value, _KEYS, what=str(path))
     keep = value.get("keep_last", {})
     if isinstance(keep, int):
         value["keep_last"] = {"*": keep}

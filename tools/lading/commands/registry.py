@@ -39,6 +39,8 @@ from lading.store import layouts, sizes
 
 __all__ = ["main"]
 
+_PIPE = "pipe it in: … -- login REGISTRY --username=NAME <password.txt"
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs a verb; raises LadingError."""
@@ -202,15 +204,15 @@ def _login(argv: Sequence[str]) -> int:
     [registry] = _words(values, argv, _login, 1)
     Reference(registry, "x")
     if not values.username:
-        raise UsageError("--username is missing", fix="the password comes from standard input")
+        raise UsageError("--username is missing", fix="give it; the password is read from stdin")
     if sys.stdin.isatty():
         raise UsageError(
             "the password is read from standard input, which is a terminal",
-            fix="pipe it in: … -- login REGISTRY --username=NAME <password.txt",
+            fix=_PIPE,
         )
     credential = Credential(values.username, sys.stdin.read().rstrip("\r\n"), source="this login")
     if not credential.password:
-        raise UsageError("the password on standard input is empty")
+        raise UsageError("the password on standard input is empty", fix=_PIPE)
     with contextlib.closing(connection.connect(values, find=lambda *_: credential)) as session:
         asked = login.check(session, registry)
     kept = login.store(registry, credential)

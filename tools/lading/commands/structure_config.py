@@ -142,8 +142,7 @@ def read(data: bytes, *, what: str) -> Config:
     version = str(value.get("schemaVersion", ""))
     if version.partition(".")[0] != "2":
         raise InputError(f"{what} has the schemaVersion {version!r}", fix="write 2.0.0")
-    if unknown := sorted(set(value) - _TOP):
-        raise InputError(f"{what}: {unknown[0]!r} is unknown", fix=f"known: {', '.join(_TOP)}")
+    yamltext.check_keys(value, _TOP, what=what)
     if value.get("licenseTests"):
         raise InputError(f"{what}: licenseTests are not offered", fix="remove them")
     _check(value.get("globalEnvVars"), _PAIRS, f"{what}: 'globalEnvVars'")
@@ -161,11 +160,7 @@ def read(data: bytes, *, what: str) -> Config:
 def _check_keys(item: object, kinds: Mapping[str, _Kind], what: str) -> None:
     if not isinstance(item, dict):
         raise InputError(f"{what}: {item!r:.80} is not a mapping")
-    for key in item:
-        if key not in kinds:
-            raise InputError(
-                f"{what}: {key!r} is unknown", fix=f"known: {', '.join(sorted(kinds))}"
-            )
+    yamltext.check_keys(item, kinds, what=what)
     for key, kind in kinds.items():
         if kind is _NAME and key not in item:
             raise InputError(f"{what}: {key!r} is missing")

@@ -56,12 +56,7 @@ def parse_spec(text: str, name: str) -> Spec:
     document = yamltext.load(text.encode(), what=name)
     if not isinstance(document, dict):
         raise InputError(f"{name} is not a mapping of {', '.join(sorted(_KEYS))}")
-    unknown = {str(key) for key in document} - _KEYS
-    if unknown:
-        raise InputError(
-            f"{name}: unknown key {min(unknown)!r:.60}",
-            fix=f"keys: {', '.join(sorted(_KEYS))}",
-        )
+    yamltext.check_keys(document, _KEYS, what=name)
     return Spec(
         suite=_words(document, "suite", name, _WORD)[0],
         components=_words(document, "components", name, _WORD),

@@ -52,7 +52,7 @@ def blob_files(directory: Path) -> Iterator[tuple[Digest, Path]]:
     Raises NotFoundError when there is no such layout.
     """
     if not (directory / "blobs").is_dir():
-        raise NotFoundError(f"{directory} is no OCI layout: it has no directory blobs")
+        raise NotFoundError(f"{directory} is no OCI image layout: it has no directory blobs")
     for algorithm in sorted((directory / "blobs").iterdir()):
         for path in sorted(algorithm.iterdir()):
             try:

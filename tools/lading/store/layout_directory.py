@@ -83,7 +83,7 @@ class Layout:
                 return stream.read(document.MAX_DOCUMENT_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError(
-                f"{self.directory} is not an OCI image layout: there is no {path.name}"
+                f"{self.directory} is no OCI image layout: it has no {path.name}"
             ) from None
 
 

@@ -21,12 +21,13 @@ from lading.scan.tar import Entry, TarScanner
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["TarFile", "scan", "window"]
+__all__ = ["UNPACK", "TarFile", "scan", "window"]
 
 #: Most entries of an archive: an image has at most a few hundred.
 _MAX_ENTRIES = 20_000
 _BUFFER = 1024 * 1024
-_UNPACK = {"gzip": "gunzip", "zstd": "unzstd", "xz": "unxz", "bzip2": "bunzip2"}
+#: What unpacks an archive, by how it is compressed.
+UNPACK = {"gzip": "gunzip", "zstd": "unzstd", "xz": "unxz", "bzip2": "bunzip2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _check_start(start: bytes, what: str) -> None:
     kind = sniff(start)
     if kind != "none":
         raise CorruptError(
-            f"{what} is compressed as a whole", fix=f"unpack it first: {_UNPACK[kind]} FILE"
+            f"{what} is compressed as a whole", fix=f"unpack it first: {UNPACK[kind]} FILE"
         )
     if start[257:262] != b"ustar" and start.count(0) != len(start):
         raise CorruptError(f"{what} is not a tar archive")

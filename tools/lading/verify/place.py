@@ -20,7 +20,7 @@ from lading.registry import manifests
 from lading.registry.content import RegistryContent
 from lading.registry.repository import Repository
 from lading.scan.codec import sniff
-from lading.store import disk, tarball
+from lading.store import disk, tarball, tarscan
 from lading.store.archive import Archive
 from lading.verify.audit import audit_name
 from lading.verify.budget import Budget
@@ -69,7 +69,7 @@ def verify_directory(
         raise NotFoundError(f"there is no {directory}")
     if not any(os.path.lexists(directory / name) for name in _PARTS):
         raise NotFoundError(
-            f"{directory} is no image layout: it has neither {' nor '.join(_PARTS)}",
+            f"{directory} is no OCI image layout: it has neither {' nor '.join(_PARTS)}",
             fix="name the directory that holds index.json",
         )
     found = Findings(options.limits)
@@ -86,7 +86,8 @@ def verify_archive(
     counts = Counts()
     with disk.open_regular(path) as file:
         if (kind := sniff(file.read(_MAGIC_BYTES).ljust(_MAGIC_BYTES, b"\0"))) != "none":
-            raise InputError(f"{path} is an archive in {kind}", fix="decompress it first")
+            fix = f"unpack it first: {tarscan.UNPACK[kind]} FILE"
+            raise InputError(f"{path} is compressed as a whole", fix=fix)
         files = TarFiles(file, found)
         is_layout = layout.INDEX_FILE in files.names or layout.MARKER_FILE in files.names
         is_docker = tarball.DOCKER_MANIFEST in files.names
