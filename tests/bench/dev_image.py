@@ -17,21 +17,10 @@ import subprocess
 from pathlib import Path
 from random import Random
 
-from tests.bench.monorepo import Bazel
+from tests.bench.monorepo import Bazel, module
 
-_LADING = Path(__file__).resolve().parents[2]
 _FILES_OF_A_DIRECTORY = 50
 _FILE_BYTES = 4096
-
-_MODULE = """\
-module(name = "shop")
-
-bazel_dep(name = "lading", version = "0.1.0")
-local_path_override(
-    module_name = "lading",
-    path = "{lading}",
-)
-"""
 
 _BUILD = """\
 load("@lading//rules:dev_image.bzl", "dev_image")
@@ -48,7 +37,7 @@ def write(directory: Path, files: int, template: str) -> None:
     """Writes the workspace; the same arguments give the same bytes."""
     random = Random(1)
     directory.mkdir(parents=True)
-    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=_LADING))
+    (directory / "MODULE.bazel").write_text(module())
     (directory / "BUILD.bazel").write_text(_BUILD.format(template=template))
     for number in range(files):
         folder = directory / f"src/part{number // _FILES_OF_A_DIRECTORY}"

@@ -23,12 +23,12 @@ from pathlib import Path
 from tests.bench.layer_check import check
 from tests.bench.layer_inputs import CASES, Tree, Wheels, existing_tree, make_tree
 from tests.bench.layer_limit import STAGES, Limit, limit
-from tests.bench.layer_measure import measure
 from tests.bench.layer_packages import OBJECTS, PACKAGES, UnavailableError, fetch
 from tests.bench.layer_peers import PEERS, peers
 from tests.bench.layer_tiny import tiny
 from tests.bench.layer_tools import Tool, environment, lading
 from tests.bench.layer_worker import SCENARIOS, Spent, scenarios
+from tests.bench.measure import measure
 
 __all__ = ["main"]
 

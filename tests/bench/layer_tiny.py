@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from lading.actions import layer, worker
 from tests.bench.layer_inputs import Tree
-from tests.bench.layer_measure import measure
 from tests.bench.layer_tools import environment, lading, sources
 from tests.bench.layer_worker import Worker, digests
+from tests.bench.measure import measure
 
 __all__ = ["ONE_SHOT", "WORKER", "Row", "tiny"]
 

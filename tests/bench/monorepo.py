@@ -30,7 +30,7 @@ _FILE_BYTES = 4096
 _SHARED_BYTES = 4 << 20
 
 _MODULE = """\
-module(name = "monorepo")
+module(name = "bench")
 
 bazel_dep(name = "lading", version = "0.1.0")
 local_path_override(
@@ -79,11 +79,16 @@ class Measured:
     heap: int
 
 
+def module() -> str:
+    """The MODULE.bazel of a workspace that takes lading from here."""
+    return _MODULE.format(lading=_LADING)
+
+
 def write(directory: Path, images: int) -> None:
     """Writes the workspace; the same arguments give the same bytes."""
     random = Random(1)
     directory.mkdir(parents=True)
-    (directory / "MODULE.bazel").write_text(_MODULE.format(lading=_LADING))
+    (directory / "MODULE.bazel").write_text(module())
     (directory / "BUILD.bazel").touch()
     (directory / "shared").mkdir()
     (directory / "shared/BUILD.bazel").write_text(_SHARED)

@@ -23,24 +23,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import push_images
+from tests.bench.measure import measure
 from tests.bench.push_images import MIB, Image
 from tests.bench.push_tools import Tool, tools
 from tests.integration.harness import servers
 
 _ORDER = ["lading", "lading, inside", "crane", "oras", "skopeo", "docker push"]
-
-#: Runs a program and adds its seconds and peak MiB to stderr. A process of its own, because the
-#: peak of a program counts from that of the process which started it.
-_MEASURE = (
-    "import os, sys, time\n"
-    "started = time.perf_counter()\n"
-    "pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)\n"
-    "_, status, usage = os.wait4(pid, 0)\n"
-    "seconds = time.perf_counter() - started\n"
-    "cpu = usage.ru_utime + usage.ru_stime\n"
-    "sys.stderr.write(f'\\0{seconds} {cpu} {usage.ru_maxrss / 1024}')\n"
-    "sys.exit(os.waitstatus_to_exitcode(status))\n"
-)
 
 #: Every run, by scenario and tool.
 Results = defaultdict[str, defaultdict[str, list["Run"]]]
@@ -147,17 +135,14 @@ def _push_all(tool: Tool, images: list[Image], registry: str) -> Run:
 
 def _run(tool: Tool, command: list[str]) -> Run:
     """What a command took that has to succeed."""
-    result = subprocess.run(
-        [sys.executable, "-S", "-E", "-c", _MEASURE, *command],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with {result.returncode}\n{result.stderr}")
-    run = Run(*map(float, result.stderr.rpartition("\0")[2].split()))
-    return run._replace(seconds=float(result.stdout)) if tool.inside else run
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        spent = measure(command, os.environ, output=output, errors=errors)
+        output.seek(0)
+        errors.seek(0)
+        if spent.code != 0:
+            sys.exit(f"{' '.join(command)} ended with {spent.code}\n{errors.read()}")
+        seconds = float(output.read()) if tool.inside else spent.seconds
+    return Run(seconds, spent.cpu, spent.peak / MIB)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from tests.bench.layer_check import check
 from tests.bench.layer_corpus import Stream
 from tests.bench.layer_inputs import Tree, Wheels, existing_tree, make_tree
 from tests.bench.layer_limit import STAGES, limit
-from tests.bench.layer_measure import measure
+from tests.bench.measure import measure
 
 
 @pytest.fixture

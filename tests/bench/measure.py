@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 __all__ = ["Measured", "measure"]
 
@@ -36,9 +36,22 @@ class Measured(NamedTuple):
     code: int
 
 
-def measure(command: list[str], environment: Mapping[str, str]) -> Measured:
-    """Runs `command` to its end, whatever that is."""
+def measure(
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    output: IO[str] | None = None,
+    errors: IO[str] | None = None,
+) -> Measured:
+    """Runs `command` to its end, whatever that is; where given, files take what it says."""
     with tempfile.NamedTemporaryFile("r", prefix="lading-bench-") as result:
         waiting = [sys.executable, "-I", "-S", "-c", _WAIT, result.name, *command]
-        subprocess.run(waiting, env=environment, check=True)
+        subprocess.run(
+            waiting,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            check=True,
+        )
         return Measured(*json.load(result))
