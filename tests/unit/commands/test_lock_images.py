@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lading.commands import lock_images
-from lading.errors import InputError, NotFoundError
+from lading.errors import ConflictError, InputError, NotFoundError
 from lading.registry.credentials import anonymous
 from lading.registry.push import Job, Pusher
 from lading.registry.session import Session
@@ -74,7 +74,8 @@ def test_a_tag_that_moved_and_one_that_is_gone_are_shown(
     lock(tags=("1", "2"))
     capsys.readouterr()
     new = _push(server, "1", 30)
-    assert lock("--check") == 1
+    with pytest.raises(ConflictError, match="is not what the tags name now"):
+        lock("--check")
     assert _locked(tmp_path)[f"{server.address}/base:1"] == old
     assert lock() == 0
     assert _locked(tmp_path) == {f"{server.address}/base:1": new}

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lading.commands import connection, entry, flags
-from lading.errors import CorruptError, InputError, UsageError
+from lading.errors import ConflictError, CorruptError, InputError, UsageError
 from lading.oci import document
 from lading.oci.reference import Reference
 from lading.registry import manifests
@@ -34,7 +34,7 @@ def _flags() -> flags.FlagValues:
     flags.define_bool(
         "check",
         False,
-        "Write nothing; end with 1 if the lock file would change.",
+        "Write nothing; exit with 8 if the lock is not what the tags name now.",
         flag_values=values,
     )
     connection.define(values)
@@ -56,7 +56,11 @@ def main(argv: Sequence[str]) -> int:
     for line in changes:
         print(line)
     if values.check:
-        return 1 if changes else 0
+        if changes:
+            raise ConflictError(
+                f"{path} is not what the tags name now", fix="run: bazel run @lading//tools:lock"
+            )
+        return 0
     if changes or not path.exists():
         text = json.dumps({"format": _FORMAT, "images": after}, indent=2, sort_keys=True)
         entry.write_file(path, text + "\n")
