@@ -8,6 +8,7 @@ import pytest
 
 from lading.builder.request import BuildRequest, OnEvent
 from lading.commands import anywhere, build
+from lading.errors import InputError
 from lading.oci.platform import Platform
 from lading.store import image as images
 from lading.store import tarball
@@ -41,3 +42,11 @@ def test_what_was_built_is_named_as_other_commands_read_it(
     digest, reference = capsys.readouterr().out.splitlines()
     with anywhere.opened(reference, lambda: pytest.fail("it is no registry's")) as found:
         assert str(found.root.digest) == digest
+
+
+def test_what_is_no_tag_is_told_before_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lading.builder.choose.find", lambda *_, **__: pytest.fail("it is built"))
+    with pytest.raises(InputError, match="is not a tag"):
+        build.main([str(tmp_path), f"--output={tmp_path}/layout", "--tag=a tag"])

@@ -80,6 +80,28 @@ def test_copy_to_a_layout_and_back(
     assert sorted(tags) == ["v1", "v2"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("{}/app:v1", "{}/copy:v1", "--tag=../../other/manifests/v1"),
+        ("{}/app:v1", "{}/copy:v1", "--tag=a tag"),
+        ("{}/app:v1", "oci:layout:a tag"),
+        ("{}/app:v1", "oci:layout", "--tag=a/tag"),
+    ],
+)
+def test_what_is_no_tag_is_told_before_anything_is_asked(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Of a registry it would be another address, and blobs are sent before the tag is set."""
+    monkeypatch.chdir(tmp_path)
+    _push(server)
+    server.log.clear()
+    with pytest.raises(InputError, match="is not a tag"):
+        registry.main(["copy", *(word.format(server.address) for word in words)])
+    assert server.log == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_dry_copy_sends_nothing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     _push(server)
     _output(capsys, "copy", f"{server.address}/app:v1", f"{server.address}/copy:v1", "--dry-run")

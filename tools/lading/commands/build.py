@@ -29,6 +29,7 @@ from lading.oci.content import FilesContent
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
+from lading.oci.reference import check_tag
 from lading.store import layouts
 from lading.store.archive import Archive
 from lading.store.layout_directory import Layout
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         )
     here = entry.here("").absolute()
     delivery.check(values)
+    tags = [check_tag(tag) for tag in values.tag]
     request = _request(values, here, here / words[0])
     platforms = [Platform.parse(text) for text in dict.fromkeys(values.platform)]
 
@@ -73,8 +75,8 @@ def main(argv: Sequence[str]) -> int:
                 )
                 print(failed.to_json(), flush=True)
             raise
-        root = _keep(directory, made, output, values.tag)
-    reference = f"oci:{output}:{values.tag[0]}" if values.tag else f"oci:{output}"
+        root = _keep(directory, made, output, tags)
+    reference = f"oci:{output}:{tags[0]}" if tags else f"oci:{output}"
     references = [reference, *delivery.deliver(values, Layout(output), root)]
     if values.json:
         status = {"status": "built", "digest": str(root.digest), "reference": reference}

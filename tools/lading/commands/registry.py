@@ -28,7 +28,7 @@ from lading.oci import document, media_types
 from lading.oci.content import children, read_document
 from lading.oci.descriptor import Descriptor
 from lading.oci.digest import Digest
-from lading.oci.reference import Reference
+from lading.oci.reference import Reference, check_tag
 from lading.registry import login, manifests, memory, referrers
 from lading.registry import tags as tag_lists
 from lading.registry.content import RegistryContent
@@ -64,14 +64,15 @@ def _copy(argv: Sequence[str]) -> int:
     flags.define_bool("dry_run", False, "Send nothing, say what would be.", flag_values=values)
     source, target = _words(values, argv, _copy, 2)
     where = anywhere.layout_words(target) or Reference.parse(target)
+    own = where.tag if isinstance(where, Reference) else where[1]
+    tags = [check_tag(tag) for tag in (*([own] if own else []), *values.tag)]
     with (
         contextlib.closing(connection.connect(values)) as session,
         anywhere.opened(source, lambda: session) as found,
     ):
         root, content = found.root, found.content
         if not isinstance(where, Reference):
-            place, tag = where
-            tags = [*([tag] if tag else []), *values.tag]
+            place = where[0]
             if not values.dry_run:
                 with Meter(f"{target}: written") as meter:
                     layouts.write(entry.here(place), root, content, tags, progress=Transfer(meter))
@@ -79,7 +80,6 @@ def _copy(argv: Sequence[str]) -> int:
             details: dict[str, Any] = {}
         else:
             repository = session.repository(where.registry, where.repository)
-            tags = [*([where.tag] if where.tag else []), *values.tag]
             near = found.repository
             mounts = (near.name,) if near and near.registry == where.registry else ()
             job = Job(root, content, repository, tuple(tags), mounts)
