@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -146,6 +147,21 @@ def test_a_large_file_that_gets_another_name_is_the_same(
     between.patch(monkeypatch)
     assert build(tmp_path, [line.format(large)], **options).blob == expected.blob
     assert (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("kind", ["A", "R"])
+def test_a_compressed_archive_that_changes_while_it_is_unpacked(
+    out: Path, large: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    # What is read of it is whole, so nothing but its times tells.
+    packed = large.with_name("packed.tar.gz")
+    packed.write_bytes(gzip.compress(large.read_bytes(), 1))
+    os.utime(packed, ns=(0, 0))
+    between = _Between(packed, lambda: os.utime(packed, ns=(5, 5)))
+    between.patch(monkeypatch)
+    with pytest.raises(InputError, match=r"packed\.tar\.gz changed while it was read"):
+        build(out, [f"{kind}\t/\t{packed}"])
+    assert between.reads >= 2
 
 
 @pytest.mark.parametrize("opaque", [[], ["--opaque=1"]])

@@ -123,6 +123,15 @@ def test_a_directory_of_two_archives_has_the_later_time(tmp_path: Path) -> None:
         assert _collect(list(order))["d"].meta.mtime == 9
 
 
+def test_the_root_of_an_archive_is_the_directory_that_it_is_put_at(tmp_path: Path) -> None:
+    line = _archive(tmp_path / "1.tar", "./", type=tarfile.DIRTYPE, mode=0o700, uid=7)
+    plan = _collect([line.replace("A\t/\t", "A\t/opt/x\t")])
+    assert list(plan) == ["opt", "opt/x"]
+    assert (plan["opt/x"].meta.mode, plan["opt/x"].meta.uid) == (0o700, 7)
+    # The image's own root is there already.
+    assert _collect([line]) == {}
+
+
 @pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.REGTYPE, tarfile.SYMTYPE])
 @pytest.mark.parametrize("other", [{"uid": 1}, {"mode": 0o700}, {"gname": "g"}])
 def test_the_same_with_other_metadata_is_a_contradiction(
