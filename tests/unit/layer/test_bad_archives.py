@@ -322,6 +322,33 @@ def test_more_names_than_memory(out: Path, tmp_path: Path, monkeypatch: pytest.M
         build(out, [f"A\t/\t{path}"])
 
 
+def test_attributes_count_as_names(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MAX_NAMES", 1000)
+    path = tmp_path / "attributes"
+    data = _pax({"SCHILY.xattr.user.a": "x" * 1000}, b"")
+    path.write_bytes(data[:-1024] + _tar(_member("b")))
+    with pytest.raises(LimitError, match="attributes has more than 1000 bytes of names"):
+        build(out, [f"A\t/\t{path}"])
+
+
+def test_a_hard_link_is_its_file_whatever_its_own_header_says(tmp_path: Path) -> None:
+    file, link = _member("a", data=b"x"), _member("b", tarfile.LNKTYPE, link="a")
+    file[0].mode, link[0].mode, link[0].uid = 0o600, 0o4755, 7
+    path = tmp_path / "link.tar"
+    path.write_bytes(_tar(file, link))
+    members = build(tmp_path, [f"A\t/\t{path}"]).members()
+    assert members["b"].linkname == "a"
+    assert {(one.mode, one.uid) for one in members.values()} == {(0o600, 0)}
+
+
+def test_a_time_before_the_epoch_is_of_the_second_it_is_in(tmp_path: Path) -> None:
+    path = tmp_path / "time.tar"
+    path.write_bytes(_pax({"mtime": "-5.5"}, b""))
+    assert build(tmp_path, [f"A\t/\t{path}"]).members()["a"].mtime == -6
+
+
 def test_names_as_deep_as_a_path_can_be() -> None:
     """A view, unlike an archive, holds every directory on the way; none of it recurses."""
     deep = "d/" * 2000 + "f"
