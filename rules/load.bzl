@@ -1,4 +1,4 @@
-"""Loading images into an engine: `image_load`."""
+"""Loading images into an engine: `image_load`, `image_load_spec`."""
 
 load("//rules/private:load.bzl", _image_load = "image_load")
 load("//rules/private:spec.bzl", _image_load_spec = "image_load_spec")

@@ -3,10 +3,10 @@
 load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
 load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":labels.bzl", "label_text")
-load(":layer.bzl", "LAYER_ATTRS", "layer_action")
+load(":layer.bzl", "PLANNED_LAYER_ATTRS", "layer_action")
 load(":paths.bzl", "image_path")
 load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "runfiles_layer")
-load(":sources.bzl", "add_file", "source_line")
+load(":sources.bzl", "add_file", "add_runfiles_links")
 load(":splitting.bzl", "split_runfiles")
 load(":weights.bzl", "SIZES_ATTR", "weigher")
 load(":worker.bzl", "action_args")
@@ -68,7 +68,7 @@ other programs have too are in the layers of the plan.
 An `image_manifest` with it among its layers starts the program with its `args` and `env`, in its runfiles.
 """
 
-_ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
+_ATTRS = PLANNED_LAYER_ATTRS | {
     "binary": attr.label(
         mandatory = True,
         executable = True,
@@ -169,30 +169,13 @@ def _own_layer(ctx, path, info, files, link, root):
             args.add("L\t%s\t%s" % (link, root))
         args.add("D\t%s/%s" % (root, workspace_name))
         add_runfiles(args, files, workspace_name, root)
-        runfiles = info.default_runfiles
 
         # The program itself among its runfiles, where $(rlocationpath) of it points to.
         own = "%s/%s" % (root, runfiles_path(executable, workspace_name))
-        if executable in runfiles.files.to_list():
+        if executable in info.default_runfiles.files.to_list():
             add_file(args, executable, own)
 
-        def symlink_line(entry):
-            return source_line(entry.target_file, "%s/%s/%s" % (root, workspace_name, entry.path))
-
-        def root_symlink_line(entry):
-            return source_line(entry.target_file, "%s/%s" % (root, entry.path))
-
-        def empty_line(name):
-            return "E\t%s/%s" % (root, name[3:] if name.startswith("../") else workspace_name + "/" + name)
-
-        args.add_all(runfiles.symlinks, map_each = symlink_line, allow_closure = True)
-        args.add_all(runfiles.root_symlinks, map_each = root_symlink_line, allow_closure = True)
-        args.add_all(runfiles.empty_filenames, map_each = empty_line, allow_closure = True)
-        inputs += [entry.target_file for entry in runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()]
-        mapping = getattr(info.files_to_run, "repo_mapping_manifest", None)
-        if mapping:
-            add_file(args, mapping, root + "/_repo_mapping")
-            inputs.append(mapping)
+        inputs += add_runfiles_links(args, info, root, workspace_name)
     return layer_info(layer_action(ctx, args, depset(inputs), name = ctx.label.name + ".own"))
 
 layer_from_binary = rule(

@@ -1,7 +1,6 @@
 """What the rules share that need a builder of this machine: its settings, honest tags, bases."""
 
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
-load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":compression.bzl", "profile_of")
 load(":labels.bzl", "label_text")
 
@@ -105,20 +104,17 @@ def builder_requirements(network, pulls):
         requirements |= {"no-cache": "1", "requires-network": "1"}
     return requirements
 
-def add_base(args, name, target, what):
+def add_base(args, name, target):
     """Adds a base image by name and returns the directory that holds it.
 
     Args:
         args: Args.
         name: string, what the Dockerfile calls it.
         target: Target with an image.
-        what: string, names target and attribute in failures.
 
     Returns:
         File.
     """
-    if ImageManifestInfo not in target and ImageIndexInfo not in target:
-        fail("%s: %s is no image." % (what, label_text(target.label)))
     layout = target[OutputGroupInfo].oci_layout.to_list()[0]
     args.add("--base=%s\t%s" % (name, layout.path))
     return layout

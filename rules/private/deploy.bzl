@@ -8,6 +8,7 @@ happens before `bazel run`.
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "DeployInfo", "DeploySpecInfo", "ImageIndexInfo", "ImageManifestInfo")
 load("//tools/program:program.bzl", "PythonProgramInfo", "declare_launcher", "in_runfiles")
+load(":documents.bzl", "image_info")
 load(":labels.bzl", "label_text")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "status_files")
 
@@ -132,10 +133,6 @@ def _soci_index(image):
     soci = getattr(image, "soci", None)
     return [soci] if soci else []
 
-def image_info(target):
-    """The provider that describes the image of `target`."""
-    return target[ImageManifestInfo] if ImageManifestInfo in target else target[ImageIndexInfo]
-
 def operation_spec(ctx, operation, strategy):
     """An operation as the deploy specification has it.
 
@@ -158,12 +155,12 @@ def operation_spec(ctx, operation, strategy):
         value["destination_registry"] = ctx.attr._destination_registry[BuildSettingInfo].value
     if value.get("daemon") == "auto":
         value["daemon"] = ctx.attr._load_daemon[BuildSettingInfo].value
-    for info in getattr(operation, "referrers", []):
+    for info in operation.referrers:
         referrer, more_files, more_inputs = _image(ctx, info, lazy = strategy == "lazy")
         value["referrers"] = value.get("referrers", []) + [referrer]
         files += more_files
         inputs += more_inputs
-    if getattr(operation, "destination_file", None):
+    if operation.destination_file:
         files.append(operation.destination_file)
         value["destination_file"] = _place(ctx, operation.destination_file)
     if operation.build_settings:

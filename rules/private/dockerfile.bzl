@@ -63,10 +63,7 @@ def _impl(ctx):
     args.add(ctx.file.dockerfile, format = "--dockerfile=%s")
     add_builder_flags(ctx, args)
     files = _add_context(ctx, args)
-    bases = [
-        add_base(args, base, target, "%s, bases[%r]" % (label_text(ctx.label), base))
-        for base, target in ctx.attr.bases.items()
-    ]
+    bases = [add_base(args, base, target) for base, target in ctx.attr.bases.items()]
     for flag, values in (("build_arg", ctx.attr.build_args), ("image_label", ctx.attr.labels)):
         for key, value in values.items():
             if "\n" in key + value:

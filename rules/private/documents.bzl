@@ -1,8 +1,12 @@
-"""The documents of an image for one platform: declared and given alike by every rule that makes them."""
+"""The documents of images: declared and given alike by every rule that makes them."""
 
-load("//rules:providers.bzl", "ImageManifestInfo")
+load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":layouts.bzl", "layout_output_groups")
 load(":platforms.bzl", "platform_fields")
+
+def image_info(target):
+    """The provider that describes the image of `target`."""
+    return target[ImageManifestInfo] if ImageManifestInfo in target else target[ImageIndexInfo]
 
 def declare_documents(ctx, name = None):
     """Declares the files that describe an image.
@@ -40,7 +44,24 @@ def manifest_output_groups(ctx, info):
         manifest = depset([info.manifest]),
         root_blob = depset([info.manifest]),
         soci = depset([soci.manifest] if soci else []),
-        **layout_output_groups(ctx, info.descriptor, [info.manifest, info.config], [info])
+        **layout_output_groups(ctx, info)
+    )
+
+def index_output_groups(ctx, info):
+    """The output groups of an image for several platforms, those with its layout among them.
+
+    Args:
+        ctx: the context of a rule that has LAYOUT_ATTRS.
+        info: ImageIndexInfo.
+
+    Returns:
+        OutputGroupInfo.
+    """
+    return OutputGroupInfo(
+        descriptor = depset([info.descriptor]),
+        digest = depset([info.digest]),
+        root_blob = depset([info.index]),
+        **layout_output_groups(ctx, info)
     )
 
 def add_documents(args, documents):

@@ -2,8 +2,10 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load("//tools/program:runfiles.bzl", "runfiles_path")
-load(":deploy.bzl", "LAUNCHER_ATTRS", "image_info", "launcher", "operation_spec")
+load(":deploy.bzl", "LAUNCHER_ATTRS", "launcher", "operation_spec")
+load(":documents.bzl", "image_info")
 load(":labels.bzl", "label_text")
+load(":names.bzl", "is_digest")
 
 # Any platform that tests run on will do, whatever the image is for: Bazel 9 wants the target platform's constraints
 # of it, unless the rule says what it needs. The program is for the same one.
@@ -117,7 +119,7 @@ _DIGEST_DOC = """Checks that an image has a certain digest: a change that nobody
 
 def _digest_impl(ctx):
     digest = ctx.attr.digest
-    if not digest.startswith("sha256:") or len(digest) != 71 or digest[7:].strip("0123456789abcdef"):
+    if not is_digest(digest):
         fail("%s, digest: %r is none. A digest is sha256: and 64 lowercase hex digits." % (label_text(ctx.label), digest))
     return _providers(ctx, {"digest": digest})
 

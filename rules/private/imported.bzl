@@ -1,8 +1,8 @@
 """Images that are known before any action runs: those that `pull` fetches."""
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo")
-load(":documents.bzl", "manifest_output_groups")
-load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups")
+load(":documents.bzl", "index_output_groups", "manifest_output_groups")
+load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "platform_fields")
 
 _FETCH_ATTRS = {
@@ -88,22 +88,16 @@ _INDEX_ATTRS = LAYOUT_ATTRS | {
 }
 
 def _index_impl(ctx):
-    manifests = [target[ImageManifestInfo] for target in ctx.attr.manifests]
-    documents = [ctx.file.index] + [file for image in manifests for file in (image.manifest, image.config)]
+    info = ImageIndexInfo(
+        descriptor = ctx.file.descriptor,
+        digest = ctx.file.digest,
+        index = ctx.file.index,
+        manifests = [target[ImageManifestInfo] for target in ctx.attr.manifests],
+    )
     return [
-        DefaultInfo(files = depset([ctx.file.index, ctx.file.digest])),
-        ImageIndexInfo(
-            descriptor = ctx.file.descriptor,
-            digest = ctx.file.digest,
-            index = ctx.file.index,
-            manifests = manifests,
-        ),
-        OutputGroupInfo(
-            descriptor = depset([ctx.file.descriptor]),
-            digest = depset([ctx.file.digest]),
-            root_blob = depset([ctx.file.index]),
-            **layout_output_groups(ctx, ctx.file.descriptor, documents, manifests)
-        ),
+        DefaultInfo(files = depset([info.index, info.digest])),
+        info,
+        index_output_groups(ctx, info),
     ]
 
 imported_index = rule(

@@ -2,8 +2,9 @@
 
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo")
 load(":checks.bzl", "check_keys")
+load(":documents.bzl", "image_info", "index_output_groups")
 load(":labels.bzl", "label_text")
-load(":layouts.bzl", "LAYOUT_ATTRS", "layout_output_groups", "parts_of")
+load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "platform_name")
 load(":spec.bzl", "SPEC_ATTRS", "spec_providers")
 load(":stamping.bzl", "STAMP_ATTRS", "build_setting_values", "has_template", "status_files")
@@ -83,8 +84,7 @@ def _impl(ctx):
         args.add(manifests[0].config, format = "--base_config=%s")
         inputs += [manifests[0].manifest, manifests[0].config]
     if ctx.attr.subject:
-        target = ctx.attr.subject
-        subject = target[ImageManifestInfo if ImageManifestInfo in target else ImageIndexInfo].descriptor
+        subject = image_info(ctx.attr.subject).descriptor
         args.add(subject, format = "--subject=%s")
         inputs.append(subject)
     args.add(index, format = "--index=%s")
@@ -100,17 +100,10 @@ def _impl(ctx):
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
     info = ImageIndexInfo(descriptor = descriptor, digest = digest, index = index, manifests = manifests)
-    parts = parts_of(info)
-    documents = [index] + [file for part in parts for file in (part.manifest, part.config)]
     return [
         DefaultInfo(files = depset([index, digest])),
         info,
-        OutputGroupInfo(
-            descriptor = depset([descriptor]),
-            digest = depset([digest]),
-            root_blob = depset([index]),
-            **layout_output_groups(ctx, descriptor, documents, parts)
-        ),
+        index_output_groups(ctx, info),
     ] + spec_providers(ctx, info)
 
 def _targets(ctx):

@@ -16,12 +16,12 @@ files have mode 0755 unless told otherwise, because Bazel does not keep modes.
 """
 
 # Values of attributes that switch something; the macros of //rules:layer.bzl take booleans as well.
-SWITCH = ["auto", "disabled", "enabled"]
+_SWITCH = ["auto", "disabled", "enabled"]
 
 # What every rule that makes a layer shares: compression, metadata, and the tool itself.
 LAYER_ATTRS = {
     "annotations": attr.string_dict(doc = "Annotations of the layer's descriptor."),
-    "annotations_file": attr.label(allow_single_file = True, doc = "File with more annotations, `KEY=VALUE` lines."),
+    "annotations_file": attr.label(allow_single_file = True, doc = "File with more annotations, `KEY=VALUE` lines or JSON; `annotations` wins over it."),
     "compress": attr.string(
         default = "auto",
         values = ["auto", "gzip", "none", "zstd"],
@@ -29,14 +29,14 @@ LAYER_ATTRS = {
     ),
     "create_parent_directories": attr.string(
         default = "auto",
-        values = SWITCH,
+        values = _SWITCH,
         doc = """Whether directories that hold an entry are entries too (mode 0755, or the standard mode of `/tmp` and
 `/root`); `auto` is the flag `--@lading//rules/settings:create_parent_directories`, which is `enabled`.""",
     ),
     "default_metadata": attr.string(doc = "`file_metadata(...)` for everything without metadata of its own."),
     "estargz": attr.string(
         default = "auto",
-        values = SWITCH,
+        values = _SWITCH,
         doc = """Whether the layer is eStargz: gzip in which every file can be fetched by itself, with a table of
 contents. `auto` is the flag `--@lading//rules/settings:estargz`, which is `disabled`, and counts where the layer is gzip.""",
     ),
@@ -44,7 +44,7 @@ contents. `auto` is the flag `--@lading//rules/settings:estargz`, which is `disa
     "media_type": attr.string(doc = "Media type of the layer; by default the OCI type of its compression."),
     "soci": attr.string(
         default = "auto",
-        values = SWITCH,
+        values = _SWITCH,
         doc = """Whether the layer has a zTOC, with which soci-snapshotter starts containers before the layer is there.
 `auto` is the flag `--@lading//rules/settings:soci`, which is `disabled`, and counts where the layer is gzip and not eStargz.""",
     ),
@@ -66,6 +66,9 @@ the flag `--@lading//rules/settings:layer_tree_artifact_handling`, which is `ful
     "_soci": attr.label(default = "//rules/settings:soci"),
     "_tool": attr.label(default = "//tools/lading/actions:layer_program", cfg = "exec", executable = True),
 }
+
+# The same for layers that rules plan: there are no paths of the user's to give metadata to.
+PLANNED_LAYER_ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"}
 
 _ATTRS = LAYER_ATTRS | {
     "debs": attr.label_list(allow_files = [".deb"], doc = "Debian packages, unpacked without their maintainer scripts."),

@@ -1,6 +1,7 @@
 """layer_from_file: any file as a layer, for artifacts that are no images."""
 
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
+load(":compression.bzl", "MEDIA_TYPE")
 load(":labels.bzl", "label_text")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer")
 
@@ -12,11 +13,11 @@ it. An archive that is to be unpacked is a `layer_from_tar`.
 
 _ATTRS = TAR_LAYER_ATTRS | {
     "annotations": attr.string_dict(doc = "Annotations of the layer's descriptor."),
-    "annotations_file": attr.label(allow_single_file = True, doc = "File with more annotations: `KEY=VALUE` lines or JSON. `annotations` wins over it."),
+    "annotations_file": attr.label(allow_single_file = True, doc = "File with more annotations, `KEY=VALUE` lines or JSON; `annotations` wins over it."),
     "base_name_annotations": attr.string_list(doc = "Annotations whose value is the file's name, such as `org.opencontainers.image.title`."),
     "diff_id": attr.bool(doc = "Whether the file is a tar archive, plain or compressed, that is unpacked after all; it is checked then."),
     "diff_id_annotations": attr.string_list(doc = "Annotations whose value is the digest of the uncompressed archive; they imply `diff_id`."),
-    "media_type": attr.string(default = "application/vnd.oci.image.layer.v1.tar", doc = "Media type of the layer."),
+    "media_type": attr.string(default = MEDIA_TYPE["none"], doc = "Media type of the layer."),
     "src": attr.label(mandatory = True, allow_single_file = True, doc = "The file."),
 }
 
@@ -33,7 +34,7 @@ def _impl(ctx):
         annotations = {name: ctx.file.src.basename for name in ctx.attr.base_name_annotations} | ctx.attr.annotations,
         annotations_file = ctx.file.annotations_file,
         flags = flags,
-        media_type = ctx.attr.media_type or "application/vnd.oci.image.layer.v1.tar",
+        media_type = ctx.attr.media_type or MEDIA_TYPE["none"],
     )
     return [
         DefaultInfo(files = depset([info.blob])),

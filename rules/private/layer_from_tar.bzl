@@ -3,7 +3,7 @@
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action", "layer_format", "mtree_of")
-load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer", "suffix_of")
+load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "compression_of", "described_layer")
 load(":worker.bzl", "action_args")
 
 _DOC = """An existing tar archive as a layer.
@@ -16,8 +16,6 @@ stays as it is and is compressed anew: the layer's `diff_id` is that of the tar.
 With `optimize`, metadata, `exclude` or eStargz it is packed anew: entries sorted, what occurs twice
 once, parent directories there, equal files hard links.
 """
-
-_KINDS = {"": "none", "+gzip": "gzip", "+zstd": "zstd"}
 
 _ATTRS = LAYER_ATTRS | TAR_LAYER_ATTRS | {
     "compress": attr.string(
@@ -39,14 +37,14 @@ _NEW = ["default_metadata", "exclude", "file_metadata", "optimize"]
 
 def _impl(ctx):
     file = ctx.file.src
-    suffix = suffix_of(file)
+    compression = compression_of(file)
     needs = [name for name in _NEW if getattr(ctx.attr, name)]
     if ctx.attr.compress == "keep":
         needs += ["estargz"] if ctx.attr.estargz == "enabled" else []
     elif layer_format(ctx)[1]:
         needs.append("estargz")
     reasons = needs + (["soci"] if ctx.attr.soci == "enabled" else [])
-    if suffix == None or reasons or ctx.attr.compress not in ("auto", "keep", _KINDS[suffix]):
+    if not compression or reasons or ctx.attr.compress not in ("auto", "keep", compression):
         if ctx.attr.compress == "keep":
             fail("%s, compress: %s cannot stay as it is%s. Choose auto, gzip, zstd or none." % (
                 label_text(ctx.label),

@@ -6,14 +6,12 @@ LAYOUT_ATTRS = {
     "_layout_tool": attr.label(default = "//tools/lading/actions:layout_program", cfg = "exec", executable = True),
 }
 
-def layout_output_groups(ctx, descriptor, documents, manifests):
+def layout_output_groups(ctx, info):
     """Declares the actions behind `oci_layout`, `oci_tarball` and `docker_archive`.
 
     Args:
         ctx: the context of a rule that has LAYOUT_ATTRS.
-        descriptor: File, the image's own descriptor.
-        documents: list of File: every manifest, config and index of the image.
-        manifests: list of ImageManifestInfo.
+        info: ImageManifestInfo or ImageIndexInfo.
 
     Returns:
         dict of output group name to depset. Where a layer is not here, because its base was pulled
@@ -26,7 +24,7 @@ def layout_output_groups(ctx, descriptor, documents, manifests):
         "oci_tarball": ctx.actions.declare_file(name + ".oci.tar"),
     }
     for format, output in outputs.items():
-        _write(ctx, format, output, descriptor, documents, manifests)
+        _write(ctx, format, output, info)
     return {format: depset([output]) for format, output in outputs.items()}
 
 def archive_of(ctx, info, names, platform):
@@ -41,30 +39,22 @@ def archive_of(ctx, info, names, platform):
     Returns:
         File.
     """
-    manifests = [info] if hasattr(info, "config") else parts_of(info)
-    documents = [] if hasattr(info, "config") else [info.index]
-    for manifest in manifests:
-        documents += [manifest.manifest, manifest.config]
     output = ctx.actions.declare_file(ctx.label.name + ".docker.tar")
-    _write(ctx, "docker_archive", output, info.descriptor, documents, manifests, names, platform)
+    _write(ctx, "docker_archive", output, info, names, platform)
     return output
 
-def parts_of(index):
-    """What an index lists.
-
-    Args:
-        index: ImageIndexInfo.
-
-    Returns:
-        list of ImageManifestInfo: its images, and the SOCI indexes of those.
-    """
+def _parts_of(index):
+    """What an index lists: its images, and the SOCI indexes of those."""
     artifacts = [getattr(manifest, "soci", None) for manifest in index.manifests]
     return index.manifests + [artifact for artifact in artifacts if artifact]
 
-def _write(ctx, format, output, descriptor, documents, manifests, names = [], platform = ""):
+def _write(ctx, format, output, info, names = [], platform = ""):
+    is_index = hasattr(info, "index")
+    documents = [info.index] if is_index else []
     layers = {}
     layouts = {}
-    for manifest in manifests:
+    for manifest in _parts_of(info) if is_index else [info]:
+        documents += [manifest.manifest, manifest.config]
         for layer in manifest.layers:
             if layer.blob:
                 layers[layer.blob.path] = layer
@@ -73,7 +63,7 @@ def _write(ctx, format, output, descriptor, documents, manifests, names = [], pl
     args = action_args(ctx)
     args.add("--format=" + format)
     args.add("--output=" + output.path)
-    args.add(descriptor, format = "--descriptor=%s")
+    args.add(info.descriptor, format = "--descriptor=%s")
     args.add_all(documents, format_each = "--document=%s")
     for layer in layers.values():
         args.add("--blob=%s\t%s" % (layer.blob.path, layer.metadata.path))
@@ -84,7 +74,7 @@ def _write(ctx, format, output, descriptor, documents, manifests, names = [], pl
     ctx.actions.run(
         executable = ctx.executable._layout_tool,
         arguments = [args],
-        inputs = [descriptor] + documents +
+        inputs = [info.descriptor] + documents +
                  [layer.blob for layer in layers.values()] + [layer.metadata for layer in layers.values()] + layouts.values(),
         outputs = [output],
         mnemonic = "ImageLayout",

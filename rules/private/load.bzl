@@ -1,7 +1,8 @@
 """image_load: loads an image into a container engine."""
 
 load("//rules:providers.bzl", "DeployInfo")
-load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers", "image_info")
+load(":deploy.bzl", "DEPLOY_ATTRS", "deploy_providers")
+load(":documents.bzl", "image_info")
 load(":host.bzl", "host_program")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS", "archive_of")

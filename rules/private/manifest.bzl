@@ -3,7 +3,7 @@
 load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInfo")
 load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
-load(":documents.bzl", "declare_documents", "manifest_output_groups")
+load(":documents.bzl", "declare_documents", "image_info", "manifest_output_groups")
 load(":labels.bzl", "label_text")
 load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_fields", "platform_name", "target_platform")
@@ -116,7 +116,7 @@ def _impl(ctx):
             args.add(base.config, format = "--base_config=%s")
         inputs += [base.manifest, base.config]
     if ctx.attr.subject:
-        subject = _descriptor(ctx.attr.subject)
+        subject = image_info(ctx.attr.subject).descriptor
         args.add(subject, format = "--subject=%s")
         inputs.append(subject)
     pair_files = ctx.files.annotations_file + ctx.files.env_file + ctx.files.label_files + ctx.files.created
@@ -194,11 +194,6 @@ def _base_manifest(ctx, platform):
         label_text(ctx.label),
         platform_name(platform),
     ))
-
-def _descriptor(target):
-    if ImageManifestInfo in target:
-        return target[ImageManifestInfo].descriptor
-    return target[ImageIndexInfo].descriptor
 
 def _spec(ctx, platform):
     exposed_ports = _either(ctx, "exposed_ports", "ports", [])

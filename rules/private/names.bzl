@@ -7,6 +7,17 @@ holds the same grammar for names that come from flags and files; a test compares
 _LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
 _TAG = _LOWER + _LOWER.upper() + "_.-"
 
+def is_digest(text):
+    """Whether `text` is a digest of what a registry holds.
+
+    Args:
+        text: string.
+
+    Returns:
+        bool.
+    """
+    return text.startswith("sha256:") and len(text) == 71 and not text[7:].strip("0123456789abcdef")
+
 def repository_error(name):
     """Says what is wrong with a repository name.
 

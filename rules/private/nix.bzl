@@ -3,11 +3,11 @@
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo", "NixClosureInfo", "ProgramInfo")
 load(":common.bzl", "take_common")
 load(":labels.bzl", "label_text")
-load(":layer.bzl", "LAYER_ATTRS", "layer_action")
+load(":layer.bzl", "PLANNED_LAYER_ATTRS", "layer_action")
 load(":manifest.bzl", "image_manifest")
 load(":worker.bzl", "action_args")
 
-_LAYER_ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
+_LAYER_ATTRS = PLANNED_LAYER_ATTRS | {
     "compact": attr.string(
         default = "enabled",
         values = ["auto", "disabled", "enabled"],

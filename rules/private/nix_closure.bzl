@@ -1,6 +1,7 @@
 """nix_closure: a closure of Nix as a repository, planned into layers."""
 
 load(":host_python.bzl", "run_tool")
+load(":labels.bzl", "apparent_name")
 
 _DOC = """The closure of what Nix builds, in layers.
 
@@ -84,7 +85,7 @@ nix_layers(
 _SOURCES = ["export", "file", "flake", "graph"]
 
 def _impl(rctx):
-    name = rctx.name.replace("~", "+").split("+")[-1]
+    name = apparent_name(rctx)
     what = "nix_closure(name = %r)" % name
     given = [source for source in _SOURCES if getattr(rctx.attr, source)]
     if len(given) != 1:

@@ -1,7 +1,8 @@
 """pull: a base image from a registry, as a repository."""
 
 load(":host_python.bzl", "run_tool")
-load(":names.bzl", "repository_error", "tag_error")
+load(":labels.bzl", "apparent_name")
+load(":names.bzl", "is_digest", "repository_error", "tag_error")
 
 _DOC = """A base image from a registry, pinned by its digest.
 
@@ -113,7 +114,7 @@ def _check(rctx):
     if rctx.attr.tag and tag_error(rctx.attr.tag):
         fail("%s: tag %r %s" % (what, rctx.attr.tag, tag_error(rctx.attr.tag)))
     digest = rctx.attr.digest
-    if digest and (not digest.startswith("sha256:") or len(digest) != 71 or digest[7:].strip("0123456789abcdef")):
+    if digest and not is_digest(digest):
         fail("%s: digest %r is none\n  a digest is sha256: and 64 lowercase hex digits" % (what, digest))
     if not digest and not rctx.attr.tag:
         fail("%s: neither digest nor tag is given\n  give a digest, or a tag to be told its digest" % what)
@@ -203,8 +204,7 @@ def _hex(digest):
     return digest.partition(":")[2]
 
 def _apparent_name(rctx):
-    # Bazel 7 separates by ~, Bazel 8 by +.
-    return rctx.attr.apparent_name or rctx.name.replace("+", "~").split("~")[-1]
+    return rctx.attr.apparent_name or apparent_name(rctx)
 
 pull = repository_rule(
     implementation = _impl,

@@ -62,7 +62,7 @@ def _impl(ctx):
     args.add("--label=" + label_text(ctx.label))
     args.add("--platform=" + platform_name(target_platform(ctx)))
     add_builder_flags(ctx, args)
-    base = add_base(args, "base", ctx.attr.base, "%s, base" % label_text(ctx.label))
+    base = add_base(args, "base", ctx.attr.base)
     args.add_all(ctx.attr.command, format_each = "--word=%s")
     for key, value in ctx.attr.env.items():
         args.add("--env=%s=%s" % (key, value))
@@ -85,13 +85,7 @@ def _impl(ctx):
         use_default_shell_env = True,
         execution_requirements = builder_requirements(ctx.attr.network, False),
     )
-    info = LayerInfo(
-        blob = blob,
-        inputs = depset(),
-        media_type = MEDIA_TYPE[compression],
-        metadata = metadata,
-        recipe = None,
-    )
+    info = LayerInfo(blob = blob, media_type = MEDIA_TYPE[compression], metadata = metadata)
     return [
         DefaultInfo(files = depset([blob])),
         info,

@@ -2,7 +2,7 @@
 
 load("//rules:providers.bzl", "LayerPlanInfo")
 load(":labels.bzl", "label_text")
-load(":layer.bzl", "LAYER_ATTRS")
+load(":layer.bzl", "PLANNED_LAYER_ATTRS")
 load(":runfiles.bzl", "repository_of", "runfiles_layer")
 load(":sharing_plan.bzl", "plan_layers")
 load(":weights.bzl", "SIZES_ATTR", "measurer")
@@ -23,7 +23,7 @@ it. The output group `sizes` is a file to check in and to load `sizes` from; onl
 that a dependency that grows a little stays where it is. `sharing_report` says what a plan is worth.
 """
 
-_ATTRS = {name: value for name, value in LAYER_ATTRS.items() if name != "file_metadata"} | {
+_ATTRS = PLANNED_LAYER_ATTRS | {
     "binaries": attr.label_list(mandatory = True, cfg = "target", doc = "The programs: any `*_binary` targets."),
     "budget": attr.int(default = 10, doc = "Most layers of a program, its own two included: 3 to 100."),
     "groups": attr.label_list(

@@ -60,7 +60,7 @@ def _add_package_relative(args, files, prefix, package):
     args.add_all(files, map_each = line, allow_closure = True, expand_directories = False)
 
 def _add_runfiles(args, info, destination, workspace_name):
-    prefix = destination + ".runfiles/"
+    prefix = destination + ".runfiles"
     runfiles = info.default_runfiles
     links = runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()
     files = runfiles.files.to_list()
@@ -68,27 +68,43 @@ def _add_runfiles(args, info, destination, workspace_name):
         return []
 
     def file_line(file):
-        return source_line(file, prefix + runfiles_path(file, workspace_name))
-
-    def symlink_line(entry):
-        return source_line(entry.target_file, prefix + workspace_name + "/" + entry.path)
-
-    def root_symlink_line(entry):
-        return source_line(entry.target_file, prefix + entry.path)
-
-    def empty_line(path):
-        return "E\t" + prefix + (path[3:] if path.startswith("../") else workspace_name + "/" + path)
+        return source_line(file, prefix + "/" + runfiles_path(file, workspace_name))
 
     args.add_all(runfiles.files, map_each = file_line, allow_closure = True, expand_directories = False)
+    return [runfiles.files, depset(add_runfiles_links(args, info, prefix, workspace_name))]
+
+def add_runfiles_links(args, info, prefix, workspace_name):
+    """Adds what is among the runfiles of an executable besides files: links, empty files, the repository mapping.
+
+    Args:
+        args: Args.
+        info: DefaultInfo.
+        prefix: string, the directory of the runfiles in the image.
+        workspace_name: string.
+
+    Returns:
+        list of File: the inputs that the layer action needs.
+    """
+    runfiles = info.default_runfiles
+
+    def symlink_line(entry):
+        return source_line(entry.target_file, "%s/%s/%s" % (prefix, workspace_name, entry.path))
+
+    def root_symlink_line(entry):
+        return source_line(entry.target_file, "%s/%s" % (prefix, entry.path))
+
+    def empty_line(path):
+        return "E\t%s/%s" % (prefix, path[3:] if path.startswith("../") else workspace_name + "/" + path)
+
     args.add_all(runfiles.symlinks, map_each = symlink_line, allow_closure = True)
     args.add_all(runfiles.root_symlinks, map_each = root_symlink_line, allow_closure = True)
     args.add_all(runfiles.empty_filenames, map_each = empty_line, allow_closure = True)
-    extra = [entry.target_file for entry in links]
+    inputs = [entry.target_file for entry in runfiles.symlinks.to_list() + runfiles.root_symlinks.to_list()]
     mapping = getattr(info.files_to_run, "repo_mapping_manifest", None)
     if mapping:
-        add_file(args, mapping, prefix + "_repo_mapping")
-        extra.append(mapping)
-    return [runfiles.files, depset(extra)]
+        add_file(args, mapping, prefix + "/_repo_mapping")
+        inputs.append(mapping)
+    return inputs
 
 def add_target(args, target, path, *, inside, layout, include_runfiles, what, workspace_name):
     """Adds the files of one target below the path that the user gave for it.

@@ -1,19 +1,18 @@
 """Tar archives of other rules as layers, byte for byte as they are."""
 
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
+load(":compression.bzl", "MEDIA_TYPE")
 load(":labels.bzl", "label_text")
 load(":worker.bzl", "EXECUTION_REQUIREMENTS", "action_args")
 
-_MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"
-
-# Suffixes of archives that can be layers, and what their media types end in. Others, such as
-# .tar.xz, are no layer of the specification; `image_layer(tars = ...)` packs them anew.
+# Suffixes of archives that can be layers, and how those are compressed. Others, such as .tar.xz, are
+# no layer of the specification; `image_layer(tars = ...)` packs them anew.
 _SUFFIXES = {
-    ".tar": "",
-    ".tar.gz": "+gzip",
-    ".tar.zst": "+zstd",
-    ".tgz": "+gzip",
-    ".tzst": "+zstd",
+    ".tar": "none",
+    ".tar.gz": "gzip",
+    ".tar.zst": "zstd",
+    ".tgz": "gzip",
+    ".tzst": "zstd",
 }
 
 TAR_LAYER_ATTRS = {
@@ -42,8 +41,7 @@ def layers_of(ctx, targets):
     return layers
 
 def _described(ctx, file, label, number):
-    suffix = suffix_of(file)
-    if suffix == None:
+    if not compression_of(file):
         fail("%s, layers: %s of %s is no layer. Name an image_layer, or a file that ends in %s; image_layer(tars = ...) takes other archives." % (
             label_text(ctx.label),
             file.basename,
@@ -57,7 +55,7 @@ def described_layer(ctx, file, name, *, annotations = {}, annotations_file = Non
 
     Args:
         ctx: the context of a rule that has TAR_LAYER_ATTRS.
-        file: File, the archive; without a media type `suffix_of` has a value for it.
+        file: File, the archive; without a media type `compression_of` has a value for it.
         name: string, what its metadata is called.
         annotations: dict of strings, for the layer's descriptor.
         annotations_file: File or None, more of them.
@@ -87,16 +85,16 @@ def described_layer(ctx, file, name, *, annotations = {}, annotations_file = Non
         progress_message = "Describing layer %{input}",
         execution_requirements = EXECUTION_REQUIREMENTS,
     )
-    return LayerInfo(blob = file, media_type = media_type or _MEDIA_TYPE + suffix_of(file), metadata = metadata)
+    return LayerInfo(blob = file, media_type = media_type or MEDIA_TYPE[compression_of(file)], metadata = metadata)
 
-def suffix_of(file):
-    """What the media type of a layer ends in that is an archive as it is.
+def compression_of(file):
+    """How an archive is compressed that can be a layer as it is, as its name tells.
 
     Args:
         file: File, the archive.
 
     Returns:
-        string; None if it can be no layer as it is.
+        string: gzip, none or zstd; None if it can be no layer as it is.
     """
     for suffix in _SUFFIXES:
         if file.basename.endswith(suffix) and not file.is_directory:
