@@ -107,7 +107,9 @@ def check_registry(name, *, what):
         what: string, names target and attribute in the failure.
     """
     if "{" not in name and ("/" in name or "@" in name or " " in name):
-        fail("%s: %r is not a registry. Write host or host:port." % (what, name))
+        path = "" if "://" in name else name.partition("/")[2]
+        rest = ", and %s/... as the repository" % path if path else ""
+        fail("%s: %r is not a registry. Write host or host:port%s." % (what, name, rest))
 
 def check_tag(tag, *, what):
     """Fails unless `tag` is a tag or a template of one.

@@ -133,8 +133,10 @@ def test_match_prints_the_path_or_what_to_build_on(two: Store) -> None:
     two("match", *words, "--explain")
     assert f" 100  {_GCC}\n" in two.err
     assert "the compiler gcc13 is missing" in two.err
-    with pytest.raises(NotFoundError, match="not even to build on"):
+    with pytest.raises(NotFoundError, match=r"not even to build on\n.*--explain says why; save an"):
         two("match", "--os=debian-13")
+    with pytest.raises(NotFoundError, match=r"not even to build on\n\W*save an image"):
+        two("match", "--os=debian-13", "--explain")
     with pytest.raises(UsageError, match="--os is missing"):
         two("match")
     with pytest.raises(UsageError, match="--os=ubuntu has no version"):

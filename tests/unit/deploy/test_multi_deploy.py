@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from lading.commands import multi_deploy
-from lading.errors import EngineError, LadingError, NotFoundError, UsageError
+from lading.errors import DeniedError, EngineError, LadingError, NotFoundError, UsageError
 from lading.oci.platform import Platform
 from tests.registry_server import images
+from tests.registry_server.faults import Answer, Fault, Hang
 from tests.registry_server.server import Server, serve
 from tests.unit.deploy import specs
 
@@ -121,6 +122,36 @@ def test_nothing_is_loaded_when_a_push_fails(
     with pytest.raises(LadingError, match=layer.hex):
         multi_deploy.main(flags)
     assert server.registry.repositories["two"].tags == {}
+
+
+def test_a_push_that_fails_leaves_no_doubt_about_the_others(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = _both(tmp_path, server)
+    server.script.add(
+        Fault("PUT", "/v2/team/two/manifests/v1", Hang(2)),
+        Fault("PUT", "/v2/team/two/manifests/v2", Answer(403)),
+    )
+    with pytest.raises(DeniedError):
+        multi_deploy.main(flags)
+    assert capsys.readouterr().err.splitlines() == [
+        f"lading: pushed before that: {server.address}/team/one:{tag}@{ONE.root.digest}"
+        for tag in ("v1", "v2")
+    ]
+
+
+def test_nothing_is_pushed_when_a_registry_refuses_to_be_asked(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operations = [
+        specs.operation(ONE, tmp_path, registry=server.address, repository="one", tags=["v1"]),
+        specs.operation(TWO, tmp_path, registry=server.address, repository="two", tags=["v1"]),
+    ]
+    server.script.add(Fault("HEAD", "/v2/two/", Answer(400)))
+    with pytest.raises(LadingError):
+        multi_deploy.main(specs.write(tmp_path, {"label": "//:all", "operations": operations}))
+    assert capsys.readouterr().err == "lading: no image was pushed\n"
+    assert not any(item.tags for item in server.registry.repositories.values())
 
 
 def test_a_load_that_fails_leaves_no_doubt_about_the_pushes(

@@ -147,7 +147,13 @@ def _push(session: Session, operations: list[_Operation], values: flags.FlagValu
             dry_run=values.dry_run,
             memory=memory.at_home(),
         )
-        results = iter(pusher.run([job for jobs in groups for job in jobs]))
+        try:
+            results = iter(pusher.run([job for jobs in groups for job in jobs]))
+        except LadingError:
+            if len(groups) > 1 and not values.dry_run:
+                meter.close()
+                _tell(pusher.finished)
+            raise
     for operation, jobs in zip(operations, groups, strict=True):
         pushed = total([next(results) for _ in jobs])
         operation.report = {
@@ -156,6 +162,15 @@ def _push(session: Session, operations: list[_Operation], values: flags.FlagValu
             "changed": pushed.changed,
             **counts(pushed),
         }
+
+
+def _tell(finished: list[Job]) -> None:
+    """Says what was pushed before a failure: tags that moved stay moved."""
+    if not finished:
+        print("lading: no image was pushed", file=sys.stderr)
+    for job in finished:
+        for reference in references([job]):
+            print(f"lading: pushed before that: {reference}", file=sys.stderr)
 
 
 def _jobs(session: Session, operation: _Operation) -> list[Job]:

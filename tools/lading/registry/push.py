@@ -89,6 +89,9 @@ class Pusher:
         chunk: bytes per PATCH, or 0 for one PUT per blob.
         dry_run: look, but send nothing.
         memory: what earlier runs set, which decides what is asked first.
+
+    Attributes:
+        finished: jobs that were done, in the order of their ends, whatever became of the others.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Pusher:
         self._chunk = chunk
         self._dry_run = dry_run
         self._memory = memory
+        self.finished: list[Job] = []
         self._lock = threading.Lock()
         self._known: defaultdict[tuple[Origin, Digest], _Known] = defaultdict(_Known)
 
@@ -128,6 +132,7 @@ class Pusher:
             return self._plan(seen)
         pushed = self._send(seen, pool)
         self._memory.note(seen.job.repository, seen.job.root.digest, seen.job.tags)
+        self.finished.append(seen.job)
         return pushed
 
     def _look(self, job: Job) -> Seen:

@@ -60,9 +60,10 @@ def match_(argv: Sequence[str]) -> int:
         if chosen:
             print(path(chosen))
     if chosen is None:
+        why = "" if verb.flags.explain else "--explain says why; "
         raise NotFoundError(
             f"no image fits {wanted.os} on {wanted.architecture}, not even to build on",
-            fix="--explain says why; save an image of that os first",
+            fix=f"{why}save an image of that os first",
         )
     if found.needs_build:
         missing = ", ".join(chosen.missing)
