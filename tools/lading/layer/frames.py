@@ -18,13 +18,15 @@ __all__ = ["Cutter"]
 class Cutter:
     """Decides on boundaries as entries go by.
 
-    Frames measure from half to one and a half times `target` bytes, `target` on average. Files
-    of `large` bytes and more begin a frame, and are cut every `target` bytes from their start.
+    Frames measure from half to one and a half times `target` bytes, `target` on average, which is
+    a power of two. Files of `large` bytes and more begin a frame, and are cut every `target` bytes
+    from their start.
     """
 
     __slots__ = ("_maximum", "_scale", "_target", "_used", "large")
 
     def __init__(self, target: int) -> None:
+        assert not target & (target - 1)
         self._target = target
         self.large = target // 2
         self._maximum = target + self.large
@@ -43,8 +45,7 @@ class Cutter:
     def pieces(self, size: int) -> list[int]:
         """How a large file is cut: the lengths of its pieces, all but the last a whole frame.
 
-        The file begins a frame; the last piece, of up to one and a half times the target, may be
-        followed by other entries.
+        The file begins a frame, and ends one: its last piece measures half the target or more.
         """
         self._used = 0
         pieces = []

@@ -60,22 +60,18 @@ class KeptFrame:
     """A frame of a layer.
 
     `tokens` are those of the entries in it, the first of which may have begun in an earlier frame:
-    then `offset`, of its content, is not 0. A file that goes on in the next frame has `file`, the
-    sha256 state of its content so far, and `stop`, the offset there. `begin` is where the packed
-    bytes begin in the blob.
+    then `offset`, of its content, is not 0. `stop` is the offset at which the last one goes on in
+    the next frame, or 0. `begin` is where the packed bytes begin in the blob.
     """
 
-    __slots__ = ("begin", "end", "file", "mark", "number", "offset", "stop", "tokens")
+    __slots__ = ("begin", "end", "mark", "number", "offset", "stop", "tokens")
 
-    def __init__(
-        self, number: int, tokens: list[Token], offset: int, stop: int, end: int, file: _Hash | None
-    ) -> None:
+    def __init__(self, number: int, tokens: list[Token], offset: int, stop: int, end: int) -> None:
         self.number = number
         self.tokens = tokens
         self.offset = offset
         self.stop = stop
         self.end = end
-        self.file = file
         self.begin = 0
         self.mark = Mark()
 

@@ -115,7 +115,7 @@ class Known:
             is_next = frame.number == self._reused == len(self.frames)
             if (is_next or not only_prefix) and self._fits(frame, index):
                 self._reused += is_next
-                self._add(frame.tokens, offset, frame.stop, frame.end, frame.file)
+                self._add(frame.tokens, offset, frame.stop, frame.end)
                 self._index = index + len(frame.tokens) - (frame.stop > 0)
                 self._offset = frame.stop
                 return frame
@@ -137,16 +137,14 @@ class Known:
         """Where laying goes on: the index of an entry, and an offset of its content."""
         return self._index, self._offset
 
-    def laid(self, index: int, offset: int, end: int, file: _Hash | None = None) -> None:
+    def laid(self, index: int, offset: int, end: int) -> None:
         """A frame was laid that ends before `offset` of entry `index`."""
         tokens = self._tokens[self._index : index + (offset > 0)]
-        self._add(tokens, self._offset, offset, end, file)
+        self._add(tokens, self._offset, offset, end)
         self._index, self._offset = index, offset
 
-    def _add(
-        self, tokens: list[Token], offset: int, stop: int, end: int, file: _Hash | None
-    ) -> None:
-        self.frames.append(KeptFrame(len(self.frames), tokens, offset, stop, end, file))
+    def _add(self, tokens: list[Token], offset: int, stop: int, end: int) -> None:
+        self.frames.append(KeptFrame(len(self.frames), tokens, offset, stop, end))
 
     def link(self, index: int) -> str:
         """The path of an earlier file with the content and metadata of entry `index`, or ""."""
@@ -154,29 +152,25 @@ class Known:
 
     def read_small(self, index: int, entry: Entry, content: memoryview) -> None:
         """A small file was read; raises as `end_large` does."""
-        self.end_large(index, entry, hashlib.sha256(content), resumed=False)
+        self.end_large(index, entry, hashlib.sha256(content))
 
-    def begin_large(self, index: int, offset: int) -> _Hash:
-        """The sha256 of a large file up to `offset`, to be updated with the rest of it."""
+    def begin_large(self, index: int) -> _Hash:
+        """A sha256, to be updated with the content of a large file."""
         self._large.add(self._tokens[index][2])
-        if not offset:
-            return hashlib.sha256()
-        file = self.frames[-1].file
-        assert file is not None
-        return file.copy()
+        return hashlib.sha256()
 
-    def end_large(self, index: int, entry: Entry, digest: _Hash, *, resumed: bool) -> None:
-        """A large file was read, from its beginning or where a kept frame ended.
+    def end_large(self, index: int, entry: Entry, digest: _Hash) -> None:
+        """A large file was read.
 
         Raises:
             InputError: it changed since its digest was computed here.
-            StaleError: it does not belong to its beginning, or changed since Bazel looked at it:
-                then the hard links that follow from digests may be wrong.
+            StaleError: it changed since Bazel looked at it: then the hard links that follow from
+                digests may be wrong.
         """
         if self._form(digest.hexdigest()) == self._tokens[index][2]:
             return
         source = entry.source
-        if resumed or (type(source) is str and self._inputs.get(source)):
+        if type(source) is str and self._inputs.get(source):
             raise StaleError
         raise changed(entry.describe())
 

@@ -63,6 +63,8 @@ def lay(
                 cutter.begin()
                 index, offset = known.position()
                 continue
+        # What goes on in the middle of a large file is kept: all of its frames are, or none.
+        assert not offset
         if index == count:
             break
         entry = entries[index]
@@ -72,14 +74,12 @@ def lay(
             page.put(header(entry, 0))
         elif known is not None and (link := known.link(index)):
             page.put(header(entry, 0, link))
-        elif not offset and (
-            type(entry.source) is str and (size := page.load(entry.source, large)) >= 0
-        ):
+        elif type(entry.source) is str and (size := page.load(entry.source, large)) >= 0:
             data = page.accept(header(entry, size), size)
         else:
             with Opened(entry.source) as content:
                 size = content.size
-                if size < large and not offset:
+                if size < large:
                     page.put(header(entry, size))
                     data = page.fill(content, 0, size)
                 elif known is None and (link := links.large(entry, size)):
@@ -92,24 +92,22 @@ def lay(
                         page = Page(take())
                         if known is not None:
                             continue
-                    digest = known.begin_large(index, offset) if known is not None else None
+                    digest = known.begin_large(index) if known is not None else None
                     at = 0
+                    page.put(header(entry, size))
                     for length in cutter.pieces(size):
-                        if at >= offset:
-                            if not at:
-                                page.put(header(entry, size))
-                            elif at > offset:
-                                if known is not None and digest is not None:
-                                    known.laid(index, at, CUT, digest.copy())
-                                yield page.view, page.used, None
-                                page = Page(take())
-                            piece = page.fill(content, at, length)
-                            if digest is not None:
-                                digest.update(piece)
+                        if at:
+                            if known is not None:
+                                known.laid(index, at, CUT)
+                            yield page.view, page.used, None
+                            page = Page(take())
+                        piece = page.fill(content, at, length)
+                        if digest is not None:
+                            digest.update(piece)
                         at += length
                     if known is not None and digest is not None:
-                        known.end_large(index, entry, digest, resumed=offset > 0)
-                    before = offset = 0
+                        known.end_large(index, entry, digest)
+                    before = 0
         if data is not None:
             if known is not None:
                 known.read_small(index, entry, data)
