@@ -21,6 +21,8 @@ followed)
 esac
 """,
         arguments = [tree.path, ctx.attr.links],
+        # From a cache, a directory comes with what its links point to.
+        execution_requirements = {"no-cache": ""} if ctx.attr.links == "kept" else {},
     )
     return [DefaultInfo(files = depset([tree]))]
 
