@@ -91,6 +91,7 @@ def test_rendering(template: str, expected: str) -> None:
         ("{{split .VERSION}}", "split"),
         ("{{join .VERSION 1}}", "join"),
         ("{{slice .VERSION 0 7}}", "slice cannot be used on '1.2.3', 0, 7"),
+        ("{{slice .base 0}}", "slice cannot be used on"),
         ("{{.base}}", "no text"),
         ("{{.VERSION ; x}}", "not understood"),
         ('{{"\\q"}}', "not a string"),

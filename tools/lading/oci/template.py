@@ -223,7 +223,7 @@ def _call(name: str, values: list[Any], variables: Mapping[str, Any]) -> Any:
             _refuse_missing(value, variables)
     try:
         return function(*values)
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         raise _TemplateError(f"{name} cannot be used on {', '.join(map(repr, values))}") from None
 
 
