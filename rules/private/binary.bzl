@@ -4,6 +4,7 @@ load("//rules:providers.bzl", "LayerPlanInfo", "LayersInfo", "ProgramInfo")
 load("//tools/program:runfiles.bzl", "runfiles_path")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "PLANNED_LAYER_ATTRS", "layer_action")
+load(":layer_providers.bzl", "layer_file")
 load(":paths.bzl", "image_path")
 load(":runfiles.bzl", "RUNFILES", "add_runfiles", "layer_info", "runfiles_layer")
 load(":sources.bzl", "add_file", "add_runfiles_links")
@@ -131,7 +132,7 @@ def _impl(ctx):
         layers += [runfiles_layer(ctx, "%s.%d" % (ctx.label.name, number), group, root) for number, group in enumerate(groups)]
     layers.append(_own_layer(ctx, path, info, files, link, root))
 
-    blobs = [getattr(layer, "recipe", None) or layer.blob for layer in layers]
+    blobs = [layer_file(layer) for layer in layers]
     binary = ctx.attr.binary[BinaryInfo]
     return [
         DefaultInfo(files = depset(blobs)),

@@ -1,6 +1,7 @@
 """empty_layer: the layer of an artifact that has no content of its own."""
 
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
+load(":layer_providers.bzl", "layer_providers")
 
 _DOC = """The specification's empty layer, two bytes that stand for nothing.
 
@@ -25,13 +26,7 @@ def _impl(ctx):
         "size": 2,
         "uncompressed_size": 2,
     }) + "\n")
-    info = LayerInfo(blob = blob, media_type = _MEDIA_TYPE, metadata = metadata)
-    return [
-        DefaultInfo(files = depset([blob])),
-        info,
-        LayersInfo(layers = [info]),
-        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata])),
-    ]
+    return layer_providers(LayerInfo(blob = blob, media_type = _MEDIA_TYPE, metadata = metadata))
 
 empty_layer = rule(
     implementation = _impl,

@@ -4,6 +4,7 @@ load("@bazel_skylib//rules:common_settings.bzl", "BuildSettingInfo")
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":compression.bzl", "EXTENSION", "MEDIA_TYPE", "profile_of")
 load(":labels.bzl", "label_text")
+load(":layer_providers.bzl", "layer_providers")
 load(":paths.bzl", "image_path", "link_target")
 load(":soci.bzl", "ztoc_of")
 load(":sources.bzl", "add_target")
@@ -171,18 +172,11 @@ def layer_action(ctx, args, inputs, *, name = None, compact = None, requirements
         recipe = recipe,
         ztoc = ztoc,
     )
-    return [
-        # One file: rules that take archives, and $(location), take a layer.
-        DefaultInfo(files = depset([recipe or blob])),
+    return layer_providers(
         info,
-        LayersInfo(layers = [info]),
-        OutputGroupInfo(
-            layer = depset([blob]),
-            metadata = depset([metadata]),
-            mtree = depset([mtree]),
-            ztoc = depset([ztoc.blob] if ztoc else []),
-        ),
-    ]
+        mtree = depset([mtree]),
+        ztoc = depset([ztoc.blob] if ztoc else []),
+    )
 
 def layer_format(ctx):
     """How a layer is compressed, from attributes and flags.

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":compression.bzl", "MEDIA_TYPE")
 load(":labels.bzl", "label_text")
+load(":layer_providers.bzl", "layer_providers")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "described_layer")
 
 _DOC = """Any file as a layer, byte for byte: a Helm chart, a WebAssembly module, an SBOM.
@@ -36,12 +37,7 @@ def _impl(ctx):
         flags = flags,
         media_type = ctx.attr.media_type or MEDIA_TYPE["none"],
     )
-    return [
-        DefaultInfo(files = depset([info.blob])),
-        info,
-        LayersInfo(layers = [info]),
-        OutputGroupInfo(layer = depset([info.blob]), metadata = depset([info.metadata])),
-    ]
+    return layer_providers(info)
 
 layer_from_file = rule(
     implementation = _impl,

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "LayerInfo", "LayersInfo")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "LAYER_ATTRS", "layer_action", "layer_format", "mtree_of")
+load(":layer_providers.bzl", "layer_providers")
 load(":tar_layers.bzl", "TAR_LAYER_ATTRS", "compression_of", "described_layer")
 load(":worker.bzl", "action_args")
 
@@ -63,16 +64,7 @@ def _impl(ctx):
         annotations_file = ctx.file.annotations_file,
         media_type = ctx.attr.media_type,
     )
-    return [
-        DefaultInfo(files = depset([info.blob])),
-        info,
-        LayersInfo(layers = [info]),
-        OutputGroupInfo(
-            layer = depset([info.blob]),
-            metadata = depset([info.metadata]),
-            mtree = depset([mtree_of(ctx, info.blob, ctx.label.name)]),
-        ),
-    ]
+    return layer_providers(info, mtree = depset([mtree_of(ctx, info.blob, ctx.label.name)]))
 
 layer_from_tar = rule(
     implementation = _impl,

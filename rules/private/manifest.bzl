@@ -5,6 +5,7 @@ load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "ProgramInf
 load(":checks.bzl", "check_directories", "check_env", "check_keys", "check_ports", "check_signal", "check_user")
 load(":documents.bzl", "declare_documents", "image_info", "manifest_output_groups")
 load(":labels.bzl", "label_text")
+load(":layer_providers.bzl", "layer_file")
 load(":layouts.bzl", "LAYOUT_ATTRS")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_fields", "platform_name", "target_platform")
 load(":soci.bzl", "soci_index")
@@ -166,7 +167,7 @@ def _impl(ctx):
     return [
         DefaultInfo(files = depset(
             [outputs.manifest, outputs.config, outputs.digest] +
-            [getattr(layer, "recipe", None) or layer.blob for layer in layers],
+            [layer_file(layer) for layer in layers],
         )),
         info,
         manifest_output_groups(ctx, info),

@@ -5,6 +5,7 @@ load("//rules:providers.bzl", "ImageIndexInfo", "ImageManifestInfo", "LayerInfo"
 load(":builder.bzl", "BUILDER_ATTRS", "add_base", "add_builder_flags", "builder_requirements", "only_file")
 load(":compression.bzl", "EXTENSION", "MEDIA_TYPE")
 load(":labels.bzl", "label_text")
+load(":layer_providers.bzl", "layer_providers")
 load(":platforms.bzl", "PLATFORM_ATTRS", "platform_name", "target_platform")
 load(":worker.bzl", "action_args")
 
@@ -86,12 +87,7 @@ def _impl(ctx):
         execution_requirements = builder_requirements(ctx.attr.network, False),
     )
     info = LayerInfo(blob = blob, media_type = MEDIA_TYPE[compression], metadata = metadata)
-    return [
-        DefaultInfo(files = depset([blob])),
-        info,
-        LayersInfo(layers = [info]),
-        OutputGroupInfo(layer = depset([blob]), metadata = depset([metadata])),
-    ]
+    return layer_providers(info)
 
 image_run_layer = rule(
     implementation = _impl,

@@ -3,6 +3,7 @@
 load("//rules:providers.bzl", "LayerPlanInfo")
 load(":labels.bzl", "label_text")
 load(":layer.bzl", "PLANNED_LAYER_ATTRS")
+load(":layer_providers.bzl", "layer_file")
 load(":runfiles.bzl", "repository_of", "runfiles_layer")
 load(":sharing_plan.bzl", "plan_layers")
 load(":weights.bzl", "SIZES_ATTR", "measurer")
@@ -59,7 +60,7 @@ def _impl(ctx):
         for user in planned["users"]:
             layers[ctx.attr.binaries[user].label].append(layer)
         files.update({file: None for file in members})
-    blobs = {getattr(layer, "recipe", None) or layer.blob: None for listed in layers.values() for layer in listed}
+    blobs = {layer_file(layer): None for listed in layers.values() for layer in listed}
     return [
         DefaultInfo(files = depset(blobs.keys())),
         LayerPlanInfo(files = files, layers = layers),

@@ -13,6 +13,7 @@ from lading.layer.decompress import FIRST, NO_TAR, uncompressed
 from lading.layer.entries import DIRECTORY, FILE, SYMLINK, Entry, Meta, Slice
 from lading.layer.reading import MAKE_AGAIN
 from lading.scan.codec import CHUNK, sniff
+from lading.scan.pax import ATTRIBUTE
 from lading.scan.source import FileSource, StreamSource, file_chunks
 from lading.scan.tar import Entry as Member
 from lading.scan.tar import TarScanner
@@ -178,7 +179,7 @@ class _Converter:
         records = {
             self._text(key, "attribute"): value.decode("utf-8", "surrogateescape")
             for key, value in member.pax.items()
-            if key.startswith(b"SCHILY.xattr.")
+            if key.startswith(ATTRIBUTE)
         }
         self._left -= sum(map(len, records.values()))
         meta = Meta(

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from lading.errors import CorruptError, LimitError
 from lading.layer.entries import DIRECTORY, FILE, LINK, SYMLINK
 from lading.layer.paths import OPAQUE, WHITEOUT
+from lading.scan.pax import attributes
 from lading.scan.tar import Entry, TarScanner, scan_stream
 
 __all__ = ["DIRECTORY", "FILE", "SYMLINK", "Node", "Opener", "View"]
@@ -33,7 +34,6 @@ _FATAL = frozenset(
     }
 )
 
-_ATTRIBUTE = b"SCHILY.xattr."
 #: What nearly all files have.
 _NONE: Mapping[str, bytes] = {}
 
@@ -268,12 +268,8 @@ class View:
 def _set_meta(node: Node, entry: Entry, number: int) -> None:
     node.mode, node.uid, node.gid = entry.mode & 0o7777, entry.uid, entry.gid
     node.device = entry.device
-    attributes = {
-        _text(key[len(_ATTRIBUTE) :]): value
-        for key, value in entry.pax.items()
-        if key.startswith(_ATTRIBUTE)
-    }
-    node.attributes = attributes or _NONE
+    found = attributes(entry.pax)
+    node.attributes = {_text(name): value for name, value in found.items()} if found else _NONE
     node.layer = number
 
 

@@ -89,8 +89,12 @@ class Progress:
 
             there = None if job.frame is None else job.frame.mark
             mark.raw = len(raw)
-            mark.raw_crc = there.raw_crc if there is not None and job.place < 0 else crc32(raw)
             mark.tar = self._sha_tar.copy()
+            if there is not None and job.place < 0:
+                # It was not read, but uncompressed.
+                mark.raw_crc = there.raw_crc
+                return
+            mark.raw_crc = crc32(raw)
             if there is not None and (mark.raw, mark.raw_crc) != (there.raw, there.raw_crc):
                 raise StaleError
 

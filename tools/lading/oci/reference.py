@@ -8,7 +8,7 @@ from lading.errors import InputError
 from lading.oci.digest import Digest
 from lading.record import record
 
-__all__ = ["Reference", "check_repository", "check_tag", "split_registry"]
+__all__ = ["MAX_NAME", "Reference", "check_repository", "check_tag", "split_registry"]
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
@@ -18,7 +18,7 @@ _HOST = re.compile(
     r"|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
 )
 #: Longest `host/repository` that common registries accept, in characters.
-_MAX_NAME = 255
+MAX_NAME = 255
 
 
 def check_repository(text: str) -> str:
@@ -68,8 +68,8 @@ class Reference:
                 f"{self.registry!r:.120} is not a registry", fix="write host or host:port"
             )
         check_repository(self.repository)
-        if len(self.registry) + 1 + len(self.repository) > _MAX_NAME:
-            raise InputError(f"{self.name:.80}… is longer than {_MAX_NAME} characters")
+        if len(self.registry) + 1 + len(self.repository) > MAX_NAME:
+            raise InputError(f"{self.name:.80}… is longer than {MAX_NAME} characters")
         if self.tag:
             check_tag(self.tag)
 

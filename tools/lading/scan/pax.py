@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 from lading.scan.codec import Fault
 
-__all__ = ["Report", "number", "parse_pax", "seconds", "sparse_name"]
+__all__ = ["ATTRIBUTE", "Report", "attributes", "number", "parse_pax", "seconds", "sparse_name"]
 
 #: Takes the identity of a rule, the place and what is there.
 Report = Callable[[str, str, str], None]
 
-#: An extended attribute, which may be empty: no reader takes that for one that is taken back.
-_ATTRIBUTE = b"SCHILY.xattr."
+#: What keys of extended attributes begin with. They may be empty: no reader takes that for one
+#: that is taken back.
+ATTRIBUTE = b"SCHILY.xattr."
 
 #: The oldest form of GNU sparse maps repeats its keys.
 _REPEATED = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
@@ -21,6 +22,15 @@ _REPEATED = frozenset({b"GNU.sparse.offset", b"GNU.sparse.numbytes"})
 _NEVER_EMPTY = frozenset(
     {b"path", b"linkpath", b"size", b"uid", b"gid", b"uname", b"gname", b"mtime"}
 )
+
+
+def attributes(records: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The extended attributes among `records`, by name."""
+    return {
+        key.removeprefix(ATTRIBUTE): value
+        for key, value in records.items()
+        if key.startswith(ATTRIBUTE)
+    }
 
 
 def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
@@ -50,7 +60,7 @@ def parse_pax(data: bytes, *, at: str) -> dict[bytes, bytes]:
             raise Fault("tar-pax", f"{key.decode()} has no value", at=at)
         if b"\0" in value and key in (b"path", b"linkpath", b"size", b"uname", b"gname"):
             raise Fault("tar-pax", f"{key.decode()} holds a NUL", at=at)
-        if value or key.startswith(_ATTRIBUTE):
+        if value or key.startswith(ATTRIBUTE):
             records[key] = value
         position = end
     return records

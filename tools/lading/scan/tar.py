@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from lading.scan.codec import CHUNK, Fault, uncompressed
 from lading.scan.header import BLOCK, Header, parse_header
-from lading.scan.pax import Report, number, parse_pax, seconds, sparse_name
+from lading.scan.pax import ATTRIBUTE, Report, number, parse_pax, seconds, sparse_name
 from lading.scan.source import Source, StreamSource
 
 __all__ = ["Entry", "Report", "TarScanner", "entry_at", "scan_stream"]
@@ -30,7 +30,7 @@ _OF_ENTRIES = frozenset(
 )
 #: One of these tells a reader that an entry is sparse, by the version of the format.
 _SPARSE = frozenset({b"GNU.sparse.numblocks", b"GNU.sparse.map", b"GNU.sparse.major"})
-_PREFIXES = (b"SCHILY.xattr.", b"LIBARCHIVE.xattr.", b"GNU.sparse.")
+_PREFIXES = (ATTRIBUTE, b"LIBARCHIVE.xattr.", b"GNU.sparse.")
 #: Largest size a ustar header can state, in bytes: eleven octal digits.
 _MAX_USTAR_SIZE = 0o77777777777
 

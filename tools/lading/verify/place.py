@@ -12,7 +12,7 @@ from lading.oci import document, layout, media_types
 from lading.oci.content import children, walk
 from lading.oci.digest import Digest
 from lading.oci.platform import Platform
-from lading.oci.reference import Reference, check_repository, check_tag
+from lading.oci.reference import MAX_NAME, Reference, check_repository, check_tag
 from lading.oci.verify_index import check_index, check_layout_marker, check_ref_names
 from lading.oci.verify_json import list_of_strings, show
 from lading.oci.verify_rules import Finding, Findings, Limits
@@ -32,8 +32,6 @@ __all__ = ["Options", "Report", "verify_archive", "verify_directory", "verify_re
 _PARTS = (layout.MARKER_FILE, layout.INDEX_FILE, "blobs")
 _MAGIC_BYTES = 6
 _LIMIT = document.MAX_DOCUMENT_BYTES + 1
-#: Longest name that engines take, with the registry.
-_MAX_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +201,7 @@ def _is_name_and_tag(text: str) -> bool:
     with suppress(LadingError):
         check_tag(tag)
         with suppress(InputError):
-            return len(check_repository(name)) <= _MAX_NAME
+            return len(check_repository(name)) <= MAX_NAME
         Reference(host, rest)
         return True
     return False

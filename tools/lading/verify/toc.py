@@ -15,6 +15,7 @@ from lading.errors import LadingError
 from lading.layer.estargz import CHUNK, TOC_ANNOTATION, TOC_NAME
 from lading.oci import document
 from lading.scan.codec import Fault, uncompressed
+from lading.scan.pax import attributes
 from lading.scan.rules import clean_name
 from lading.scan.source import StreamSource
 from lading.scan.tar import Entry, TarScanner
@@ -26,7 +27,6 @@ __all__ = ["ANNOTATIONS", "TocCheck"]
 
 #: What descriptors say about tables.
 ANNOTATIONS = (TOC_ANNOTATION, *chunked.ANNOTATIONS)
-_XATTR = b"SCHILY.xattr."
 #: Largest table that is read, in bytes: about 300,000 files.
 _MAX_TOC = 64 << 20
 
@@ -79,11 +79,7 @@ class TocCheck:
             (entry.uid, entry.gid),
             link_of(entry.type, entry.link),
             entry.device if entry.type in "34" else (0, 0),
-            frozenset(
-                (key.removeprefix(_XATTR), value)
-                for key, value in entry.pax.items()
-                if key.startswith(_XATTR)
-            ),
+            frozenset(attributes(entry.pax).items()),
             digest,
             chunks,
         )
